@@ -1,0 +1,1 @@
+"""Generators that can be adapted: one file per family, the file name is the name."""

@@ -1,0 +1,46 @@
+"""Every error that a user can cause. Each message says what is wrong, where, and what to do.
+
+    MarigoldError
+    ├── UnknownNameError     a modality, backbone, recipe or checkpoint that does not exist
+    ├── ConfigError          a recipe or an option that cannot be used
+    ├── ImageError           a photo or map that cannot be read
+    ├── DataError            a data set sample that breaks its promise
+    ├── CheckpointError      a checkpoint that cannot be opened, or weights that cannot be used
+    ├── OutputError          a file or folder that cannot be written
+    └── MissingExtraError    an optional library that is not installed
+"""
+
+
+class MarigoldError(Exception):
+    """Base of all errors that a user can cause; the command line prints its message on one line and exits with 1."""
+
+
+class UnknownNameError(MarigoldError):
+    """A name that stands for nothing."""
+
+
+class ConfigError(MarigoldError):
+    """A recipe or option that cannot be used; the message holds the key's path."""
+
+
+class ImageError(MarigoldError):
+    """A photo or map that cannot be read; the message holds the file."""
+
+
+class DataError(MarigoldError):
+    """A data set sample that breaks its promise; the message holds the sample's key."""
+
+
+class CheckpointError(MarigoldError):
+    """A checkpoint that cannot be opened or whose weights cannot be used."""
+
+
+class OutputError(MarigoldError):
+    """A file or folder that cannot be written."""
+
+
+class MissingExtraError(MarigoldError):
+    """An optional library that is not installed; the message names the extra to install."""
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed; run: pip install 'marigold[{extra}]'")

@@ -1,0 +1,61 @@
+"""The file name is the name: finds modalities, backbones, objectives and data sets by their module.
+
+`depth` is the class of `Modality` that `marigold/modalities/depth.py` defines. A dotted name (`my_package.my_modality`)
+is a module of another package, so a plugin needs no registration.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterable
+from typing import TypeVar
+
+from marigold.core.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+def names(base: type) -> list[str]:
+    """The names in the family of an abstract class, in alphabetical order: the modules beside its `base.py`."""
+    package = importlib.import_module(_family(base))
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in found if name != "base")
+
+
+def implementation(base: type[T], name: str) -> type[T]:
+    """The class called `name` in the family of `base`.
+
+    Raises `UnknownNameError` with the nearest names when there is none.
+    """
+    module_name = name if "." in name else f"{_family(base)}.{name}"
+    try:
+        missing = importlib.util.find_spec(module_name) is None
+    except (ModuleNotFoundError, ValueError):
+        missing = True
+    if missing or name == "base":
+        raise UnknownNameError(unknown(base.__name__.lower(), name, names(base)))
+    module = importlib.import_module(module_name)
+    for value in vars(module).values():
+        defined_here = isinstance(value, type) and value.__module__ == module.__name__
+        if defined_here and issubclass(value, base) and not getattr(value, "__abstractmethods__", None):
+            return value
+    raise UnknownNameError(f"module `{module_name}` defines no {base.__name__}; give it one class derived from it")
+
+
+def name_of(value: object) -> str:
+    """The name that `implementation` finds this object's class by."""
+    module = type(value).__module__
+    return module.rpartition(".")[2] if module.startswith("marigold.") else module
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that does not exist: what was asked, what comes nearest, what there is."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
+    return f"no {kind} named `{name}`; {hint}"
+
+
+def _family(base: type) -> str:
+    return base.__module__.rpartition(".")[0]

@@ -1,0 +1,105 @@
+"""One photo with its physical truth, and what geometry does to both: crop, resize, mirror by each field's own rule.
+
+Every tensor may carry leading batch dimensions, so that a rendered batch is a `Sample` too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from marigold.core.fields import FIELDS
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera; all in pixels, with the centre of the first pixel at (0.5, 0.5)."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Physical truth: no normalisation, no modality.
+
+    `image` is [..., 3, H, W] in sRGB, 0 to 1. `maps` holds a field's values [..., C, H, W] in the field's unit (see
+    `core/fields.py`), `valid` its mask [..., 1, H, W], bool, "may be used". `key` is unique and stable.
+    """
+
+    key: str
+    image: Tensor
+    maps: dict[str, Tensor]
+    valid: dict[str, Tensor]
+    camera: Camera | None = None
+
+    def to(self, device: torch.device | str) -> "Sample":
+        """The same sample with its tensors on another device."""
+        return self._each(lambda _, x: x.to(device), lambda x: x.to(device))
+
+    def mirrored(self) -> "Sample":
+        """Left and right exchanged; fields with direction change sign (`Field.mirror`)."""
+
+        def flip(name: str, x: Tensor) -> Tensor:
+            sign = x.new_tensor(FIELDS[name].mirror).view(-1, 1, 1) if name in FIELDS else 1
+            return x.flip(-1) * sign
+
+        camera = self.camera and replace(self.camera, cx=self.image.shape[-1] - self.camera.cx)
+        return replace(self._each(flip, lambda x: x.flip(-1)), camera=camera)
+
+    def cropped(self, top: int, left: int, height: int, width: int) -> "Sample":
+        """The window of this size at (top, left), in pixels."""
+        window = (..., slice(top, top + height), slice(left, left + width))
+        camera = self.camera and replace(self.camera, cx=self.camera.cx - left, cy=self.camera.cy - top)
+        return replace(self._each(lambda _, x: x[window], lambda x: x[window]), camera=camera)
+
+    def resized(self, height: int, width: int) -> "Sample":
+        """Every map at another size, each by its field's rule; a mask keeps only pixels that all sources allow."""
+        ratio_x, ratio_y = width / self.image.shape[-1], height / self.image.shape[-2]
+        camera = self.camera and Camera(
+            self.camera.fx * ratio_x, self.camera.fy * ratio_y, self.camera.cx * ratio_x, self.camera.cy * ratio_y
+        )
+        resized = self._each(lambda name, x: resize_field(name, x, height, width), lambda x: shrink_mask(x, height, width))
+        return replace(resized, camera=camera)
+
+    def _each(self, on_map: Callable[[str, Tensor], Tensor], on_mask: Callable[[Tensor], Tensor]) -> "Sample":
+        return replace(
+            self,
+            image=on_map("image", self.image),
+            maps={name: on_map(name, x) for name, x in self.maps.items()},
+            valid={name: on_mask(x) for name, x in self.valid.items()},
+        )
+
+
+def resize_field(name: str, x: Tensor, height: int, width: int) -> Tensor:
+    """A field's map [..., C, H, W] at another size by the field's rule; names without a field are smooth pictures."""
+    rule = FIELDS[name].resize if name in FIELDS else "smooth"
+    if rule == "nearest":
+        return _interpolate(x, height, width, mode="nearest-exact")
+    smooth = _interpolate(x, height, width, mode="bilinear", antialias=True)
+    return F.normalize(smooth, dim=-3, eps=1e-6) if rule == "unit" else smooth
+
+
+def shrink_mask(valid: Tensor, height: int, width: int) -> Tensor:
+    """A mask [..., 1, H, W] at another size; a pixel stays valid only if every pixel it is made from is valid."""
+    return _interpolate(valid.float(), height, width, mode="bilinear", antialias=True) > 1 - 1e-4
+
+
+def _interpolate(x: Tensor, height: int, width: int, **how: object) -> Tensor:
+    flat = x.reshape(-1, *x.shape[-3:])
+    return F.interpolate(flat, (height, width), **how).reshape(*x.shape[:-2], height, width)  # type: ignore[arg-type]
+
+
+def stack(samples: list[Sample]) -> Sample:
+    """Samples of equal size and fields as one sample with a leading batch dimension; the key lists theirs."""
+    first = samples[0]
+    return Sample(
+        key=" ".join(sample.key for sample in samples),
+        image=torch.stack([sample.image for sample in samples]),
+        maps={name: torch.stack([sample.maps[name] for sample in samples]) for name in first.maps},
+        valid={name: torch.stack([sample.valid[name] for sample in samples]) for name in first.valid},
+    )

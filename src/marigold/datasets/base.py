@@ -1,0 +1,35 @@
+"""The contract of a data set: the only code that is written per data set."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from marigold.core.sample import Sample, stack
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set's label."""
+
+    fields: tuple[str, ...]
+    splits: tuple[str, ...]
+    licence: str
+    source: str
+
+
+class Dataset(ABC):
+    """Where the truth comes from: fields in physical units, never a modality's encoding."""
+
+    card: DatasetCard
+
+    @abstractmethod
+    def scan(self, root: Path, split: str) -> list[str]:
+        """The keys of a split in a fixed order."""
+
+    @abstractmethod
+    def read(self, root: Path, key: str) -> Sample:
+        """One sample; what evaluation must not use goes into `valid`."""
+
+    def read_many(self, root: Path, keys: list[str], device: str) -> Sample:
+        """Several samples as one with a leading batch dimension; data sets that render override it."""
+        return stack([self.read(root, key) for key in keys]).to(device)

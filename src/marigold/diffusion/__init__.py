@@ -1,0 +1,1 @@
+"""The algebra of noisy latents: schedules, samplers and noise."""

@@ -1,0 +1,1 @@
+"""Scores of an estimator on held-out samples."""

@@ -1,0 +1,1 @@
+"""Numbers about predictions: alignment, metrics, ensembles, and sums that merge."""

@@ -1,0 +1,59 @@
+"""The contract of a modality: how physical fields become pictures that a generator paints, and back."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from marigold.core.sample import Sample
+from marigold.measure.tally import Tally
+
+
+class Modality(ABC):
+    """What is predicted. A concrete modality is a frozen dataclass whose fields are stored in the checkpoint.
+
+    A modality sees pixels and physical values only; it knows neither networks nor noise.
+    """
+
+    needs: tuple[str, ...]
+    """Fields read from a `Sample`."""
+    targets: tuple[str, ...]
+    """What the generator paints, one three-channel picture each, in order."""
+    outputs: tuple[str, ...]
+    """Names of the predicted maps, in the order of the channels of `values`."""
+    channels: tuple[int, ...]
+    """The number of channels of each output."""
+
+    @abstractmethod
+    def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Truth to pictures: pixels [..., N, 3, H, W] in -1 to 1 and valid [..., N, 1, H, W]."""
+
+    @abstractmethod
+    def decode(self, pixels: Tensor) -> Tensor:
+        """Painted pictures [B, N, 3, H, W] (about -1 to 1) to values [B, C, H, W]."""
+
+    @abstractmethod
+    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Members [E, C, H, W] to the merged values [C, H, W] and their uncertainty [1, H, W]."""
+
+    @abstractmethod
+    def resize(self, values: Tensor, height: int, width: int) -> Tensor:
+        """Values [B, C, H, W] at another size, still within the modality's range."""
+
+    @abstractmethod
+    def score(self, values: Tensor, sample: Sample) -> dict[str, Tally]:
+        """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
+
+    @abstractmethod
+    def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What a person looks at: maps by name ([H, W] or [H, W, C]) to RGB pictures [H, W, 3], uint8."""
+
+    def split(self, values: Tensor) -> dict[str, Tensor]:
+        """Values [..., C, H, W] by output name."""
+        parts = values.split(self.channels, dim=-3)
+        return dict(zip(self.outputs, parts, strict=True))
+
+    def options(self) -> dict[str, Any]:
+        """What a checkpoint's `model_index.json` stores about this modality; `None` values are left out."""
+        return {}
