@@ -1,0 +1,7 @@
+"""`python -m marigold` is the `marigold` command."""
+
+import sys
+
+from marigold.cli import main
+
+sys.exit(main())

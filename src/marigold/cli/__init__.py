@@ -1,0 +1,101 @@
+"""The `marigold` command: finds the verb's file in this folder, parses its options, runs it.
+
+`cli/predict.py` is `marigold predict`. A verb's module holds three things:
+
+    \"\"\"One line that the usage shows beside the verb.\"\"\"
+    parse(arguments: list[str]) -> Options    # usually `return parsed(Options, "verb", arguments)`
+    run(options: Options) -> int              # the exit code
+
+A verb's module imports torch and the like inside `run`, so that `--help` answers at once. Exit codes: 0 done, 1 a
+`MarigoldError` or a part that failed, 2 a command line that cannot be understood, 130 interrupted.
+"""
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import marigold
+from marigold.core.errors import MarigoldError
+from marigold.core.find import unknown
+
+Options = TypeVar("Options")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command line (`sys.argv` by default) and returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _dispatch(arguments)
+    except MarigoldError as error:
+        print(f"marigold: error: {one_line(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("marigold: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as stop:  # the option parser has printed its help or its complaint
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def verbs() -> dict[str, Path]:
+    """The file of every verb, by name."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return {file.stem: file for file in files if not file.stem.startswith("_")}
+
+
+def verb(name: str) -> ModuleType:
+    """The module of a verb."""
+    return importlib.import_module(f"marigold.cli.{name}")
+
+
+def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
+    """A verb's command line as its options, a frozen dataclass whose field docstrings are the help."""
+    import tyro
+
+    description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
+    return tyro.cli(options, prog=f"marigold {name}", description=description, args=arguments)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks."""
+    return " ".join(str(error).split())
+
+
+def usage() -> str:
+    """What `marigold --help` prints."""
+    summaries = {name: _summary(file) for name, file in verbs().items()}
+    width = max(map(len, summaries), default=0)
+    return "\n".join(
+        [
+            "usage: marigold VERB [OPTIONS]",
+            "",
+            "Dense image analysis with repurposed image generators.",
+            "",
+            *(f"  {name:<{width}}  {summary}" for name, summary in summaries.items()),
+            "",
+            "marigold VERB --help lists the options of a verb; marigold --version prints the version.",
+        ]
+    )
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage(), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name in ("-V", "--version"):
+        print(f"marigold {marigold.__version__}")
+        return 0
+    if name not in verbs():
+        print(f"marigold: error: {unknown('verb', name, verbs())}", file=sys.stderr)
+        return 2
+    module = verb(name)
+    return module.run(module.parse(rest))
+
+
+def _summary(file: Path) -> str:
+    """The first line of a file's docstring, read without importing it."""
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
