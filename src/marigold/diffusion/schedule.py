@@ -1,1 +1,186 @@
-"""The algebra of one noisy latent: x = a * clean + s * noise, and what a network says about the pair."""
+"""The algebra of one noisy latent: x = a * clean + s * noise, and what a network says about the pair.
+
+A network outputs p * clean + q * noise. With x that makes two equations in two unknowns, so every generator gives
+both the clean latent and the noise; prediction types differ in their row (p, q) alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from marigold.core.errors import ConfigError
+from marigold.diffusion.betas import alphas_cumprod
+
+FINAL = -1
+"""The time after the last step: not an index of the table but the pair `Schedule.final`."""
+
+Number = TypeVar("Number", float, Tensor)
+
+# Times of the published consistency models are those of trailing spacing, and their last step returns the clean latent.
+_CONSISTENCY = {"LCMScheduler": {"timestep_spacing": "trailing", "set_alpha_to_one": True}}
+
+
+class Output(Enum):
+    """What a network outputs about a noisy latent."""
+
+    EPSILON = "epsilon"
+    SAMPLE = "sample"
+    V_PREDICTION = "v_prediction"
+    FLOW = "flow"
+
+    def row(self, a: Number, s: Number) -> tuple[Number, Number]:
+        """The row (p, q) for which the network's output is p * clean + q * noise."""
+        zero, one = 0 * a, 0 * a + 1
+        return {
+            Output.EPSILON: (zero, one),
+            Output.SAMPLE: (one, zero),
+            Output.V_PREDICTION: (-s, a),
+            Output.FLOW: (-one, one),
+        }[self]
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """How much of a latent is noise at each of T times, and what its network outputs.
+
+    `signal` and `noise` are a and s, float32 [T]. `final` is the pair (a, s) after the last step. Latents are never
+    clipped: `clip_sample` of a configuration is read as false, as the Stable Diffusion pipelines do.
+    """
+
+    signal: Tensor
+    noise: Tensor
+    output: Output
+    spacing: str = "leading"
+    steps_offset: int = 0
+    final: tuple[float, float] = (1.0, 0.0)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    _tables: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Schedule":
+        """The schedule of a `scheduler_config.json` of the Stable Diffusion family; raises `ConfigError`.
+
+        A missing key has the default of diffusers' DDIMScheduler.
+        """
+        options = {**config, **_CONSISTENCY.get(config.get("_class_name", ""), {})}
+        output = _choice(
+            options, "prediction_type", [kind.value for kind in Output if kind is not Output.FLOW], "epsilon"
+        )
+        spacing = _choice(options, "timestep_spacing", _SPACINGS, "leading")
+        if options.get("thresholding"):
+            raise ConfigError("scheduler: `thresholding` is made for pixels, not for latents; set it to false")
+        product = alphas_cumprod(options)
+        last = torch.tensor(1.0) if options.get("set_alpha_to_one", True) else product[0]
+        return cls(
+            signal=product.sqrt(),
+            noise=(1 - product).sqrt(),
+            output=Output(output),
+            spacing=spacing,
+            steps_offset=options.get("steps_offset", 0),
+            final=(last.sqrt().item(), (1 - last).sqrt().item()),
+            options=options,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """What to write into `scheduler_config.json`: this schedule as diffusers' DDIMScheduler reads it."""
+        if self.output is Output.FLOW or not self.options:
+            raise ConfigError("schedule: only schedules that were read from a scheduler configuration can be written")
+        return {**self.options, "_class_name": "DDIMScheduler", "clip_sample": False, "thresholding": False}
+
+    @property
+    def length(self) -> int:
+        """The number T of training times."""
+        return len(self.signal)
+
+    def __call__(self, t: int | Tensor) -> tuple[Tensor, Tensor]:
+        """The pair (a, s) at time t: an int (-1 means `final`) or long [B], which gives [B, 1, 1, 1] on t's device."""
+        if isinstance(t, Tensor):
+            signal, noise = self._on(t.device)
+            return signal[t].view(-1, 1, 1, 1), noise[t].view(-1, 1, 1, 1)
+        if t < 0:
+            a, s = self.final
+            return torch.tensor(a), torch.tensor(s)
+        return self.signal[t], self.noise[t]
+
+    def pairs(self, steps: int) -> list[tuple[int, int]]:
+        """The sampling steps as (now, then); `then` is -1 (final) after the last.
+
+        As in diffusers, `then` is T // steps before `now`, which for some spacings is not the next `now`.
+        """
+        stride = self.length // steps if steps else 0
+        return [(now, max(now - stride, FINAL)) for now in self.times(steps)[:-1]]
+
+    def times(self, steps: int) -> list[int]:
+        """The times that a sampler of this many steps visits, from noise to clean, and -1 at the end."""
+        if not 1 <= steps <= self.length:
+            raise ConfigError(f"steps: {steps} is not between 1 and {self.length}; choose another number")
+        offset = self.steps_offset if self.spacing == "leading" else 0
+        times = [t + offset for t in _SPACINGS[self.spacing](self.length, steps)]
+        if times[0] >= self.length:
+            raise ConfigError(
+                f"steps: {steps} `{self.spacing}` steps with steps_offset {offset} "
+                f"start beyond the last time {self.length - 1}; choose fewer steps"
+            )
+        return [*times, FINAL]
+
+    def mix(self, clean: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
+        """The noisy latent at time t."""
+        a, s = self(t)
+        return a * clean + s * noise
+
+    def target(self, clean: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
+        """What the network must output for this pair at time t."""
+        p, q = self.output.row(*self(t))
+        return p * clean + q * noise
+
+    def solve(self, x: Tensor, output: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
+        """The pair (clean, noise) of which x is the mixture and `output` the network's view at time t.
+
+        Raises `ConfigError` where the output says nothing about the clean latent (`epsilon` of pure noise).
+        """
+        a, s = self(t)
+        p, q = self.output.row(a, s)
+        determinant = a * q - s * p
+        if self._can_be_blind and bool((determinant == 0).any()):
+            raise ConfigError(
+                f"scheduler: `{self.output.value}` output of pure noise (zero terminal SNR) says nothing about "
+                "the clean latent; set prediction_type to `v_prediction`, or rescale_betas_zero_snr to false"
+            )
+        return (q * x - s * output) / determinant, (a * output - p * x) / determinant
+
+    @property
+    def _can_be_blind(self) -> bool:
+        return self.output is Output.EPSILON and bool(self.signal[-1] == 0)
+
+    def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        if device not in self._tables:
+            self._tables[device] = self.signal.to(device), self.noise.to(device)
+        return self._tables[device]
+
+
+def _leading(length: int, steps: int) -> list[int]:
+    return [i * (length // steps) for i in reversed(range(steps))]
+
+
+def _linspace(length: int, steps: int) -> list[int]:
+    step = (length - 1) / max(steps - 1, 1)
+    return [round(i * step) for i in reversed(range(steps))]
+
+
+def _trailing(length: int, steps: int) -> list[int]:
+    step = length - (length - length / steps)  # rounded as numpy.arange does, which decides ties
+    return [round(length - i * step) - 1 for i in range(steps)]
+
+
+_SPACINGS = {"leading": _leading, "linspace": _linspace, "trailing": _trailing}
+
+
+def _choice(options: Mapping[str, Any], key: str, choices: Iterable[str], default: str) -> str:
+    value = options.get(key, default)
+    if value not in choices:
+        raise ConfigError(f"scheduler: no {key} named `{value}`; there are: {', '.join(choices)}")
+    return value

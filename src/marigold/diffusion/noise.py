@@ -1,0 +1,62 @@
+"""Noise to start from and to train with: white, multi-resolution, and multi-resolution that fades with time."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_LEVELS = 10
+
+
+def gaussian(
+    shape: tuple[int, ...],
+    generator: torch.Generator,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """White noise of unit variance, drawn on the generator's device; `device` defaults to that."""
+    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float32)
+    return drawn.to(device or generator.device, dtype)
+
+
+def multi_resolution(
+    shape: tuple[int, int, int, int],
+    generator: torch.Generator,
+    strength: float | Tensor = 0.9,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """White noise plus ever coarser noise, each level `strength` times the one before (Ke et al. 2024, sec. 3.2).
+
+    `shape` is [B, C, h, w]; `strength` is a number or [B, 1, 1, 1], 0 to 1. Every level shrinks the one before by a
+    random factor of 2 to 4, and the coarsest has a side of 1. Each sample is divided by its own standard deviation.
+    """
+    device = device or generator.device
+    height, width = shape[-2:]
+    total = gaussian(shape, generator, device)
+    for level, ratio in enumerate((2 + 2 * _uniform(generator)).tolist()):
+        height, width = (max(1, int(side / ratio**level)) for side in (height, width))
+        coarse = gaussian((*shape[:2], height, width), generator, device)
+        total = total + strength**level * F.interpolate(coarse, shape[-2:], mode="bilinear")
+        if min(height, width) == 1:
+            break
+    return (total / total.std(dim=(1, 2, 3), keepdim=True)).to(dtype)
+
+
+def annealed(
+    shape: tuple[int, int, int, int],
+    t: Tensor,
+    length: int,
+    generator: torch.Generator,
+    strength: float = 0.9,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Multi-resolution noise whose coarse levels fade as the time t, long [B], goes from `length` to 0.
+
+    At t = 0 it is white. The result is on t's device.
+    """
+    faded = (strength * t / length).view(-1, 1, 1, 1)
+    return multi_resolution(shape, generator, faded, t.device, dtype)
+
+
+def _uniform(generator: torch.Generator) -> Tensor:
+    return torch.rand(_LEVELS, generator=generator, device=generator.device)
