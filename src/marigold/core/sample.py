@@ -103,3 +103,28 @@ def stack(samples: list[Sample]) -> Sample:
         maps={name: torch.stack([sample.maps[name] for sample in samples]) for name in first.maps},
         valid={name: torch.stack([sample.valid[name] for sample in samples]) for name in first.valid},
     )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step sees.
+
+    `image` [B, 3, H, W] and the target pictures `pixels` [B, N, 3, H, W] are in -1 to 1; `valid` [B, N, 1, H, W] is
+    bool. `truth` holds the physical maps for objectives that reach pixels.
+    """
+
+    image: Tensor
+    pixels: Tensor
+    valid: Tensor
+    truth: Sample
+
+    def first(self, count: int) -> "Batch":
+        """The first `count` samples."""
+        truth = self.truth
+        cut = Sample(
+            truth.key,
+            truth.image[:count],
+            {name: x[:count] for name, x in truth.maps.items()},
+            {name: x[:count] for name, x in truth.valid.items()},
+        )
+        return Batch(self.image[:count], self.pixels[:count], self.valid[:count], cut)

@@ -1,0 +1,67 @@
+"""Train or fine-tune by a recipe; the same command resumes an interrupted run."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--compiled] [--key.path VALUE ...]
+
+Train or fine-tune by a recipe; the same command resumes an interrupted run.
+
+RECIPE is the name of a recipe or a YAML file. Every key of a recipe can be overridden, such as --optim.lr 1e-4 or
+--steps 500; `marigold train RECIPE --help` lists them all."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `marigold train` is told."""
+
+    recipe: Any
+    run: Path | None
+    device: str
+    compiled: bool
+
+
+def parse(arguments: list[str]) -> Options:
+    """The recipe named first, with the overrides that follow it."""
+    import tyro
+
+    from marigold.train import recipe as recipes
+
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"{USAGE}\n\nrecipes: {', '.join(recipes.names())}")
+        raise SystemExit(0 if arguments else 2)
+
+    def options(
+        recipe: tyro.conf.OmitArgPrefixes[recipes.Recipe],
+        run: Path | None = None,
+        device: str = "auto",
+        compiled: bool = False,
+    ) -> Options:
+        """Train by a recipe.
+
+        Args:
+            recipe: The recipe and its overrides.
+            run: The run folder, which is also what resumes; runs/RECIPE when left out.
+            device: auto, cpu, cuda, cuda:1 or mps.
+            compiled: Compile the trained network: a slow start, then more steps a second.
+        """
+        return Options(recipe, run, device, compiled)
+
+    loaded = recipes.load(arguments[0])
+    config = (tyro.conf.AvoidSubcommands,)
+    prog = f"marigold train {arguments[0]}"
+    return tyro.cli(options, args=arguments[1:], prog=prog, config=config, **{"default": None} if False else {})  # type: ignore
+
+
+def run(options: Options) -> int:
+    """Trains, or resumes, and says where the checkpoint is."""
+    from marigold.accel.precision import resolve_device
+    from marigold.train.loop import train
+
+    folder = options.run or Path("runs") / options.recipe.name
+    device = str(resolve_device(options.device))
+    finished = train(options.recipe, folder, device=device, compiled=options.compiled)
+    print(f"checkpoint: {finished}", file=sys.stderr)
+    return 0

@@ -1,0 +1,108 @@
+"""Augmentation of a stacked sample on its device: geometry by each field's rule, photometry on the photo only."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from marigold.core.sample import Sample
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Probabilities and strengths; each sample of a batch draws its own."""
+
+    mirror: float = 0.5
+    """Probability of a left-right mirror (fields with direction change sign)."""
+    jitter: float = 0.0
+    """Probability of a change of brightness, contrast, saturation and colour cast."""
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.5
+    cast: float = 0.1
+    blur: float = 0.0
+    """Probability of a Gaussian blur."""
+    sigma: float = 1.5
+    """The largest standard deviation of the blur, in pixels."""
+    noise: float = 0.0
+    """Probability of pixel noise."""
+    noise_level: float = 0.04
+    grey: float = 0.0
+    """Probability that the colours are removed."""
+
+
+def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
+    """A changed copy of a stacked sample (leading dimension B); `rng` is a CPU generator."""
+    mirrored = _coin(sample.image, how.mirror, rng)
+    if bool(mirrored.any()):
+        sample = _choose(mirrored, sample.mirrored(), sample)
+    image = _jitter(sample.image, how, rng)
+    image = _blur(image, how, rng)
+    image = _noise(image, how, rng)
+    return Sample(sample.key, image.clamp(0, 1), sample.maps, sample.valid)
+
+
+def _coin(image: Tensor, probability: float, rng: torch.Generator) -> Tensor:
+    return torch.rand(len(image), generator=rng).lt(probability).view(-1, 1, 1, 1)
+
+
+def _choose(which: Tensor, yes: Sample, no: Sample) -> Sample:
+    which = which.to(no.image.device)
+    return Sample(
+        no.key,
+        torch.where(which, yes.image, no.image),
+        {name: torch.where(which, yes.maps[name], no.maps[name]) for name in no.maps},
+        {name: torch.where(which, yes.valid[name], no.valid[name]) for name in no.valid},
+    )
+
+
+def _around_one(image: Tensor, strength: float, channels: int, rng: torch.Generator) -> Tensor:
+    draw = 1 + strength * (2 * torch.rand(len(image), channels, 1, 1, generator=rng) - 1)
+    return draw.to(image)
+
+
+def _jitter(image: Tensor, how: Augment, rng: torch.Generator) -> Tensor:
+    if how.jitter == 0 and how.grey == 0:
+        return image
+    brightness, contrast, saturation = (
+        _around_one(image, strength, 1, rng) for strength in (how.brightness, how.contrast, how.saturation)
+    )
+    cast = _around_one(image, how.cast, 3, rng)
+    changed = _coin(image, how.jitter, rng).to(image.device)
+    colourless = _coin(image, how.grey, rng).to(image.device)
+    grey = image.mean(dim=1, keepdim=True)
+    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    bright = (mean + (grey + (image - grey) * saturation - mean) * contrast) * brightness * cast
+    jittered = torch.where(changed, bright, image)
+    return torch.where(colourless, jittered.mean(dim=1, keepdim=True).expand_as(image), jittered)
+
+
+def _blur(image: Tensor, how: Augment, rng: torch.Generator) -> Tensor:
+    if how.blur == 0:
+        return image
+    sigma = (how.sigma * torch.rand(len(image), 1, generator=rng)).clamp(min=0.1)
+    radius = int(3 * how.sigma + 0.5)
+    offset = torch.arange(-radius, radius + 1)
+    kernel = torch.softmax(-0.5 * (offset / sigma).square(), dim=1).to(image)
+    blurred = _separable(image, kernel)
+    return torch.where(_coin(image, how.blur, rng).to(image.device), blurred, image)
+
+
+def _separable(image: Tensor, kernel: Tensor) -> Tensor:
+    """Each image [B, C, H, W] with its own kernel [B, K], along both axes."""
+    batch, channels, height, width = image.shape
+    weight, radius = kernel.repeat_interleave(channels, dim=0), kernel.shape[1] // 2
+    flat = F.pad(image.reshape(1, batch * channels, height, width), (radius,) * 4, mode="replicate")
+    flat = F.conv2d(flat, weight[:, None, None, :], groups=batch * channels)
+    return F.conv2d(flat, weight[:, None, :, None], groups=batch * channels).view_as(image)
+
+
+def _noise(image: Tensor, how: Augment, rng: torch.Generator) -> Tensor:
+    if how.noise == 0:
+        return image
+    level = how.noise_level * torch.rand(len(image), 1, 1, 1, generator=rng) * _coin(image, how.noise, rng)
+    seed = int(torch.randint(2**62, (1,), generator=rng))
+    device_rng = torch.Generator(image.device).manual_seed(seed)
+    grain = torch.randn(image.shape, generator=device_rng, device=image.device, dtype=image.dtype)
+    return image + level.to(image) * grain

@@ -1,0 +1,69 @@
+"""A folder of plain photographs, for pretraining: random crops and no physical maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from marigold.core import seeds
+from marigold.core.errors import DataError
+from marigold.core.images import read_image
+from marigold.core.sample import Sample
+from marigold.datasets.base import Dataset, DatasetCard
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+CROPS = 4096
+"""Different crops of one photo before they repeat."""
+
+
+@dataclass(frozen=True)
+class Photos(Dataset):
+    """Random crops of photographs; every tenth photo is held out as the `test` split, centre-cropped once."""
+
+    height: int = 256
+    width: int = 256
+    seed: int = 0
+    largest: float = 1.0
+    """The largest crop, as a fraction of the largest window of this aspect ratio."""
+    smallest: float = 0.35
+    """The smallest crop, likewise."""
+    card: DatasetCard = field(
+        default=DatasetCard((), ("train", "test"), "as the folder's owner states", "a folder of photographs"), init=False
+    )
+
+    def scan(self, root: Path, split: str) -> Sequence[str]:
+        """`file#crop` keys; a photo's crops are spread over the whole range."""
+        files = sorted(path.name for path in root.iterdir() if path.suffix.lower() in ENDINGS) if root.is_dir() else []
+        chosen = [name for position, name in enumerate(files) if (position % 10 == 9) == (split == "test")]
+        if not chosen:
+            raise DataError(f"{root}: no photographs for the split `{split}`; put at least ten .jpg or .png files there")
+        crops = 1 if split == "test" else CROPS
+        return [f"{name}#{crop}" for crop in range(crops) for name in chosen]
+
+    def read(self, root: Path, key: str) -> Sample:
+        """One crop at this data set's size."""
+        name, _, crop = key.rpartition("#")
+        photo = _photo(root / name)
+        position = torch.rand(3, generator=seeds.stream(self.seed, "crop", key))
+        if crop == "0":
+            position = torch.tensor([1.0, 0.5, 0.5])
+        return Sample(key, self._crop(photo, *position.tolist()), {}, {})
+
+    def _crop(self, photo: Tensor, scale: float, down: float, across: float) -> Tensor:
+        full_height, full_width = photo.shape[-2:]
+        window = min(full_height / self.height, full_width / self.width)
+        window = max(window * (self.smallest + (self.largest - self.smallest) * scale), 1e-6)
+        height, width = max(1, int(self.height * window)), max(1, int(self.width * window))
+        top, left = int((full_height - height) * down), int((full_width - width) * across)
+        cut = photo[None, :, top : top + height, left : left + width].float() / 255
+        return F.interpolate(cut, (self.height, self.width), mode="bilinear", antialias=True)[0]
+
+
+@lru_cache(maxsize=512)
+def _photo(path: Path) -> Tensor:
+    image = torch.as_tensor(read_image(path))
+    return (image * 255).round().to(torch.uint8)

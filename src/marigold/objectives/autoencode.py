@@ -1,0 +1,60 @@
+"""Trains the autoencoder of a small generator: pictures in, the same pictures out, through a narrow latent.
+
+Rombach et al. 2022, sec. 3.1, without the adversarial and perceptual terms: what is painted here is measured, not
+admired, so plain reconstruction error is what counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from marigold.core.sample import Batch
+from marigold.estimator import Estimator
+from marigold.objectives.base import Objective
+
+
+@dataclass(frozen=True)
+class Autoencode(Objective):
+    """Reconstruction error of the target pictures plus a small Kullback-Leibler term that bounds the latent."""
+
+    absolute: float = 0.1
+    """Weight of the absolute error beside the squared error."""
+    divergence: float = 1e-5
+    """Weight of the Kullback-Leibler divergence from a unit Gaussian, per latent element."""
+    blur: float = 0.05
+    """The least standard deviation of the noise on the latent, so that the decoder bears inexact latents."""
+    calibration_batches: int = 8
+    """Batches over which the final latent scale is measured."""
+
+    def trainable(self, estimator: Estimator) -> nn.Module:
+        """The autoencoder."""
+        return estimator.backbone.autoencoder
+
+    def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
+        """Squared and absolute error of the reconstruction, and the divergence of the latent."""
+        autoencoder = estimator.backbone.autoencoder
+        pixels = batch.pixels.flatten(0, 1)
+        posterior = autoencoder.encode(pixels).latent_dist
+        eps = torch.randn(posterior.mean.shape, generator=rng, device=pixels.device, dtype=torch.float32)
+        latent = posterior.mean + posterior.std.clamp(min=self.blur) * eps.to(posterior.mean)
+        difference = autoencoder.decode(latent).sample.float() - pixels
+        mean, variance, log_variance = posterior.mean.float(), posterior.var.float(), posterior.logvar.float()
+        divergence = 0.5 * (mean.square() + variance - 1 - log_variance).mean()
+        return difference.square().mean() + self.absolute * difference.abs().mean() + self.divergence * divergence
+
+    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Each picture beside its reconstruction."""
+        painted = estimator.paint(estimator.encode_target(batch.pixels))
+        pairs = torch.stack([batch.pixels, painted], dim=2)
+        return pairs.flatten(1, 2).clamp(-1, 1)
+
+    def finish(self, estimator: Estimator, draw: Callable[[int], Batch]) -> None:
+        """Sets the scaling factor so that latents have unit standard deviation over the training pictures."""
+        autoencoder = estimator.backbone.autoencoder
+        squares = [
+            autoencoder.encode(draw(step).pixels.flatten(0, 1)).latent_dist.mean.float().square().mean()
+            for step in range(self.calibration_batches)
+        ]
+        autoencoder.register_to_config(scaling_factor=float(torch.stack(squares).mean().rsqrt()))

@@ -1,0 +1,37 @@
+"""The contract of an objective: what a training step minimises. A concrete objective is a frozen dataclass; its fields
+are its configuration."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from marigold.core.sample import Batch
+from marigold.estimator import Estimator
+
+
+class Objective(ABC):
+    """How an estimator is taught."""
+
+    @abstractmethod
+    def trainable(self, estimator: Estimator) -> nn.Module:
+        """The part of the estimator whose weights are trained; everything else stays frozen."""
+
+    @abstractmethod
+    def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
+        """The scalar to minimise; every random draw comes from `rng`, which lives on the batch's device."""
+
+    @abstractmethod
+    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """What a person looks at during training: [rows, columns, 3, H, W] in -1 to 1, one row for each sample."""
+
+    def setup(self, estimator: Estimator) -> nn.Module:
+        """Networks that the objective keeps beside the estimator (a teacher, an average); saved with the run."""
+        return nn.Module()
+
+    def after_step(self, estimator: Estimator, kept: nn.Module) -> None:
+        """Called after every optimizer step."""
+
+    def finish(self, estimator: Estimator, draw: Callable[[int], Batch]) -> None:
+        """Called once when training ends, with a function that gives the batch of a step."""

@@ -1,0 +1,65 @@
+"""The fine-tuning protocol: predict the clean latent of the answer from its noisy version and the latent of the photo.
+
+Ke et al. 2025, sec. III: masked mean squared error in latent space, uniform timesteps, annealed multi-resolution noise.
+With no condition (an unadapted generator) this is ordinary latent diffusion training.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from marigold.core.sample import Batch
+from marigold.diffusion import noise as noises
+from marigold.estimator import Estimator
+from marigold.objectives.base import Objective
+
+
+@dataclass(frozen=True)
+class Denoise(Objective):
+    """Masked mean squared error between the network's output and the schedule's target (v, clean or noise)."""
+
+    noise: Literal["gaussian", "multi_resolution", "annealed"] = "annealed"
+    """Gaussian; multi-resolution; or multi-resolution that becomes Gaussian towards t = 0."""
+    strength: float = 0.9
+    """Weight of each coarser level of the multi-resolution noise, relative to the finer one."""
+    lowest: float = 0.0
+    """Timesteps are drawn uniformly from this fraction of the schedule to its end."""
+    picture_steps: int = 4
+    """Sampling steps for validation pictures."""
+
+    def trainable(self, estimator: Estimator) -> nn.Module:
+        """The denoiser; the autoencoder and the prompt stay frozen."""
+        return estimator.backbone.denoiser
+
+    def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
+        """The mean over valid latent elements of (output - target)^2 (Ke et al. 2024, eq. 4)."""
+        backbone, schedule = estimator.backbone, estimator.backbone.schedule
+        with torch.no_grad():
+            condition = estimator.encode_image(batch.image) if backbone.conditions else None
+            clean = estimator.encode_target(batch.pixels)
+            valid = estimator.latent_mask(batch.valid)
+        first = int(self.lowest * len(schedule))
+        t = torch.randint(first, len(schedule), (len(clean),), generator=rng, device=clean.device)
+        noise = self._noise(clean, t, len(schedule), rng)
+        output = backbone.network(schedule.mix(clean, noise, t), t, condition)
+        error = (output.float() - schedule.target(clean, noise, t).float()).square()
+        # The sum over valid cells divided by their number; a batch without a valid cell gives zero, not NaN.
+        return (error * valid).sum() / valid.sum().clamp(min=1)
+
+    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Photo, true pictures and painted pictures side by side."""
+        backbone = estimator.backbone
+        condition = estimator.encode_image(batch.image) if backbone.conditions else None
+        clean = estimator.encode_target(batch.pixels)
+        noise = noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+        painted = estimator.paint(estimator.sample(condition, noise, self.picture_steps))
+        return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
+
+    def _noise(self, clean: Tensor, t: Tensor, length: int, rng: torch.Generator) -> Tensor:
+        if self.noise == "gaussian":
+            return noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+        if self.noise == "multi_resolution":
+            return noises.multi_resolution(clean.shape, generator=rng, strength=self.strength).to(clean)
+        return noises.annealed(clean.shape, t, length, generator=rng, strength=self.strength).to(clean)

@@ -1,0 +1,167 @@
+"""The one training loop: every modality, objective and generator passes through it."""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from marigold import checkpoint
+from marigold.core import seeds
+from marigold.core.errors import DataError
+from marigold.data.mix import Mix, Source
+from marigold.estimator import Estimator
+from marigold.train.average import Average
+from marigold.train.build import build
+from marigold.train.optim import make_optimizer, rate, set_rate
+from marigold.train.pictures import save_grid
+from marigold.train.recipe import Recipe
+from marigold.train.run import Run, pack, unpack
+
+
+def train(recipe: Recipe, folder: Path, *, device: str = "cpu", compiled: bool = False) -> Path:
+    """Runs a recipe in a run folder, or resumes it, and returns the folder of the finished checkpoint.
+
+    Every random draw is a function of the seed and the step, so a resumed run ends with the same weights as an
+    uninterrupted one, to the bit on the CPU.
+    """
+    run = Run(folder, recipe)
+    trainer = Trainer(recipe, run, device, compiled)
+    trainer.resume()
+    trainer.go()
+    trainer.finish()
+    run.close()
+    return run.checkpoint
+
+
+class Trainer:
+    """The state of one run: estimator, optimizer, average, step."""
+
+    def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool) -> None:
+        self.recipe, self.run, self.device = recipe, run, device
+        self.estimator: Estimator = build(recipe).to(device)
+        self.objective = recipe.make_objective()
+        self.module = self.objective.trainable(self.estimator)
+        self.estimator.requires_grad_(False)
+        self.module.requires_grad_(True).train()
+        self.kept = self.objective.setup(self.estimator).to(device)
+        self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
+        self.average = Average(self.module, recipe.average)
+        self.mix = self._mix(recipe.data)
+        self.held_out = self._mix(recipe.validation or tuple(replace(s, split="test", renewal=0.0) for s in recipe.data))
+        self.step, self.seconds = 0, 0.0
+        if compiled:
+            self.module.compile()
+
+    def resume(self) -> None:
+        """Continues from the run folder's saved state, if there is one."""
+        saved = self.run.load()
+        if saved is None:
+            return
+        tensors, facts = saved
+        unpack(tensors, self.module, self.kept, self.average, self.optimizer)
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.run.rewind(self.step)
+
+    def go(self) -> None:
+        """Trains from the current step to the recipe's last one."""
+        every, begun, before = self.recipe.every, time.monotonic(), self.seconds
+        losses: list[Tensor] = []
+        bar = tqdm(total=self.recipe.steps, initial=self.step, desc=self.recipe.name, unit="step", mininterval=1.0)
+        while self.step < self.recipe.steps:
+            losses.append(self._update())
+            self.step += 1
+            self.seconds = before + time.monotonic() - begun
+            bar.update()
+            if _due(self.step, every.log):
+                bar.set_postfix(loss=f"{self._log(losses):.4f}")
+                losses.clear()
+            if _due(self.step, every.validate):
+                self._validate()
+            if _due(self.step, every.save) or self.step == self.recipe.steps:
+                self._save()
+            if _due(self.step, every.keep):
+                self._export(self.run.folder / "steps" / f"{self.step:06d}")
+        bar.close()
+
+    def finish(self) -> None:
+        """Validates once more and writes the checkpoint with the averaged weights."""
+        with self.average.applied(self.module), torch.no_grad():
+            self.objective.finish(self.estimator, self.mix.batch)
+        self._validate()
+        self._export(self.run.checkpoint)
+
+    def _update(self) -> Tensor:
+        """One optimizer step over `accumulate` batches; returns the mean loss, still on the device."""
+        recipe, total = self.recipe, torch.zeros((), device=self.device)
+        for part in range(recipe.accumulate):
+            position = self.step * recipe.accumulate + part
+            batch = self.mix.batch(position)
+            with self._autocast():
+                loss = self.objective.loss(self.estimator, batch, self.kept, self._rng("step", position))
+            (loss / recipe.accumulate).backward()
+            total += loss.detach() / recipe.accumulate
+        if recipe.optim.clip:
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), recipe.optim.clip)
+        set_rate(self.optimizer, rate(self.step, recipe.optim))
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.module, self.step)
+        self.objective.after_step(self.estimator, self.kept)
+        return total
+
+    def _log(self, losses: list[Tensor]) -> float:
+        loss = float(torch.stack(losses).mean())
+        if loss != loss:
+            raise DataError(
+                f"{self.run.folder}: the loss is not a number at step {self.step}; the last good state is in "
+                f"{self.run.state_file.name}; lower optim.lr or check the data"
+            )
+        numbers = {"loss": loss, "lr": rate(self.step - 1, self.recipe.optim), "seconds": round(self.seconds, 1)}
+        self.run.log(self.step, "train", numbers)
+        return loss
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """The objective's loss on held-out samples, and a picture, for every source; with averaged weights."""
+        with self.average.applied(self.module), self._autocast():
+            for position, source in enumerate(self.held_out.sources):
+                batches = [self.held_out.batch_of(position, step) for step in range(self.recipe.validation_batches)]
+                losses = [
+                    self.objective.loss(self.estimator, batch, self.kept, self._rng("validate", step))
+                    for step, batch in enumerate(batches)
+                ]
+                name = "_".join(filter(None, (source.dataset, source.paint, str(position))))
+                self.run.log(self.step, "validate", {f"loss_{name}": float(torch.stack(losses).mean())})
+                grid = self.objective.pictures(self.estimator, batches[0].first(6), self._rng("pictures", 0))
+                save_grid(grid, self.run.folder / "pictures" / f"{self.step:06d}_{name}.jpg")
+
+    def _save(self) -> None:
+        tensors = pack(self.module, self.kept, self.average, self.optimizer)
+        self.run.save(tensors, {"step": self.step, "seconds": self.seconds})
+
+    def _export(self, folder: Path) -> None:
+        """The estimator with averaged weights as a checkpoint folder."""
+        steps = f"{self.step} of {self.recipe.steps} steps"
+        self.estimator.card = replace(self.estimator.card, seconds_of_training=round(self.seconds), note=steps)
+        with self.average.applied(self.module):
+            checkpoint.save(self.estimator, folder)
+
+    def _mix(self, sources: tuple[Source, ...]) -> Mix:
+        recipe = self.recipe
+        return Mix(sources, self.estimator.modality, batch=recipe.batch, seed=recipe.seed, device=self.device)
+
+    def _rng(self, *path: str | int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(seeds.number(self.recipe.seed, *path))
+
+    def _autocast(self) -> AbstractContextManager:
+        if self.recipe.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+
+def _due(step: int, period: int) -> bool:
+    return period > 0 and step % period == 0

@@ -1,0 +1,40 @@
+"""The optimizer and its learning rate (Ke et al. 2025; the published training configuration)."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from marigold.train.recipe import Optim
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], optim: Optim) -> torch.optim.AdamW:
+    """AdamW over these parameters; the rate is set before each step by `set_rate`."""
+    chosen = list(parameters)
+    return torch.optim.AdamW(
+        chosen,
+        lr=optim.lr,
+        betas=(optim.beta1, optim.beta2),
+        eps=optim.eps,
+        weight_decay=optim.weight_decay,
+        fused=chosen[0].is_cuda,
+    )
+
+
+def rate(step: int, optim: Optim) -> float:
+    """The learning rate of update `step` (from 0): linear warm-up, then exponential decay down to `final`.
+
+    alpha(n) = n / warmup below `warmup`; final ** ((n - warmup) / (decay - warmup)) up to `decay`; `final` afterwards.
+    """
+    if step < optim.warmup:
+        return optim.lr * step / optim.warmup
+    if step >= optim.decay:
+        return optim.lr * optim.final
+    return optim.lr * math.pow(optim.final, (step - optim.warmup) / (optim.decay - optim.warmup))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Gives every parameter group this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = value

@@ -1,0 +1,130 @@
+"""Everything that decides what a training run computes, read from YAML; the hash of it goes into the card."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from marigold.core import find
+from marigold.core.config import decode, encode, load_yaml, merge
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.data.mix import Source
+from marigold.objectives.base import Objective
+
+
+@dataclass(frozen=True)
+class Optim:
+    """AdamW with warm-up and exponential decay (Ke et al. 2025: 100 warm-up steps, decay to 1 %)."""
+
+    lr: float = 3e-5
+    """Learning rate after warm-up."""
+    warmup: int = 100
+    """Steps of linear warm-up; the first step runs at rate 0, as published."""
+    decay: int = 25_000
+    """Step at which the rate has reached `final` times `lr`; constant afterwards."""
+    final: float = 0.01
+    """The final rate, relative to `lr`."""
+    weight_decay: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    clip: float = 1.0
+    """Largest gradient norm; 0 turns clipping off."""
+
+
+@dataclass(frozen=True)
+class Every:
+    """Periods, in steps; 0 means never."""
+
+    log: int = 50
+    save: int = 500
+    validate: int = 1000
+    keep: int = 0
+    """Also keep the weights as an openable checkpoint under `steps/`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run."""
+
+    name: str
+    """Name of the run folder and of the checkpoint."""
+    modality: str
+    """What is painted: a file in `modalities/`."""
+    data: tuple[Source, ...]
+    """Where the truth comes from."""
+    start: str = ""
+    """Checkpoint whose weights the run starts from: a bundled name, a folder or a hub id; empty means `network`."""
+    network: dict[str, Any] = field(default_factory=dict)
+    """A network built from scratch, when `start` is empty: `unet`, `vae`, `schedule` and `prompt` settings."""
+    autoencoder: str = ""
+    """Checkpoint whose autoencoder replaces the one of `network`."""
+    fresh_denoiser: bool = False
+    """Draw the denoiser's weights anew instead of taking those of `start`: the control of `bench/prior.py`."""
+    schedule: dict[str, Any] = field(default_factory=dict)
+    """Keys of `scheduler_config.json` to override for training and in the result."""
+    objective: str = "denoise"
+    """How it is taught: a file in `objectives/`."""
+    objective_options: dict[str, Any] = field(default_factory=dict)
+    optim: Optim = Optim()
+    every: Every = Every()
+    steps: int = 1000
+    """Optimizer steps."""
+    batch: int = 8
+    """Samples in one forward pass."""
+    accumulate: int = 1
+    """Forward passes for one optimizer step."""
+    average: float = 0.999
+    """Decay of the running average of the weights, which is what is validated and saved; 0 turns it off."""
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes under autocast; weights and optimizer state stay fp32."""
+    validation: tuple[Source, ...] = ()
+    """Held-out sources; empty means the `test` split of every training source."""
+    validation_batches: int = 2
+    defaults: dict[str, int] = field(default_factory=dict)
+    """Inference defaults written into the checkpoint: `steps`, `resolution`, `ensemble`."""
+    licence: str = "Apache-2.0"
+    about: str = ""
+    """What the data is and where it comes from, for the card."""
+
+    def digest(self) -> str:
+        """A short hash of everything above."""
+        text = json.dumps(encode(self), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def make_objective(self) -> Objective:
+        """The objective with its options."""
+        kind = find.implementation(Objective, self.objective)
+        return decode(kind, self.objective_options, "recipe.objective_options")
+
+
+def names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml"))
+
+
+def load(name: str) -> Recipe:
+    """A recipe by name, or from a YAML file of the user's; `base:` names another one to start from (one level)."""
+    content = _content(name)
+    base = content.pop("base", None)
+    if base is not None:
+        below = _content(str(base))
+        if "base" in below:
+            raise ConfigError(f"recipe {name}: its base `{base}` has a base itself; only one level is allowed")
+        content = merge(below, content)
+    return decode(Recipe, content, "recipe")
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("marigold") / "recipes"))
+
+
+def _content(name: str) -> dict[str, Any]:
+    if name.endswith((".yaml", ".yml")):
+        return load_yaml(Path(name))
+    if name not in names():
+        raise UnknownNameError(find.unknown("recipe", name, names()))
+    return load_yaml(_folder() / f"{name}.yaml")
