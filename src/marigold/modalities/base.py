@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from marigold.core.sample import Sample
+from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.tally import Tally
 
 
@@ -42,8 +43,12 @@ class Modality(ABC):
         """Values [B, C, H, W] at another size, still within the modality's range."""
 
     @abstractmethod
-    def score(self, values: Tensor, sample: Sample) -> dict[str, Tally]:
+    def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
+
+    def baselines(self, sample: Sample) -> dict[str, Tensor]:
+        """Answers that never looked at the photo, values [C, H, W] by name: what a prediction must beat."""
+        return {}
 
     @abstractmethod
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

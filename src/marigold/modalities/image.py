@@ -1,0 +1,52 @@
+"""The photo itself: what a generator paints before it is adapted to anything else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from marigold.core.sample import Sample
+from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.metrics import psnr
+from marigold.measure.quantiles import median
+from marigold.measure.tally import Tally
+from marigold.modalities.base import Modality
+
+
+@dataclass(frozen=True)
+class Image(Modality):
+    """An sRGB picture; values are [B, 3, H, W] in 0 to 1."""
+
+    needs = ()
+    targets = ("image",)
+    outputs = ("image",)
+    channels = (3,)
+
+    def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The photo as pixels [..., 1, 3, H, W] in -1 to 1; every pixel [..., 1, 1, H, W] is valid."""
+        pixels = (sample.image * 2 - 1).unsqueeze(-4)
+        return pixels, torch.ones_like(pixels[..., :1, :, :], dtype=torch.bool)
+
+    def decode(self, pixels: Tensor) -> Tensor:
+        """Pixels [B, 1, 3, H, W] to a picture [B, 3, H, W] in 0 to 1."""
+        return (pixels[:, 0].float() + 1).div(2).clamp(0, 1)
+
+    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean of [E, 3, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
+        merged = values.mean(dim=0)
+        return merged, median((values - median(values)).abs()).mean(dim=0, keepdim=True)
+
+    def resize(self, values: Tensor, height: int, width: int) -> Tensor:
+        """Bilinear, antialiased when it shrinks; [B, 3, H, W] in 0 to 1."""
+        return F.interpolate(values, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
+
+    def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
+        """The peak signal-to-noise ratio of [3, H, W] in decibel, over all pixels."""
+        valid = torch.ones_like(values[:1], dtype=torch.bool)
+        return {"psnr": Tally(psnr(values, sample.image, valid).item(), 1)}
+
+    def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The picture itself, [H, W, 3] uint8."""
+        return {"image": (np.clip(maps["image"], 0, 1) * 255).round().astype(np.uint8)}

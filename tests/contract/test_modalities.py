@@ -1,0 +1,164 @@
+"""What every modality promises."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from marigold.core.errors import DataError
+from marigold.core.fields import FIELDS
+from marigold.core.find import implementation, name_of, names
+from marigold.core.sample import Sample, stack
+from marigold.modalities.base import Modality
+
+HEIGHT, WIDTH = 24, 32
+
+
+@pytest.fixture(params=names(Modality))
+def modality(request: pytest.FixtureRequest) -> Modality:
+    return implementation(Modality, request.param)()
+
+
+def scene(modality: Modality, seed: int = 0) -> Sample:
+    """A photo with smooth random truth for what the modality needs, a tenth of it at either end of its range."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def smooth(channels: int) -> torch.Tensor:
+        coarse = torch.rand(1, channels, 4, 5, generator=generator)
+        fine = torch.nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic")[0]
+        low, high = (fine.flatten(1).quantile(q, dim=1)[:, None, None] for q in (0.1, 0.9))
+        return ((fine - low) / (high - low)).clamp(0, 1)
+
+    maps = {}
+    for name in modality.needs:
+        field = FIELDS[name]
+        if field.space == "direction":
+            towards = smooth(3) * 2 - 1
+            towards[2] = towards[2].abs() + 0.2
+            maps[name] = torch.nn.functional.normalize(towards, dim=0)
+        else:
+            low, high = (1, 9) if field.space == "metric" else (field.low, min(field.high, 1))
+            maps[name] = low + (high - low) * smooth(field.channels)
+    valid = {name: torch.ones(1, HEIGHT, WIDTH, dtype=torch.bool) for name in maps}
+    return Sample("made/0", smooth(3), maps, valid)
+
+
+def truth(modality: Modality, sample: Sample) -> torch.Tensor:
+    """The values [C, H, W] of a painter that makes no mistake."""
+    return modality.decode(modality.encode(sample)[0][None])[0]
+
+
+def test_its_file_name_is_its_name(modality):
+    assert type(modality) is implementation(Modality, name_of(modality))
+
+
+def test_its_truth_is_painted_within_range(modality):
+    pixels, valid = modality.encode(scene(modality))
+    assert pixels.shape == (len(modality.targets), 3, HEIGHT, WIDTH)
+    assert valid.shape == (len(modality.targets), 1, HEIGHT, WIDTH)
+    assert valid.dtype == torch.bool
+    assert valid.all()
+    assert pixels.min() >= -1
+    assert pixels.max() <= 1
+
+
+def test_perfect_painting_scores_perfectly(modality):
+    sample = scene(modality)
+    score = modality.score(truth(modality, sample), sample)
+    worse = modality.score(modality.decode(torch.zeros(1, len(modality.targets), 3, HEIGHT, WIDTH))[0], sample)
+    perfect = {"abs_rel": 0, "rmse": 0, "delta1": 1, "psnr": 100, "mean_angle": 0}
+    assert perfect.keys() & score.keys()
+    for name in perfect.keys() & score.keys():
+        assert score[name].mean == pytest.approx(perfect[name], abs=1e-4)
+        assert abs(worse[name].mean - perfect[name]) > 0.01
+
+
+def test_a_score_counts_one_image(modality):
+    sample = scene(modality)
+    assert {tally.weight for tally in modality.score(truth(modality, sample), sample).values()} == {1}
+
+
+def test_mirrored_truth_is_painted_mirrored(modality):
+    sample = scene(modality)
+    there = truth(modality, sample.mirrored())
+    back = Sample("back", sample.image, {k: v for k, v in modality.split(there).items() if k in FIELDS}, {}).mirrored()
+    straight = modality.split(truth(modality, sample))
+    for name, values in modality.split(there).items():
+        unmirrored = back.maps[name] if name in FIELDS else values.flip(-1)
+        torch.testing.assert_close(unmirrored, straight[name])
+
+
+def test_a_batch_is_painted_like_its_samples(modality):
+    samples = [scene(modality, seed) for seed in range(3)]
+    pixels, valid = modality.encode(stack(samples))
+    for index, sample in enumerate(samples):
+        alone = modality.encode(sample)
+        torch.testing.assert_close(pixels[index], alone[0], rtol=0, atol=1e-6)
+        assert torch.equal(valid[index], alone[1])
+
+
+def test_decoding_does_not_depend_on_batch_mates(modality):
+    pixels = torch.randn(3, len(modality.targets), 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    together = modality.decode(pixels)
+    assert together.shape == (3, sum(modality.channels), 8, 8)
+    for index in range(3):
+        torch.testing.assert_close(together[index : index + 1], modality.decode(pixels[index : index + 1]))
+
+
+def test_equal_members_merge_into_that_member_without_uncertainty(modality):
+    member = truth(modality, scene(modality))
+    merged, uncertainty = modality.ensemble(member.expand(4, -1, -1, -1))
+    torch.testing.assert_close(merged, member, rtol=0, atol=1e-5)
+    assert uncertainty.shape == (1, HEIGHT, WIDTH)
+    assert uncertainty.abs().max() < 1e-3
+
+
+def test_members_in_another_order_merge_into_the_same(modality):
+    members = torch.stack([truth(modality, scene(modality, seed)) for seed in range(3)])
+    merged, uncertainty = modality.ensemble(members)
+    again = modality.ensemble(members.flip(0))
+    torch.testing.assert_close(again[0], merged, rtol=0, atol=1e-6)
+    torch.testing.assert_close(again[1], uncertainty, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (11, 13), (50, 70)])
+def test_resized_values_stay_in_range(modality, size):
+    values = truth(modality, scene(modality))[None]
+    resized = modality.resize(values, *size)
+    assert resized.shape == (1, values.shape[1], *size)
+    assert resized.min() >= values.min() - 1e-6
+    assert resized.max() <= values.max() + 1e-6
+    if size == (HEIGHT, WIDTH):
+        torch.testing.assert_close(resized, values)
+
+
+def test_an_empty_mask_raises_and_names_the_sample(modality):
+    if not modality.needs:
+        pytest.skip("every pixel of a photo is its own truth")
+    sample = scene(modality)
+    for valid in sample.valid.values():
+        valid.zero_()
+    with pytest.raises(DataError, match="made/0"):
+        modality.score(torch.zeros(sum(modality.channels), HEIGHT, WIDTH), sample)
+
+
+def test_its_maps_are_shown_as_pictures(modality):
+    values = modality.split(truth(modality, scene(modality)))
+    maps = {name: np.moveaxis(x.numpy(), 0, -1) if len(x) > 1 else x[0].numpy() for name, x in values.items()}
+    pictures = modality.colorize(maps)
+    assert pictures
+    for picture in pictures.values():
+        assert picture.shape == (HEIGHT, WIDTH, 3)
+        assert picture.dtype == np.uint8
+
+
+def test_baselines_are_values_that_can_be_scored(modality):
+    sample = scene(modality)
+    for values in modality.baselines(sample).values():
+        assert values.shape == truth(modality, sample).shape
+        assert modality.score(values, sample)
+
+
+def test_its_options_fit_into_json(modality):
+    assert json.loads(json.dumps(modality.options())) == modality.options()
