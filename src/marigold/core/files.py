@@ -1,0 +1,49 @@
+"""Files written whole or not at all: a temporary neighbour that takes the final name when it is complete."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from marigold.core.errors import OutputError
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A binary file that appears at `path` when the block ends well; whatever stops the block leaves nothing behind.
+
+    Raises `OutputError` when the folder or the file cannot be written.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(_cannot_write(path, error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def make_folder(path: str | Path) -> Path:
+    """The folder at `path`, made if it is not there. Raises `OutputError`."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(_cannot_write(Path(path), error)) from error
+    return Path(path)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes JSON that a person can read."""
+    with whole_file(path) as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return f"{path}: cannot be written ({reason}); choose another folder or make room there"

@@ -1,0 +1,50 @@
+"""Files are written whole or not at all."""
+
+import os
+
+import pytest
+
+from marigold.core.errors import OutputError
+from marigold.core.files import make_folder, whole_file, write_json
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    with whole_file(tmp_path / "a.bin") as file:
+        file.write(b"abc")
+        assert not (tmp_path / "a.bin").exists()
+    assert (tmp_path / "a.bin").read_bytes() == b"abc"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_whatever_stops_a_write_leaves_the_old_file(tmp_path, stop):
+    (tmp_path / "a.bin").write_bytes(b"old")
+    with pytest.raises(stop), whole_file(tmp_path / "a.bin") as file:
+        file.write(b"half")
+        raise stop
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_full_disk_is_an_output_error(tmp_path):
+    message = r"a\.bin: cannot be written \(no space left on device\); choose"
+    with pytest.raises(OutputError, match=message), whole_file(tmp_path / "a.bin"):
+        raise OSError(28, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_the_way_of_a_file_is_an_output_error(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"):
+        make_folder(tmp_path / "file" / "inside")
+    with pytest.raises(OutputError, match="cannot be written"), whole_file(tmp_path / "missing" / "a.bin"):
+        pass
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="folder: cannot be written"), whole_file(tmp_path / "folder"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_json_keeps_letters_of_every_alphabet(tmp_path):
+    write_json(tmp_path / "a.json", {"é": 1})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "é": 1\n}\n'

@@ -1,0 +1,333 @@
+"""Photos of every kind are read upright in their true colours; bad files are refused with a remedy."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+import torch
+from PIL import ImageCms
+
+from marigold.core import deep_images
+from marigold.core.errors import ImageError
+from marigold.core.images import read_image, to_image, write_npy, write_png8, write_png16
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
+DEEP = RNG.integers(0, 65536, (12, 20, 4), dtype=np.uint16)
+
+
+def as_array(image):
+    return image.permute(1, 2, 0).numpy()
+
+
+def png(samples, color_type, filters=(0, 1, 2, 3, 4), header_size=None):
+    """A 16-bit PNG written by hand: its rows take turns through the five filters of the standard."""
+    height, width, channels = samples.shape
+    pixel = channels * 2
+    rows = samples.astype(">u2").reshape(height, -1).view(np.uint8).reshape(height, width * pixel).astype(int)
+    packed, above = b"", np.zeros(width * pixel, int)
+    for index, row in enumerate(rows):
+        kind = filters[index % len(filters)]
+        left = np.concatenate([np.zeros(pixel, int), row[:-pixel]])
+        corner = np.concatenate([np.zeros(pixel, int), above[:-pixel]])
+        guess = [0, left, above, (left + above) // 2, paeth(left, above, corner)][kind]
+        packed += bytes([kind]) + ((row - guess) % 256).astype(np.uint8).tobytes()
+        above = row
+    return png_file(header_size or (width, height), 16, color_type, zlib.compress(packed))
+
+
+def paeth(left, above, corner):
+    guess = left + above - corner
+    distance = np.stack([abs(guess - left), abs(guess - above), abs(guess - corner)])
+    return np.choose(distance.argmin(0), [left, above, corner])
+
+
+def png_file(size, depth, color_type, content):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", *size, depth, color_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif", "bmp"])
+def test_a_lossless_photo_is_read_to_the_bit(tmp_path, ending):
+    PIL.Image.fromarray(RGB).save(tmp_path / f"a.{ending}", **({"lossless": True} if ending == "webp" else {}))
+    image = read_image(tmp_path / f"a.{ending}")
+    assert image.shape == (3, 12, 20) and image.dtype == torch.float32
+    np.testing.assert_array_equal(as_array(image), RGB.astype(np.float32) / np.float32(255))
+
+
+def test_a_jpeg_is_read_as_pillow_decodes_it(tmp_path):
+    PIL.Image.fromarray(RGB).save(tmp_path / "a.jpg", quality=90)
+    expected = np.asarray(PIL.Image.open(tmp_path / "a.jpg")) / 255
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.jpg")), expected, atol=1e-7)
+
+
+def test_a_grey_photo_has_three_equal_channels(tmp_path):
+    PIL.Image.fromarray(RGB[..., 0]).save(tmp_path / "a.png")
+    image = as_array(read_image(tmp_path / "a.png"))
+    np.testing.assert_allclose(image, np.repeat(RGB[..., :1] / 255, 3, axis=2), atol=1e-7)
+
+
+def test_a_one_bit_photo_is_black_and_white(tmp_path):
+    bits = RGB[..., 0] > 127
+    PIL.Image.fromarray(bits).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(as_array(read_image(tmp_path / "a.png"))[..., 1], bits.astype(np.float32))
+
+
+def test_a_palette_photo_has_the_palette_s_colours(tmp_path):
+    picture = PIL.Image.new("P", (20, 12), 1)
+    picture.putpalette([0, 0, 0, 255, 51, 0, 0, 102, 204])
+    picture.putpixel((3, 2), 2)
+    picture.save(tmp_path / "a.png")
+    image = as_array(read_image(tmp_path / "a.png"))
+    np.testing.assert_allclose(image[0, 0], [1, 0.2, 0], atol=1e-7)
+    np.testing.assert_allclose(image[2, 3], [0, 0.4, 0.8], atol=1e-7)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif"])
+def test_a_cmyk_photo_has_its_printed_colours(tmp_path, ending):
+    PIL.Image.new("CMYK", (16, 16), (255, 0, 0, 0)).save(tmp_path / f"a.{ending}")
+    np.testing.assert_allclose(as_array(read_image(tmp_path / f"a.{ending}"))[8, 8], [0, 1, 1], atol=0.02)
+
+
+def test_transparent_parts_show_white(tmp_path):
+    rgba = np.full((12, 20, 4), [255, 0, 51, 0], np.uint8)
+    rgba[0, 0, 3], rgba[0, 1, 3] = 255, 51
+    PIL.Image.fromarray(rgba).save(tmp_path / "a.png")
+    image = as_array(read_image(tmp_path / "a.png"))
+    np.testing.assert_allclose(image[0, :3], [[1, 0, 0.2], [1, 0.8, 0.84], [1, 1, 1]], atol=1e-6)
+
+
+def test_grey_with_alpha_and_transparent_palettes_show_white(tmp_path):
+    PIL.Image.new("LA", (16, 16), (0, 51)).save(tmp_path / "grey.png")
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "grey.png"))[4, 4], [0.8, 0.8, 0.8], atol=1e-6)
+    picture = PIL.Image.new("P", (16, 16), 0)
+    picture.putpalette([0, 0, 0, 255, 0, 0])
+    picture.putpixel((1, 1), 1)
+    picture.save(tmp_path / "palette.png", transparency=0)
+    image = as_array(read_image(tmp_path / "palette.png"))
+    np.testing.assert_allclose([image[0, 0], image[1, 1]], [[1, 1, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize(("color_type", "channels"), [(0, 1), (2, 3)])
+def test_a_16_bit_png_keeps_every_bit(tmp_path, color_type, channels):
+    (tmp_path / "a.png").write_bytes(png(DEEP[..., :channels], color_type))
+    expected = np.broadcast_to(DEEP[..., :channels].astype(np.float32) / np.float32(65535), (12, 20, 3))
+    np.testing.assert_array_equal(as_array(read_image(tmp_path / "a.png")), expected)
+
+
+@pytest.mark.parametrize(("color_type", "channels"), [(4, 2), (6, 4)])
+def test_a_16_bit_png_with_alpha_shows_white_through(tmp_path, color_type, channels):
+    samples = DEEP[..., :channels]
+    (tmp_path / "a.png").write_bytes(png(samples, color_type))
+    colour, alpha = samples[..., :-1] / 65535, samples[..., -1:] / 65535
+    expected = np.broadcast_to(colour * alpha + 1 - alpha, (12, 20, 3))
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.png")), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_16_bit_tiff_keeps_every_bit(tmp_path, compression, planar):
+    colour = DEEP[..., :3]
+    stored = np.moveaxis(colour, -1, 0) if planar == "separate" else colour
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", planarconfig=planar, compression=compression)
+    expected = colour.astype(np.float32) / np.float32(65535)
+    np.testing.assert_array_equal(as_array(read_image(tmp_path / "a.tif")), expected)
+
+
+def test_a_grey_16_bit_tiff_with_lzw_keeps_every_bit(tmp_path):
+    PIL.Image.fromarray(DEEP[..., 0]).save(tmp_path / "a.tif", compression="tiff_lzw")
+    image = as_array(read_image(tmp_path / "a.tif"))[..., 0]
+    np.testing.assert_array_equal(image, DEEP[..., 0].astype(np.float32) / np.float32(65535))
+
+
+def test_a_16_bit_tiff_is_whole_when_tifffile_lacks_its_codec(tmp_path, monkeypatch):
+    def no_codec(page):
+        raise ValueError("requires the 'imagecodecs' package")
+
+    tifffile.imwrite(tmp_path / "a.tif", DEEP[..., :3], photometric="rgb", compression="zlib")
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", no_codec)
+    expected = DEEP[..., :3].astype(np.float32) / np.float32(65535)
+    np.testing.assert_array_equal(as_array(read_image(tmp_path / "a.tif")), expected)
+
+
+def test_a_16_bit_tiff_where_zero_is_white_is_inverted(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", DEEP[..., 0], photometric="miniswhite")
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.tif"))[..., 0], 1 - DEEP[..., 0] / 65535, atol=1e-6)
+
+
+def test_a_16_bit_cmyk_tiff_has_its_printed_colours(tmp_path):
+    ink = np.zeros((16, 16, 4), np.uint16)
+    ink[..., 0], ink[..., 3] = 65535, 13107  # full cyan, a fifth of black
+    tifffile.imwrite(tmp_path / "a.tif", ink, photometric="separated")
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.tif"))[3, 3], [0, 0.8, 0.8], atol=1e-5)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_a_photo_is_turned_as_its_exif_says(tmp_path, ending, orientation):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    picture = PIL.Image.fromarray(np.kron(RGB[:3, :4], np.ones((8, 8, 1), np.uint8)))
+    picture.save(tmp_path / f"a.{ending}", exif=exif, **({"quality": 100} if ending == "jpg" else {}))
+    turns = PIL.Image.Transpose
+    undo = [None, None, turns.FLIP_LEFT_RIGHT, turns.ROTATE_180, turns.FLIP_TOP_BOTTOM]
+    undo += [turns.TRANSPOSE, turns.ROTATE_270, turns.TRANSVERSE, turns.ROTATE_90]
+    expected = picture if undo[orientation] is None else picture.transpose(undo[orientation])
+    image = as_array(read_image(tmp_path / f"a.{ending}"))
+    assert image.shape[:2] == (expected.height, expected.width)
+    assert abs(image - np.asarray(expected) / 255).mean() < (0.1 if ending == "jpg" else 1e-6)
+
+
+def test_a_16_bit_tiff_is_turned_too(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", DEEP[..., :3], photometric="rgb", extratags=[(274, "H", 1, 6, True)])
+    expected = np.rot90(DEEP[..., :3], -1) / 65535
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.tif")), expected, atol=1e-6)
+
+
+def srgb_profile():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def test_a_profile_with_red_and_green_exchanged_is_converted_to_srgb(tmp_path):
+    exchanged = srgb_profile().replace(b"rXYZ", b"wait").replace(b"gXYZ", b"rXYZ").replace(b"wait", b"gXYZ")
+    exchanged = exchanged.replace(
+        "sRGB".encode("utf-16-be"), "xRGB".encode("utf-16-be")
+    )  # red primary <-> green primary
+    picture = PIL.Image.new("RGB", (16, 16), (255, 0, 0))
+    picture.save(tmp_path / "a.png", icc_profile=exchanged)
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.png"))[4, 4], [0, 1, 0], atol=0.01)
+    picture.putalpha(51)
+    picture.save(tmp_path / "alpha.png", icc_profile=exchanged)
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "alpha.png"))[4, 4], [0.8, 1, 0.8], atol=0.01)
+
+
+def test_an_srgb_profile_changes_nothing(tmp_path):
+    PIL.Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=srgb_profile())
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.png")), RGB / 255, atol=1e-7)
+
+
+def test_a_damaged_colour_profile_counts_as_srgb(tmp_path):
+    PIL.Image.fromarray(RGB).save(tmp_path / "a.png", icc_profile=b"no profile")
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.png")), RGB / 255, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [
+        RGB,
+        RGB.astype(np.uint16) * 257,
+        RGB / 255,
+        (RGB / 255).astype(np.float32),
+        PIL.Image.fromarray(RGB),
+        torch.from_numpy(RGB).permute(2, 0, 1),
+        torch.from_numpy(RGB).permute(2, 0, 1).double() / 255,
+    ],
+    ids=["uint8", "uint16", "float64", "float32", "pillow", "byte tensor", "float tensor"],
+)
+def test_a_photo_in_memory_is_the_same_in_every_form(photo):
+    image = to_image(photo)
+    assert image.shape == (3, 12, 20) and image.dtype == torch.float32
+    np.testing.assert_allclose(as_array(image), RGB / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("photo", "message"),
+    [
+        (RGB.astype(np.float32), "divide by 255"),
+        (RGB.astype(np.int64), "no known range"),
+        (np.full((12, 20, 3), np.nan), "outside 0 to 1"),
+        (RGB.transpose(2, 0, 1), r"shape \[3, 12, 20\]"),
+        (np.zeros((2, 12, 20, 3), np.uint8), r"\[2, 12, 20, 3\]"),
+        (torch.zeros(12, 20, 3), r"\[12, 20, 3\]"),
+        (np.zeros((1, 1, 3), np.uint8), "1 x 1 pixels, less than the minimum"),
+        ([[0]], "list"),
+    ],
+)
+def test_what_is_no_photo_in_memory_is_refused(photo, message):
+    with pytest.raises(ImageError, match=message):
+        to_image(photo)
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def saved(picture, kind):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+NOISE = PIL.Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+BAD_FILES = {
+    "empty.jpg": (b"", "empty"),
+    "text.jpg": (b"hello, this is no picture\n" * 40, "not an image.*convert it to PNG"),
+    "cut.jpg": (cut(saved(NOISE, "JPEG")), "cut short"),
+    "cut.png": (cut(saved(NOISE, "PNG")), "cut short"),
+    "cut.webp": (cut(saved(NOISE, "WEBP")), "cut short|not an image"),
+    "cut.tif": (cut(saved(NOISE, "TIFF")), "cut short"),
+    "cut16.png": (cut(png(DEEP[..., :3], 2)), "cut short"),
+    "header.png": (saved(NOISE, "PNG")[:20], "cut short|not an image"),
+    "dot.png": (saved(PIL.Image.new("RGB", (1, 1)), "PNG"), "1 x 1 pixels.*minimum of 8 x 8"),
+    "bomb.png": (png_file((40_000, 40_000), 8, 2, b""), "limit of 178 megapixels; scale it down"),
+    "bomb16.png": (png_file((40_000, 40_000), 16, 2, b""), "limit of 178 megapixels"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_refused_by_name_with_a_remedy(tmp_path, name):
+    content, message = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImageError, match=message) as caught:
+        read_image(tmp_path / name)
+    text = str(caught.value)
+    assert name in text and ";" in text and "\n" not in text
+
+
+def test_a_tiff_header_bomb_is_refused_before_decoding(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8), np.uint16))
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            tag = tiff.pages.first.tags[name]
+            content[tag.valueoffset : tag.valueoffset + tag.valuebytecount] = (40_000).to_bytes(
+                tag.valuebytecount, "little"
+            )
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ImageError, match="40000 x 40000 pixels, more than the limit"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(ImageError, match=r"nowhere\.jpg: no such file; check the path"):
+        read_image(tmp_path / "nowhere.jpg")
+    with pytest.raises(ImageError, match="a folder, not an image"):
+        read_image(tmp_path)
+
+
+def test_only_16_bit_colour_pngs_take_the_slow_road(tmp_path):
+    PIL.Image.fromarray(RGB).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as file:
+        assert not deep_images.is_deep_png(file)
+    assert deep_images.is_deep_png(io.BytesIO(png(DEEP[..., :3], 2)))
+
+
+def test_16_bit_values_are_rounded_and_clipped(tmp_path):
+    write_png16(tmp_path / "a.png", np.array([[0.0, 0.6 / 65535, 0.4 / 65535, 0.5, 1.0, 1.2, -0.1]]))
+    with PIL.Image.open(tmp_path / "a.png") as picture:
+        assert picture.mode == "I;16"
+        assert np.asarray(picture).tolist() == [[0, 1, 0, 32768, 65535, 65535, 0]]
+
+
+def test_pictures_and_arrays_come_back_as_written(tmp_path):
+    write_png8(tmp_path / "a.png", RGB)
+    write_npy(tmp_path / "a.npy", RGB / 7)
+    np.testing.assert_array_equal(np.asarray(PIL.Image.open(tmp_path / "a.png")), RGB)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), RGB / 7)
