@@ -15,6 +15,8 @@ class DatasetCard:
     splits: tuple[str, ...]
     licence: str
     source: str
+    depth_range: tuple[float, float] = (1e-3, float("inf"))
+    """Predicted depth is clipped to this range, in metres, before it is scored."""
 
 
 class Dataset(ABC):
