@@ -41,6 +41,10 @@ class Sample:
         """The same sample with its tensors on another device."""
         return self._each(lambda _, x: x.to(device), lambda x: x.to(device))
 
+    def usable(self, name: str) -> Tensor:
+        """Where one field may be used, [..., 1, H, W], bool: allowed by the data set and finite in all channels."""
+        return self.valid[name] & self.maps[name].isfinite().all(dim=-3, keepdim=True)
+
     def mirrored(self) -> "Sample":
         """Left and right exchanged; fields with direction change sign (`Field.mirror`)."""
 
@@ -63,7 +67,9 @@ class Sample:
         camera = self.camera and Camera(
             self.camera.fx * ratio_x, self.camera.fy * ratio_y, self.camera.cx * ratio_x, self.camera.cy * ratio_y
         )
-        resized = self._each(lambda name, x: resize_field(name, x, height, width), lambda x: shrink_mask(x, height, width))
+        resized = self._each(
+            lambda name, x: resize_field(name, x, height, width), lambda x: shrink_mask(x, height, width)
+        )
         return replace(resized, camera=camera)
 
     def _each(self, on_map: Callable[[str, Tensor], Tensor], on_mask: Callable[[Tensor], Tensor]) -> "Sample":

@@ -1,0 +1,121 @@
+"""Appearance: what surfaces are made of, as albedo, roughness and metallicity."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from marigold.core import pictures
+from marigold.core.colour import linear_to_srgb, srgb_to_linear
+from marigold.core.errors import DataError
+from marigold.core.sample import Sample
+from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.intrinsic import best_scale, mean_absolute_error, merge_median
+from marigold.measure.metrics import psnr
+from marigold.measure.quantiles import masked_quantiles
+from marigold.measure.tally import Tally
+from marigold.modalities.base import Modality
+
+
+@dataclass(frozen=True)
+class Appearance(Modality):
+    """Albedo painted as an sRGB picture, and a material picture: roughness red, metallicity green, blue unused.
+
+    Ke et al. 2025, Marigold-IID-Appearance. Values are [B, 5, H, W] in 0 to 1: albedo in sRGB, roughness and metallicity
+    as they are.
+    """
+
+    needs = ("albedo", "roughness", "metallicity")
+    targets = ("albedo", "material")
+    outputs = ("albedo", "roughness", "metallicity")
+    channels = (3, 1, 1)
+
+    def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Linear albedo, roughness and metallicity to pixels [..., 2, 3, H, W] in -1 to 1, and valid [..., 2, 1, H, W].
+
+        Pixels that may not be used are painted black; a material is valid where roughness and metallicity both are.
+        """
+        surface = sample.usable("albedo")
+        material = sample.usable("roughness") & sample.usable("metallicity")
+        albedo = linear_to_srgb(sample.maps["albedo"].clamp(0, 1))
+        roughness, metallicity = sample.maps["roughness"], sample.maps["metallicity"]
+        stacked = torch.cat([roughness, metallicity, torch.zeros_like(roughness)], dim=-3)
+        pixels = torch.stack([pictures.paint(albedo, surface), pictures.paint(stacked, material)], dim=-4)
+        return pixels, torch.stack([surface, material], dim=-4)
+
+    def decode(self, pixels: Tensor) -> Tensor:
+        """Painted pixels [B, 2, 3, H, W] to values [B, 5, H, W] in 0 to 1."""
+        return pictures.read_off(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
+
+    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The median of [E, 5, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
+        merged, deviation = merge_median(values.float())
+        return merged, deviation.mean(dim=0, keepdim=True)
+
+    def resize(self, values: Tensor, height: int, width: int) -> Tensor:
+        """Bilinear, antialiased when it shrinks; [B, 5, H, W] in 0 to 1."""
+        return pictures.resize(values, height, width)
+
+    def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
+        """The albedo's peak signal-to-noise ratio in sRGB in decibel, and the others' mean absolute error.
+
+        The prediction is [5, H, W]; nothing is scaled first, each over its own valid pixels.
+        """
+        found = self.split(values)
+        albedo = linear_to_srgb(sample.maps["albedo"].clamp(0, 1))
+        try:
+            scores = {
+                "albedo_psnr": psnr(found["albedo"], albedo, sample.usable("albedo")),
+                **{
+                    f"{name}_error": mean_absolute_error(found[name], sample.maps[name], sample.usable(name))
+                    for name in ("roughness", "metallicity")
+                },
+            }
+        except DataError as error:
+            raise DataError(f"{sample.key}: appearance: {error}") from None
+        numbers = torch.stack(list(scores.values())).tolist()
+        return {name: Tally(number, 1) for name, number in zip(scores, numbers, strict=True)}
+
+    def baselines(self, sample: Sample) -> dict[str, Tensor]:
+        """For albedo the photo itself, and the photo divided by its blurred luminance at the best scale.
+
+        Roughness and metallicity are the constants with the least mean error, the truth's medians.
+        """
+        constants = [_best_constant(sample, name) for name in ("roughness", "metallicity")]
+        quotient, _ = pictures.divided_by_blurred_luminance(srgb_to_linear(sample.image))
+        scale = best_scale(quotient, sample.maps["albedo"], sample.usable("albedo")).to(quotient)
+        reflectance = linear_to_srgb((scale * quotient).clamp(0, 1))
+        return {
+            "photo": torch.cat([sample.image, *constants]),
+            "photo over blurred luminance": torch.cat([reflectance, *constants]),
+        }
+
+    def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Albedo as it is; roughness and metallicity grey, white is 1, without a display curve."""
+        return {name: pictures.to_bytes(maps[name]) for name in self.outputs}
+
+    def options(self) -> dict[str, Any]:
+        """As diffusers' intrinsics pipeline and the published one read them."""
+        linear = {"prediction_space": "linear", "up_to_scale": False}
+        return {
+            "prediction_type": "intrinsics",
+            "target_properties": {
+                "target_names": list(self.targets),
+                "albedo": {"prediction_space": "srgb", "up_to_scale": False},
+                "material": {
+                    "prediction_space": "stack",
+                    "up_to_scale": False,
+                    "sub_target_names": ["roughness", "metallicity", None],
+                },
+                "roughness": linear,
+                "metallicity": dict(linear),
+            },
+        }
+
+
+def _best_constant(sample: Sample, name: str) -> Tensor:
+    truth = sample.maps[name]
+    (middle,) = masked_quantiles(truth.flatten(), sample.usable(name).flatten(), (0.5,))
+    return middle.expand_as(truth)

@@ -1,0 +1,148 @@
+"""Lighting: a photo in linear light as albedo times diffuse shading plus a residual."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from marigold.core import pictures
+from marigold.core.colour import linear_to_srgb, srgb_to_linear
+from marigold.core.errors import DataError
+from marigold.core.sample import Sample
+from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.ensemble import merge_affine
+from marigold.measure.intrinsic import best_scale, light_psnr, merge_median
+from marigold.measure.metrics import psnr
+from marigold.measure.quantiles import masked_quantiles
+from marigold.measure.tally import Tally
+from marigold.modalities.base import Modality
+
+DARKEST = 1e-6
+"""A scene with less light than this is painted black."""
+GAMMA = 2.2
+"""Albedo is compared at this display gamma, and light with none, as in the published tables."""
+
+
+@dataclass(frozen=True)
+class Lighting(Modality):
+    """Albedo, shading and residual with photo = albedo * shading + residual, all in linear light.
+
+    Ke et al. 2025, Marigold-IID-Lighting. Values are [B, 9, H, W] in 0 to 1; shading and residual are right up to one scale that they
+    share.
+    """
+
+    brightest: float = 0.98
+    """The quantile of a scene's light that is painted 1."""
+
+    needs = ("albedo", "shading", "residual")
+    targets = ("albedo", "shading", "residual")
+    outputs = ("albedo", "shading", "residual")
+    channels = (3, 3, 3)
+
+    def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Linear maps to pixels [..., 3, 3, H, W] in -1 to 1, and valid [..., 3, 1, H, W].
+
+        Per image, shading and residual are divided by the larger of their two quantiles `brightest`, taken over the valid
+        pixels and all channels; what is brighter is clipped. Pixels that may not be used are painted black.
+        """
+        valid = {name: sample.usable(name) for name in self.needs}
+        light = [_quantile(sample.maps[name], valid[name], self.brightest) for name in ("shading", "residual")]
+        scale = torch.maximum(*light).clamp(min=DARKEST)[..., None, None, None]
+        maps = [sample.maps["albedo"], sample.maps["shading"] / scale, sample.maps["residual"] / scale]
+        pixels = [pictures.paint(map_, mask) for map_, mask in zip(maps, valid.values(), strict=True)]
+        return torch.stack(pixels, dim=-4), torch.stack(list(valid.values()), dim=-4)
+
+    def decode(self, pixels: Tensor) -> Tensor:
+        """Painted pixels [B, 3, 3, H, W] to values [B, 9, H, W] in 0 to 1."""
+        return pictures.read_off(pixels.flatten(1, 2))
+
+    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The median of [E, 9, H, W], and the median absolute deviation [1, H, W], averaged over the channels.
+
+        The light of every member is brought to a common scale first, one factor for its shading and residual together.
+        """
+        albedo, deviation = merge_median(values[:, :3].float())
+        light = values[:, 3:].float()
+        stacked, light_deviation = merge_affine(light.flatten(1, 2), scale=True, shift=False)
+        merged = torch.cat([albedo, stacked.view_as(light[0])])
+        return merged, torch.cat([deviation, light_deviation.view_as(light[0])]).mean(dim=0, keepdim=True)
+
+    def resize(self, values: Tensor, height: int, width: int) -> Tensor:
+        """Bilinear, antialiased when it shrinks; [B, 9, H, W] in 0 to 1."""
+        return pictures.resize(values, height, width)
+
+    def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
+        """Peak signal-to-noise ratios of [9, H, W] in decibel, as in the published tables.
+
+        Albedo is compared as it is, at display gamma. Shading and residual are each multiplied by a least-squares scale
+        of their own (one number, no shift, all channels together), although one scale for both would be the stricter
+        test, and exposed so that the truth's 90th percentile becomes 0.8. A truth without light, such as a residual of
+        zero, counts as no image.
+        """
+        found = self.split(values)
+        valid = {name: sample.usable(name) for name in self.needs}
+        shown, albedo = (map_.clamp(0, 1) ** (1 / GAMMA) for map_ in (found["albedo"], sample.maps["albedo"]))
+        try:
+            scores = {"albedo_psnr": psnr(shown, albedo, valid["albedo"])} | {
+                f"{name}_psnr": light_psnr(found[name], sample.maps[name], valid[name])
+                for name in ("shading", "residual")
+            }
+        except DataError as error:
+            raise DataError(f"{sample.key}: lighting: {error}") from None
+        numbers = torch.stack(list(scores.values())).tolist()
+        return {name: _counted(number) for name, number in zip(scores, numbers, strict=True)}
+
+    def baselines(self, sample: Sample) -> dict[str, Tensor]:
+        """Three decompositions that know nothing about light: each explains the photo in its own way.
+
+        The photo is all albedo in white light; or all shading on a surface of one colour, the truth's median; or albedo
+        is the photo divided by its blurred luminance, at the best scale, which leaves the blur as shading.
+        """
+        photo = srgb_to_linear(sample.image)
+        white, black = torch.ones_like(photo), torch.zeros_like(photo)
+        albedo, valid = sample.maps["albedo"], sample.usable("albedo")
+        (colour,) = masked_quantiles(albedo.flatten(1), valid.flatten(1).expand(3, -1), (0.5,))
+        quotient, blurred = pictures.divided_by_blurred_luminance(photo)
+        quotient = (quotient * best_scale(quotient, albedo, valid).to(quotient)).clamp(0, 1)
+        return {
+            "photo as albedo": torch.cat([photo, white, black]),
+            "photo as shading": torch.cat([colour[:, None, None].expand_as(photo), photo, black]),
+            "photo over blurred luminance": torch.cat([quotient, blurred.expand_as(photo), black]),
+        }
+
+    def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All with the sRGB curve; shading and residual each divided by their largest value."""
+        return {
+            "albedo": _displayed(maps["albedo"]),
+            "shading": _displayed(maps["shading"] / max(float(maps["shading"].max()), DARKEST)),
+            "residual": _displayed(maps["residual"] / max(float(maps["residual"].max()), DARKEST)),
+        }
+
+    def options(self) -> dict[str, Any]:
+        """As diffusers' intrinsics pipeline and the published one read them."""
+        return {
+            "prediction_type": "intrinsics",
+            "target_properties": {
+                "target_names": list(self.targets),
+                "albedo": {"prediction_space": "linear", "up_to_scale": False},
+                "shading": {"prediction_space": "linear", "up_to_scale": True},
+                "residual": {"prediction_space": "linear", "up_to_scale": True},
+            },
+        }
+
+
+def _quantile(light: Tensor, valid: Tensor, fraction: float) -> Tensor:
+    """One quantile of light [..., 3, H, W] over all channels of the valid pixels, [...]."""
+    (quantile,) = masked_quantiles(light.flatten(-3), valid.expand_as(light).flatten(-3), (fraction,))
+    return quantile
+
+
+def _counted(number: float) -> Tally:
+    """One image's number; NaN stands for nothing to count."""
+    return Tally() if number != number else Tally(number, 1)
+
+
+def _displayed(linear: np.ndarray) -> np.ndarray:
+    return pictures.to_bytes(linear_to_srgb(np.clip(linear, 0, 1)))

@@ -1,0 +1,138 @@
+"""Surface normals: unit vectors in camera axes, x right, y up, z towards the viewer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from marigold.core.errors import DataError
+from marigold.core.pictures import to_bytes
+from marigold.core.sample import Sample
+from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.metrics import normals_metrics
+from marigold.measure.tally import Tally
+from marigold.modalities.base import Modality
+
+FLOOR = 1e-6
+"""A vector shorter than this has no direction; it is taken to face the viewer."""
+LEAST_LENGTH = 0.1
+"""A true vector shorter than this is a hole in the data."""
+
+
+@dataclass(frozen=True)
+class Normals(Modality):
+    """Unit vectors, painted with x, y, z as red, green, blue (Ke et al. 2025, sec. III)."""
+
+    use_full_z_range: bool = True
+    """Blue from -1 to 1 is z from -1 to 1; otherwise it is z from 0 to 1, since visible surfaces rarely face away."""
+
+    needs = ("normals",)
+    targets = ("normals",)
+    outputs = ("normals",)
+    channels = (3,)
+
+    def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Unit vectors to pixels [..., 1, 3, H, W] in -1 to 1, and valid [..., 1, 1, H, W].
+
+        Pixels that may not be used are painted as a surface that faces the viewer.
+        """
+        valid = usable(sample)
+        vectors = torch.where(valid, sample.maps["normals"], _viewer(sample.maps["normals"]))
+        pixels = vectors if self.use_full_z_range else _painted_half(vectors)
+        return pixels.clamp(-1, 1).unsqueeze(-4), valid.unsqueeze(-4)
+
+    def decode(self, pixels: Tensor) -> Tensor:
+        """Painted pixels [B, 1, 3, H, W] to unit vectors [B, 3, H, W]."""
+        vectors = pixels[:, 0].float().clamp(-1, 1)
+        return _unit(vectors if self.use_full_z_range else _read_half(vectors))
+
+    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the members [E, 3, H, W] at each pixel the one closest to their mean direction, [3, H, W].
+
+        Two members are always equally close, so of two the result is the mean direction itself. The uncertainty
+        [1, H, W] is the mean angle between the members and the mean direction, as a share of 180 degrees.
+        """
+        values = values.float()
+        mean = _unit(values.mean(dim=0))
+        angle = _angle(values, mean)
+        uncertainty = angle.mean(dim=0) / torch.pi
+        if len(values) == 2:
+            return mean, uncertainty
+        closest = angle.argmin(dim=0, keepdim=True).expand(1, 3, -1, -1)
+        return values.gather(0, closest)[0], uncertainty
+
+    def resize(self, values: Tensor, height: int, width: int) -> Tensor:
+        """Bilinear, antialiased when it shrinks, and back to unit length; [B, 3, H, W]."""
+        return _unit(F.interpolate(values, (height, width), mode="bilinear", antialias=True))
+
+    def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
+        """Mean and median angular error of [3, H, W] in degrees, and shares of pixels below given angles."""
+        try:
+            metrics = normals_metrics(values, sample.maps["normals"], usable(sample))
+        except DataError as error:
+            raise DataError(f"{sample.key}: normals: {error}") from None
+        numbers = torch.stack(list(metrics.values())).tolist()
+        return {name: Tally(number, 1) for name, number in zip(metrics, numbers, strict=True)}
+
+    def baselines(self, sample: Sample) -> dict[str, Tensor]:
+        """The one direction with the least mean angle to the truth, everywhere."""
+        normals = sample.maps["normals"]
+        return {"constant": median_direction(normals, usable(sample)).to(normals).expand_as(normals)}
+
+    def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """x, y, z from -1 to 1 as red, green, blue from 0 to 255; (128, 128, 255) faces the viewer."""
+        return {"normals": to_bytes((maps["normals"] + 1) / 2)}
+
+    def options(self) -> dict[str, Any]:
+        """As diffusers' normals pipeline reads them."""
+        return {"prediction_type": "normals", "use_full_z_range": self.use_full_z_range}
+
+
+def usable(sample: Sample) -> Tensor:
+    """Where the truth may be used, [..., 1, H, W]: allowed by the data set, finite and not a zero vector."""
+    length = sample.maps["normals"].norm(dim=-3, keepdim=True)
+    return sample.valid["normals"] & length.isfinite() & (length > LEAST_LENGTH)
+
+
+def median_direction(vectors: Tensor, valid: Tensor, rounds: int = 50) -> Tensor:
+    """The unit vector [3, 1, 1], float64, with the least mean angle to the valid ones of `vectors` [3, H, W].
+
+    Weiszfeld's iteration on the sphere: at the optimum the unit tangents towards all vectors cancel, so that it is
+    parallel to the sum of the vectors, each divided by the sine of its angle.
+    """
+    vectors = torch.where(valid, _unit(vectors.double()), 0.0)
+    direction = _unit(vectors.sum(dim=(-2, -1), keepdim=True))
+    for _ in range(rounds):
+        sine = torch.linalg.cross(vectors, direction.expand_as(vectors), dim=-3).norm(dim=-3, keepdim=True)
+        direction = _unit((vectors / sine.clamp(min=1e-4)).sum(dim=(-2, -1), keepdim=True))
+    return direction
+
+
+def _viewer(like: Tensor) -> Tensor:
+    """The direction towards the viewer, (0, 0, 1), as [3, 1, 1]."""
+    return (torch.arange(3, device=like.device) == 2).to(like.dtype).view(3, 1, 1)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Vectors [..., 3, H, W] at unit length."""
+    length = vectors.norm(dim=-3, keepdim=True)
+    return torch.where(length > FLOOR, vectors / length.clamp(min=FLOOR), _viewer(vectors))
+
+
+def _painted_half(vectors: Tensor) -> Tensor:
+    """z from 0 to 1 painted as -1 to 1."""
+    return torch.cat([vectors[..., :2, :, :], vectors[..., 2:, :, :] * 2 - 1], dim=-3)
+
+
+def _read_half(vectors: Tensor) -> Tensor:
+    """Blue from -1 to 1 read as z from 0 to 1."""
+    return torch.cat([vectors[..., :2, :, :], vectors[..., 2:, :, :] / 2 + 0.5], dim=-3)
+
+
+def _angle(vectors: Tensor, other: Tensor) -> Tensor:
+    """The angle in radians between unit vectors [..., 3, H, W], [..., 1, H, W]; exact where an arc cosine is not."""
+    chord = (vectors - other).norm(dim=-3, keepdim=True)
+    return 2 * torch.asin((chord / 2).clamp(max=1))
