@@ -17,10 +17,13 @@ T = TypeVar("T")
 
 
 def names(base: type) -> list[str]:
-    """The names in the family of an abstract class, in alphabetical order: the modules beside its `base.py`."""
+    """The names in the family of an abstract class, in alphabetical order: the modules beside its `base.py`.
+
+    A module whose name starts with an underscore serves its neighbours and is no member.
+    """
     package = importlib.import_module(_family(base))
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return sorted(name for name in found if name != "base")
+    return sorted(name for name in found if name != "base" and not name.startswith("_"))
 
 
 def implementation(base: type[T], name: str) -> type[T]:

@@ -1,0 +1,127 @@
+"""The empty prompt: computed once from a text encoder, or from one made for a generator that is trained from scratch.
+
+Estimators are never given words. The text encoder exists for its embedding of the empty prompt alone, and so that a
+saved folder is complete for other libraries.
+"""
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from marigold.core import weights
+from marigold.core.errors import CheckpointError, MissingExtraError
+
+TEXT_PARTS = {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
+
+# Names of tensors as published checkpoints have them; some versions of transformers leave the prefix out.
+_PREFIX = "text_model."
+_POSITIONS = "embeddings.position_ids"
+
+TextFiles = Mapping[str, Path | bytes]
+"""The files of text encoder and tokenizer by their name in a checkpoint; the content, or where it is."""
+
+
+def text_files(parts: Mapping[str, Path]) -> TextFiles:
+    """The files of a checkpoint's text encoder and tokenizer; none unless both are there."""
+    if not TEXT_PARTS.keys() <= parts.keys():
+        return {}
+    return {
+        f"{part}/{file.name}": file
+        for part in TEXT_PARTS
+        for file in sorted(parts[part].iterdir())
+        if file.suffix in (".json", ".txt", ".safetensors")
+    }
+
+
+def write_text_files(files: TextFiles, folder: Path, leave_out: Collection[str] = ()) -> None:
+    """Writes the files into a checkpoint folder, but for those of the parts in `leave_out`."""
+    for name, content in files.items():
+        file = folder / name
+        if file.parent.name in leave_out:
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        else:
+            shutil.copyfile(content, file)
+
+
+def embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
+    """The embedding of the empty prompt [1, L, D]: L is 2, or the text encoder's full length when padded."""
+    transformers = _transformers("computing the empty prompt of a checkpoint")
+    try:
+        encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig.from_pretrained(text_encoder))
+        words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{text_encoder}: cannot be opened ({reason}); fetch the checkpoint again") from error
+    prefix = _prefix(encoder)
+    tensors = weights.read(text_encoder, "model")
+    named = {prefix + name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items() if _POSITIONS not in name}
+    weights.fill(encoder, named, text_encoder)
+    longest = encoder.config.max_position_embeddings
+    padding = {"padding": "max_length", "max_length": longest} if padded else {"padding": "do_not_pad"}
+    tokens = words("", return_tensors="pt", **padding)["input_ids"]
+    with torch.no_grad():
+        return encoder.eval().float()(tokens).last_hidden_state
+
+
+def make_text_encoder(dim: int) -> tuple[TextFiles, Tensor]:
+    """A one-layer CLIP text encoder of this width with a vocabulary of bytes: its files, the empty prompt [1, 2, dim].
+
+    Its weights are random but always the same for one width.
+    """
+    transformers = _transformers("making a text encoder")
+    vocabulary = _vocabulary()
+    begin, end = len(vocabulary) - 2, len(vocabulary) - 1
+    config = transformers.CLIPTextConfig(
+        vocab_size=len(vocabulary), hidden_size=dim, intermediate_size=2 * dim, num_hidden_layers=1,
+        num_attention_heads=max(1, dim // 64), bos_token_id=begin, eos_token_id=end, pad_token_id=end,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        encoder = transformers.CLIPTextModel(config).eval()
+        prompt = encoder(torch.tensor([[begin, end]])).last_hidden_state
+    tensors = {_PREFIX + name.removeprefix(_PREFIX): tensor for name, tensor in encoder.state_dict().items()}
+    files = {
+        "text_encoder/config.json": encoder.config.to_json_string(use_diff=False).encode(),
+        "text_encoder/model.safetensors": weights.to_bytes(tensors),
+        "tokenizer/vocab.json": json.dumps({word: i for i, word in enumerate(vocabulary)}).encode(),
+        "tokenizer/merges.txt": b"#version: 0.2\n",
+        "tokenizer/tokenizer_config.json": json.dumps(_tokenizer_config(config.max_position_embeddings)).encode(),
+    }
+    return files, prompt
+
+
+def _vocabulary() -> list[str]:
+    """Every byte, every byte that ends a word, the first and the last token.
+
+    Bytes are written as byte-level tokenizers do: a printable one as itself, the others as characters from 256 on.
+    """
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    spare = iter(range(256, 512))
+    letters = [chr(byte if byte in printable else next(spare)) for byte in range(256)]
+    return [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+
+
+def _tokenizer_config(length: int) -> dict[str, Any]:
+    begin, end = _vocabulary()[-2:]
+    names = {"bos_token": begin, "eos_token": end, "pad_token": end, "unk_token": end}
+    return {**names, "model_max_length": length, "tokenizer_class": "CLIPTokenizer"}
+
+
+def _prefix(encoder: torch.nn.Module) -> str:
+    return _PREFIX if any(name.startswith(_PREFIX) for name in encoder.state_dict()) else ""
+
+
+def _transformers(purpose: str) -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("transformers", "text", purpose) from error
+    return transformers

@@ -1,0 +1,74 @@
+"""The contract of a backbone: a latent diffusion generator, whatever its network."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from marigold.core.card import Card
+from marigold.diffusion.schedule import Schedule
+
+
+class Backbone(nn.Module, ABC):
+    """An autoencoder, a denoising network and a schedule.
+
+    C is `latent_channels`; h and w are the sides of the picture divided by `stride`. Pictures have sides that are
+    multiples of `stride`; the caller pads. The network sees `conditions` latents beside `targets` noisy ones, all of C
+    channels; a generator of pictures has no condition and one target.
+    """
+
+    latent_channels: int
+    stride: int
+    schedule: Schedule
+    conditions: int
+    targets: int
+
+    @classmethod
+    @abstractmethod
+    def read(cls, parts: Mapping[str, Path], card: Card) -> "Backbone":
+        """The backbone stored in these files and folders, named as in a checkpoint (`unet`, `vae`, ...).
+
+        Raises `CheckpointError` naming the file that cannot be used.
+        """
+
+    @abstractmethod
+    def write(self, folder: Path, dtype: torch.dtype | None = None, leave_out: Collection[str] = ()) -> None:
+        """Writes every part into a folder of its own inside `folder`, but for those in `leave_out`.
+
+        Weights are written as `dtype`, or as they are when it is None.
+        """
+
+    @abstractmethod
+    def index(self) -> dict[str, Any]:
+        """The parts as `model_index.json` lists them: name to [library, class]."""
+
+    @abstractmethod
+    def encode(self, image: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in -1 to 1 to latents [B, C, h, w]: the posterior mean, scaled."""
+
+    @abstractmethod
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latents [B, C, h, w] to pictures [B, 3, H, W], about -1 to 1 and not clamped."""
+
+    @abstractmethod
+    def network(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        """The one hot function: what the network outputs about the noisy latents x at times t.
+
+        x is [B, C * targets, h, w] of any floating type, which the result has too; t is long [B]; `condition` is
+        [B, C * conditions, h, w], or None for a generator without conditions.
+        """
+
+    @abstractmethod
+    def adapt(self, conditions: int, targets: int) -> None:
+        """Widens the first and last layer to that many latents; does nothing if they are that wide already.
+
+        Raises `ConfigError` if the backbone has been adapted to other numbers.
+        """
+
+    def denoise(self, x: Tensor, t: int | Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Splits the noisy latents x of time t (an int or long [B]) into (clean, noise), each of x's shape."""
+        times = t if isinstance(t, Tensor) else torch.full((len(x),), t, dtype=torch.long, device=x.device)
+        return self.schedule.solve(x, self.network(x, times, condition), t)

@@ -1,0 +1,243 @@
+"""Opens a checkpoint by bundled name, folder or hub id; saves one as a diffusers folder with a card.
+
+A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `vae/`, `scheduler/`) plus `card.json` and
+`empty_prompt.safetensors`, the embedding that stands where a generator had words.
+"""
+
+import dataclasses
+import hashlib
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from marigold.backbones.base import Backbone
+from marigold.core import card as cards
+from marigold.core.card import Card, read_json
+from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
+from marigold.core.files import make_folder, write_json
+from marigold.core.find import implementation, name_of, unknown
+from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
+
+BUNDLED = Path(__file__).parent / "weights"
+INDEX = "model_index.json"
+
+# What a pipeline class of diffusers paints. The first class of a modality is the one that is written.
+_MODALITIES = {
+    "MarigoldDepthPipeline": "depth",
+    "MarigoldPipeline": "depth",
+    "MarigoldNormalsPipeline": "normals",
+    "StableDiffusionPipeline": "image",
+}
+# The intrinsic pipelines of diffusers share one class and differ in what they list as their targets.
+_INTRINSIC = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}
+_INTRINSIC_CLASSES = ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline")
+
+_GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
+_FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
+
+
+def bundled() -> list[str]:
+    """The names of the checkpoints inside the package."""
+    return sorted(index.parent.name for index in BUNDLED.glob(f"*/{INDEX}"))
+
+
+def open(  # noqa: A001
+    name: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Estimator:
+    """The checkpoint called `name`: a bundled one, a folder in diffusers' layout, or a hub id `organisation/name`.
+
+    Raises `UnknownNameError` for a name that stands for nothing, and `CheckpointError` for what cannot be used.
+    """
+    folder = _locate(name)
+    index = read_json(folder / INDEX)
+    card = Card.read(folder) if (folder / cards.FILE).is_file() else _derived_card(str(name), folder, index)
+    modality = _modality(card, index)
+    backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
+    if backbone.targets != len(modality.targets):
+        raise CheckpointError(
+            f"{folder}: the network paints {backbone.targets} targets, but `{card.modality}` has "
+            f"{len(modality.targets)}; correct `modality` in {cards.FILE}"
+        )
+    return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
+
+
+def save(
+    estimator: Estimator,
+    folder: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    shares: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the estimator as a folder that `open` and diffusers read; weights as `dtype`, or as they are when None.
+
+    `shares` names parts that are left out because another bundled checkpoint has them: `{"vae": "tiny-autoencoder"}`.
+    A checkpoint that is already there is replaced once the complete new one is written; a failure leaves it as it was
+    and raises `OutputError`. Its card's `revision` becomes a hash of the weights.
+    """
+    with _replaced_folder(Path(folder)) as part:
+        estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
+        write_json(part / INDEX, _index(estimator))
+        card = dataclasses.replace(
+            estimator.card,
+            modality=name_of(estimator.modality),
+            backbone=name_of(estimator.backbone),
+            shares=dict(shares or {}),
+            revision=_revision(part),
+        )
+        card.write(part)
+
+
+def _locate(name: str | Path) -> Path:
+    """The folder of a checkpoint, fetched from the hub if its name is a hub id."""
+    if str(name) in bundled():
+        return BUNDLED / str(name)
+    if (folder := Path(name).expanduser()).is_dir():
+        if not (folder / INDEX).is_file():
+            raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
+        return folder
+    if isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
+        return _fetch(name)
+    if "/" in str(name) or isinstance(name, Path):
+        raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
+    raise UnknownNameError(unknown("checkpoint", name, bundled()))
+
+
+def _fetch(hub_id: str) -> Path:
+    """A checkpoint from the hub or its local cache; the fp16 files only where there are no others."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    wanted = [
+        "*.json",
+        "*.txt",
+        "unet/*.safetensors",
+        "vae/*.safetensors",
+        "text_encoder/*.safetensors",
+        "*.safetensors",
+    ]
+    try:
+        folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*.fp16*", "*non_ema*"]))
+        if not list(folder.glob("unet/*.safetensors")):
+            folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*non_ema*"]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, OSError) as error:
+        raise CheckpointError(
+            f"{hub_id}: cannot be fetched from the hub ({str(error).splitlines()[0]}); run `hf download {hub_id}` "
+            f"where there is a network and give the folder, or use a bundled checkpoint: {', '.join(bundled())}"
+        ) from error
+    return folder
+
+
+def _parts(folder: Path, card: Card) -> dict[str, Path]:
+    """Everything in the checkpoint's folder by name, and the parts that it shares with a bundled one."""
+    parts = {path.name: path for path in folder.iterdir()}
+    for part, owner in card.shares.items():
+        if part not in parts:
+            parts[part] = BUNDLED / Path(owner).name / part
+            if not parts[part].exists():
+                raise CheckpointError(
+                    f"{folder}: shares `{part}` with `{owner}`, which is not bundled; install it again"
+                )
+    return parts
+
+
+def _derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
+    """The card of a folder that has none: what its `model_index.json` tells."""
+    stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
+    return Card(
+        name=Path(name).name,
+        modality=_pipeline_modality(folder, index),
+        defaults={**_FALLBACK, **{key: value for key, value in stated.items() if value}},
+        revision=folder.name if folder.parent.name == "snapshots" else "",
+        source=name,
+    )
+
+
+def _pipeline_modality(folder: Path, index: Mapping[str, Any]) -> str:
+    kind = index.get("_class_name", "")
+    names = (index.get("target_properties") or {}).get("target_names", ())
+    modality = _INTRINSIC.get(tuple(names)) if kind in _INTRINSIC_CLASSES else _MODALITIES.get(kind)
+    if modality is None:
+        raise CheckpointError(
+            f"{folder / INDEX}: cannot tell what a `{kind}` with targets {list(names)} predicts; "
+            f"add a {cards.FILE} with `name` and `modality`"
+        )
+    return modality
+
+
+def _modality(card: Card, index: Mapping[str, Any]) -> Modality:
+    """The modality with the options that the checkpoint stores."""
+    kind = implementation(Modality, card.modality)
+    known = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+    return kind(**{name: index[name] for name in known if index.get(name) is not None})
+
+
+def _index(estimator: Estimator) -> dict[str, Any]:
+    """The content of `model_index.json`."""
+    from diffusers import __version__
+
+    modality = name_of(estimator.modality)
+    kind = next((kind for kind, name in _MODALITIES.items() if name == modality), "DiffusionPipeline")
+    defaults = {**_FALLBACK, **estimator.card.defaults}
+    settings = {"default_denoising_steps": defaults["steps"], "default_processing_resolution": defaults["resolution"]}
+    return {
+        "_class_name": kind,
+        "_diffusers_version": __version__,
+        **estimator.backbone.index(),
+        **(_GENERATOR_PARTS if kind == "StableDiffusionPipeline" else settings),
+        **{key: value for key, value in estimator.modality.options().items() if value is not None},
+    }
+
+
+def _revision(folder: Path) -> str:
+    """The first twelve digits of the hash of all weights in the folder."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        digest.update(file.relative_to(folder).as_posix().encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def _replaced_folder(folder: Path) -> Iterator[Path]:
+    """A temporary neighbour of the folder that takes its place when the block ends well."""
+    if folder.exists() and not _replaceable(folder):
+        raise OutputError(f"{folder}: is there and is no checkpoint; choose another folder")
+    make_folder(folder.parent)
+    mark = secrets.token_hex(4)
+    part, old = (folder.with_name(f".{folder.name}.{mark}.{end}") for end in ("part", "old"))
+    try:
+        part.mkdir()
+        yield part
+        _exchange(part, folder, old)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"{folder}: cannot be written ({reason}); choose another folder or make room there"
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
+
+
+def _exchange(part: Path, folder: Path, old: Path) -> None:
+    """Moves `part` to `folder`, and what was there away; puts it back if that fails."""
+    if folder.exists():
+        folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,66 @@
+"""A checkpoint's label: what it is, where it comes from, how it is meant to be used and how good it is."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from marigold.core.errors import CheckpointError
+from marigold.core.files import write_json
+
+FILE = "card.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """The content of `card.json`. Unknown keys of a file are ignored, so that later versions can add some."""
+
+    name: str
+    modality: str
+    backbone: str = "stable_diffusion"
+    licence: str = ""
+    recipe: str = ""
+    """The recipe's name and hash, `tiny-depth@5d3f0c1a`."""
+    revision: str = ""
+    """A hash of the weights, or the commit of a checkpoint from the hub."""
+    data: str = ""
+    """What it was trained on."""
+    seconds_of_training: float = 0.0
+    scores: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, int] = field(default_factory=dict)
+    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`."""
+    source: str = ""
+    """The checkpoint that this one was fine-tuned from, or the place that it was found."""
+    prompt_padded: bool = False
+    """The empty prompt is padded to the text encoder's full length, not just its two end tokens."""
+    shares: dict[str, str] = field(default_factory=dict)
+    """Parts that are another bundled checkpoint's: `{"vae": "tiny-autoencoder"}`."""
+    note: str = ""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Card":
+        """The card of a checkpoint folder; raises `CheckpointError`."""
+        value = read_json(folder / FILE)
+        known = {field.name: value[field.name] for field in fields(cls) if field.name in value}
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise CheckpointError(f"{folder / FILE}: {error}; a card needs at least `name` and `modality`") from error
+
+    def write(self, folder: Path) -> None:
+        """Writes `card.json` into the folder; raises `OutputError`."""
+        write_json(folder / FILE, asdict(self))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint; raises `CheckpointError`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(f"{path}: cannot be read ({reason}); fetch the checkpoint again") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}); fetch the checkpoint again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: not a JSON object; fetch the checkpoint again")
+    return value

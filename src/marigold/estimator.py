@@ -1,0 +1,56 @@
+"""A backbone adapted to one modality. Training and inference hold the same object."""
+
+from functools import partial
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from marigold.backbones.base import Backbone
+from marigold.core.card import Card
+from marigold.diffusion.samplers import ddim
+from marigold.modalities.base import Modality
+
+
+class Estimator(nn.Module):
+    """Photo to latents, latents to physical values.
+
+    B photos, N targets, C latent channels; h and w are the sides of the picture divided by the backbone's stride. The
+    sides of pictures are multiples of the stride; the caller pads.
+    """
+
+    def __init__(self, backbone: Backbone, modality: Modality, card: Card) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.modality = modality
+        self.card = card
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Photos [B, 3, H, W] in -1 to 1 to the condition [B, C, h, w]."""
+        return self.backbone.encode(image)
+
+    def encode_target(self, pixels: Tensor) -> Tensor:
+        """Painted pictures [B, N, 3, H, W] in -1 to 1 to latents [B, N * C, h, w]."""
+        latents = self.backbone.encode(pixels.flatten(0, 1))
+        return latents.unflatten(0, pixels.shape[:2]).flatten(1, 2)
+
+    def sample(self, condition: Tensor | None, noise: Tensor, steps: int) -> Tensor:
+        """Noise [B, N * C, h, w] to the latents of the answer, in float32, by this many DDIM steps.
+
+        `condition` is [B, C * conditions, h, w], or None for a generator without conditions.
+        """
+        denoise = partial(self.backbone.denoise, condition=condition)
+        return ddim(denoise, noise.float(), self.backbone.schedule, steps)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latents [B, N * C, h, w] to values [B, channels, H, W] in the modality's unit."""
+        return self.modality.decode(self.decode_pixels(latent))
+
+    def decode_pixels(self, latent: Tensor) -> Tensor:
+        """Latents [B, N * C, h, w] to painted pictures [B, N, 3, H, W], about -1 to 1."""
+        targets = latent.unflatten(1, (-1, self.backbone.latent_channels))
+        return self.backbone.decode(targets.flatten(0, 1)).unflatten(0, targets.shape[:2])
+
+    def latent_mask(self, valid: Tensor) -> Tensor:
+        """Masks [B, N, 1, H, W] to [B, N * C, h, w]: a cell may be used when all of its pixels may be."""
+        spoiled = F.max_pool2d((~valid.flatten(1, 2)).float(), self.backbone.stride) > 0
+        return (~spoiled).repeat_interleave(self.backbone.latent_channels, dim=1)
