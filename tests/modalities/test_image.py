@@ -22,10 +22,10 @@ def test_black_is_minus_one_and_white_is_one():
     assert pixels.flatten().tolist() == [-1, 0, 1]
 
 
-def test_members_are_averaged_and_their_spread_is_the_median_deviation():
+def test_members_are_merged_by_their_median_and_median_deviation():
     members = torch.tensor([0.0, 0.1, 0.5]).view(3, 1, 1, 1).expand(3, 3, 2, 2)
     merged, deviation = Image().ensemble(members)
-    torch.testing.assert_close(merged, torch.full((3, 2, 2), 0.2))
+    torch.testing.assert_close(merged, torch.full((3, 2, 2), 0.1))
     # Distances to the median 0.1 are 0.1, 0 and 0.4.
     torch.testing.assert_close(deviation, torch.full((1, 2, 2), 0.1))
 

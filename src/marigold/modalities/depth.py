@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core import pictures
 from marigold.core.colour import colormap
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Sample
@@ -54,7 +54,7 @@ class Depth(Modality):
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1: the mean of the three channels."""
-        return (pixels[:, 0].float().mean(dim=-3, keepdim=True) + 1).div(2).clamp(0, 1)
+        return pictures.read_off(pixels[:, 0].float().mean(dim=-3, keepdim=True))
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The median of jointly aligned members [E, 1, H, W] and their median absolute deviation, [1, H, W] each."""
@@ -63,7 +63,7 @@ class Depth(Modality):
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; [B, 1, H, W] in 0 to 1."""
-        return F.interpolate(values, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
+        return pictures.resize(values, height, width)
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """The depth metrics of [1, H, W] against metres, after alignment by the protocol."""
@@ -96,8 +96,7 @@ class Depth(Modality):
 
 def usable(sample: Sample) -> Tensor:
     """Where the truth may be used: allowed by the data set, finite and in front of the camera."""
-    depth = sample.maps["depth"]
-    return sample.valid["depth"] & depth.isfinite() & (depth > 0)
+    return sample.usable("depth") & (sample.maps["depth"] > 0)
 
 
 def _stretched(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:

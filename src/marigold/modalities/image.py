@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core import pictures
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.intrinsic import merge_median
 from marigold.measure.metrics import psnr
-from marigold.measure.quantiles import median
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
@@ -31,16 +31,16 @@ class Image(Modality):
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 1, 3, H, W] to a picture [B, 3, H, W] in 0 to 1."""
-        return (pixels[:, 0].float() + 1).div(2).clamp(0, 1)
+        return pictures.read_off(pixels[:, 0])
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean of [E, 3, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
-        merged = values.mean(dim=0)
-        return merged, median((values - median(values)).abs()).mean(dim=0, keepdim=True)
+        """The median of [E, 3, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
+        merged, deviation = merge_median(values.float())
+        return merged, deviation.mean(dim=0, keepdim=True)
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; [B, 3, H, W] in 0 to 1."""
-        return F.interpolate(values, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
+        return pictures.resize(values, height, width)
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """The peak signal-to-noise ratio of [3, H, W] in decibel, over all pixels."""
@@ -49,4 +49,4 @@ class Image(Modality):
 
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The picture itself, [H, W, 3] uint8."""
-        return {"image": (np.clip(maps["image"], 0, 1) * 255).round().astype(np.uint8)}
+        return {"image": pictures.to_bytes(maps["image"])}
