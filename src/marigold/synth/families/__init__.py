@@ -1,0 +1,1 @@
+"""Families of scenes: one file each, with one function `plan(dice)`."""

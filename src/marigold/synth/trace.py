@@ -1,0 +1,194 @@
+"""Casting rays at many solids: rays travel in groups, and a group is only tested against the solids it can reach.
+
+A group is one square tile of the image. Three tests say which solids it can reach: the solid's outline on the image for
+camera rays, a swept sphere against its box for shadow and reflection rays, a sphere for short ambient rays. All are
+conservative, so the answer never depends on the grouping.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from marigold.synth import shapes
+from marigold.synth.shapes import KINDS, MISS, PLANES
+
+TILE = 16
+
+
+@dataclass(frozen=True)
+class Solids:
+    """The solids of B scenes, padded to N and sorted by kind; `counts` is the padded number of each kind."""
+
+    counts: tuple[int, ...]
+    frame: Tensor
+    """[B, N, 3, 4] rigid maps from the world to local metres."""
+    half: Tensor
+    """[B, N, 3] half the local bounding box in metres."""
+    shape: Tensor
+    """[B, N, SHAPE_WIDTH] packed forms."""
+
+    @property
+    def unit(self) -> Tensor:
+        """[B, N, 3, 4] affine maps from the world to the cube -1 to 1."""
+        return self.frame / self.half.unsqueeze(-1)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the tests of each kind read, gathered by solid: one row per solid of the whole batch."""
+
+    counts: tuple[int, ...]
+    unit: Tensor
+    """[B, N, 3, 4]."""
+    maps: tuple[Tensor, ...]
+    """Per kind [B * count, rows * 4]: the affine map into the space that the test works in."""
+    forms: tuple[Tensor, ...]
+    """Per kind [B * count, 5]: the first numbers of the form."""
+
+
+def tables(solids: Solids) -> Tables:
+    """Prepares solids for `cast`."""
+    unit = solids.unit
+    maps, forms = [], []
+    for kind, (frame, cube, shape) in enumerate(
+        zip(*(x.split(solids.counts, 1) for x in (solids.frame, unit, solids.shape)), strict=True)
+    ):
+        if KINDS[kind] == "polytope":
+            planes = shape.unflatten(-1, (PLANES, 4))
+            own = planes[..., :3] @ cube
+            used = torch.cat((own[..., :3], own[..., 3:] + planes[..., 3:]), -1)
+        else:
+            used = frame if KINDS[kind] == "round" else cube
+        maps.append(used.flatten(0, 1).flatten(1).contiguous())
+        forms.append(shape[..., :5].flatten(0, 1).contiguous())
+    return Tables(solids.counts, unit, tuple(maps), tuple(forms))
+
+
+def cast(table: Tables, owner: Tensor, origin: Tensor, direction: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """First hits of grouped rays: `t` [T, P] (`MISS` for none) and the solid's index [T, P] in its scene.
+
+    `owner` [T] is the scene of each group, `origin` [T, 3, P or 1], `direction` [T, 3, P], `wanted` [T, N] bool the
+    solids that a group may reach.
+    """
+    best = torch.full_like(direction[:, 0], MISS)
+    index = torch.zeros_like(best, dtype=torch.int32)
+    start = 0
+    for kind, count in enumerate(table.counts):
+        if count:
+            mask = wanted[:, start : start + count]
+            for groups, reach in _schedule(mask.sum(1), direction.shape[-1]):
+                t, which = _test(table, kind, owner[groups], origin[groups], direction[groups], mask[groups], reach)
+                nearer = t < best[groups]
+                best[groups] = torch.where(nearer, t, best[groups])
+                index[groups] = torch.where(nearer, which + start, index[groups])
+        start += count
+    return best, index
+
+
+def _schedule(reach: Tensor, rays: int) -> Iterator[tuple[Tensor, int]]:
+    """Groups of similar reach in chunks that fit in cache (CPU) or memory (GPU), with the most solids any of them needs.
+
+    One host synchronisation.
+    """
+    reach, order = reach.sort(descending=True)
+    on_cpu = reach.device.type == "cpu"
+    step = max(1, 4096 // rays) if on_cpu else max(1, len(order) // 12)
+    budget = 1 << 16 if on_cpu else 1 << 26
+    most = reach[::step].tolist()
+    start, end = 0, len(order)
+    while start < end:
+        k = most[start // step]
+        if k == 0:
+            return
+        room = max(1, budget // (k * rays * step))
+        stop = min(end, start + room * step)
+        yield order[start:stop], k
+        start = stop
+
+
+def _test(
+    table: Tables, kind: int, owner: Tensor, origin: Tensor, direction: Tensor, mask: Tensor, reach: int
+) -> tuple[Tensor, Tensor]:
+    chosen = mask.to(torch.uint8).topk(reach, dim=1, sorted=False).indices
+    rows = (owner.unsqueeze(1) * table.counts[kind] + chosen).flatten()
+    groups = len(owner)
+    matrix = table.maps[kind][rows].view(groups, -1, 4)
+    form = table.forms[kind][rows].view(groups, reach, 5, 1)
+    local_direction = torch.bmm(matrix[..., :3], direction).unflatten(1, (reach, -1))
+    local_origin = torch.baddbmm(matrix[..., 3:], matrix[..., :3], origin).unflatten(1, (reach, -1))
+    t, slot = _HITS[kind](local_origin, local_direction, form).min(1)
+    return t, chosen.gather(1, slot).to(torch.int32)
+
+
+_HITS = (
+    lambda origin, direction, form: shapes.box(origin, direction),
+    lambda origin, direction, form: shapes.polytope(origin, direction),
+    shapes.quadric,
+    shapes.leaves,
+    shapes.round_solid,
+)
+
+
+def seen(
+    solids: Solids, eye: Tensor, turn: Tensor, focal: Tensor, high: int, wide: int, width: int, height: int
+) -> Tensor:
+    """Which tiles each solid's bounding box may show in: [B, tiles, N] bool, for a pinhole of `focal` [B] pixels.
+
+    The image is `width` by `height` pixels, padded to `wide` by `high`.
+    """
+    rotation, offset = solids.frame[..., :3], solids.frame[..., 3:]
+    # Local axes and centre in camera axes: rows of the rigid map are the local axes in the world.
+    axes = (rotation * solids.half.unsqueeze(-1)) @ turn.unsqueeze(1)
+    centre = ((-(rotation.mT @ offset)).squeeze(-1) - eye.unsqueeze(1)) @ turn
+    signs = torch.tensor([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)], device=eye.device)
+    corners = centre.unsqueeze(2) + signs @ axes
+    ahead = -corners[..., 2]
+    scale = focal.view(-1, 1, 1) / ahead.clamp_min(1e-3)
+    x, y = corners[..., 0] * scale + width / 2, height / 2 - corners[..., 1] * scale
+    crossing = (ahead < 1e-2).any(-1)
+    present = (ahead > 1e-2).any(-1)
+    big = 1e7
+    left, right = torch.where(crossing, -big, x.amin(-1)), torch.where(crossing, big, x.amax(-1))
+    top, bottom = torch.where(crossing, -big, y.amin(-1)), torch.where(crossing, big, y.amax(-1))
+    tops = torch.arange(0, high, TILE, device=eye.device).view(1, -1, 1)
+    lefts = torch.arange(0, wide, TILE, device=eye.device).view(1, -1, 1)
+    rows = (bottom.unsqueeze(1) > tops - 0.5) & (top.unsqueeze(1) < tops + TILE + 0.5) & present.unsqueeze(1)
+    columns = (right.unsqueeze(1) > lefts - 0.5) & (left.unsqueeze(1) < lefts + TILE + 0.5)
+    return (rows.unsqueeze(2) & columns.unsqueeze(1)).flatten(1, 2)
+
+
+def swept(table: Tables, centre: Tensor, radius: Tensor, end: Tensor) -> Tensor:
+    """Which solids [B, G, N] a sphere moving from `centre` to `end` [B, G, 3] may touch; `radius` [B, G] metres."""
+    matrix = table.unit
+    linear = matrix[..., :3].flatten(1, 2)
+    start = (centre @ linear.mT).unflatten(-1, (-1, 3)) + matrix[..., 3].unsqueeze(1)
+    move = ((end - centre) @ linear.mT).unflatten(-1, (-1, 3))
+    extent = 1 + radius.view(*radius.shape, 1, 1) * torch.linalg.vector_norm(matrix[..., :3], dim=-1).unsqueeze(1)
+    inverse = (move + 1e-12).reciprocal()
+    middle, reach = -start * inverse, extent * inverse.abs()
+    near, far = (middle - reach).amax(-1), (middle + reach).amin(-1)
+    return (near <= far) & (far >= 0) & (near <= 1)
+
+
+def around(table: Tables, centre: Tensor, radius: Tensor) -> Tensor:
+    """Which solids [B, G, N] come within `radius` [B, G] metres of `centre` [B, G, 3]."""
+    matrix = table.unit
+    local = (centre @ matrix[..., :3].flatten(1, 2).mT).unflatten(-1, (-1, 3)) + matrix[..., 3].unsqueeze(1)
+    extent = 1 + radius.view(*radius.shape, 1, 1) * torch.linalg.vector_norm(matrix[..., :3], dim=-1).unsqueeze(1)
+    return (local.abs() <= extent).all(-1)
+
+
+def to_tiles(image: Tensor) -> Tensor:
+    """Pictures [B, C, H, W], with sides that are multiples of the tile, as groups [B * tiles, C, TILE * TILE]."""
+    batch, channels, height, width = image.shape
+    tiles = image.view(batch, channels, height // TILE, TILE, width // TILE, TILE)
+    return tiles.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, TILE * TILE)
+
+
+def from_tiles(groups: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of `to_tiles`."""
+    rows, columns = height // TILE, width // TILE
+    tiles = groups.view(-1, rows, columns, groups.shape[1], TILE, TILE)
+    return tiles.permute(0, 3, 1, 4, 2, 5).reshape(-1, groups.shape[1], height, width)
