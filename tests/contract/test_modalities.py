@@ -116,6 +116,13 @@ def test_equal_members_merge_into_that_member_without_uncertainty(modality):
     assert uncertainty.abs().max() < 1e-3
 
 
+def test_one_member_is_returned_as_it_is(modality):
+    member = truth(modality, scene(modality))
+    merged, uncertainty = modality.ensemble(member[None])
+    torch.testing.assert_close(merged, member, rtol=0, atol=1e-6)
+    assert uncertainty.abs().max() < 1e-6
+
+
 def test_members_in_another_order_merge_into_the_same(modality):
     members = torch.stack([truth(modality, scene(modality, seed)) for seed in range(3)])
     merged, uncertainty = modality.ensemble(members)

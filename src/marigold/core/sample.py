@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core.errors import DataError
 from marigold.core.fields import FIELDS
 
 
@@ -101,14 +102,27 @@ def _interpolate(x: Tensor, height: int, width: int, **how: object) -> Tensor:
 
 
 def stack(samples: list[Sample]) -> Sample:
-    """Samples of equal size and fields as one sample with a leading batch dimension; the key lists theirs."""
+    """Samples of equal size and fields as one sample with a leading batch dimension; the key lists theirs.
+
+    Raises `DataError` naming the first sample that differs.
+    """
     first = samples[0]
+    for sample in samples:
+        if sample.image.shape != first.image.shape or sample.maps.keys() != first.maps.keys():
+            raise DataError(
+                f"{sample.key}: {_described(sample)}, but {first.key} is {_described(first)}; a batch has one size and "
+                "the same fields: read them one at a time (batch 1) or crop them to one size"
+            )
     return Sample(
         key=" ".join(sample.key for sample in samples),
         image=torch.stack([sample.image for sample in samples]),
         maps={name: torch.stack([sample.maps[name] for sample in samples]) for name in first.maps},
         valid={name: torch.stack([sample.valid[name] for sample in samples]) for name in first.valid},
     )
+
+
+def _described(sample: Sample) -> str:
+    return f"{sample.image.shape[-1]} x {sample.image.shape[-2]} with {', '.join(sample.maps) or 'no maps'}"
 
 
 @dataclass(frozen=True)

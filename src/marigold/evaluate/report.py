@@ -1,0 +1,60 @@
+"""Evaluations as a table for people and as JSON for programs, with everything needed to repeat them."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from marigold.core.files import write_json
+from marigold.evaluate.runner import Scores
+
+SMALLER_IS_BETTER = "↓"
+LARGER_IS_BETTER = "↑"
+_GROWING = ("psnr", "delta", "below", "ssim")
+
+
+def table(scores: Scores) -> str:
+    """A Markdown table: a line for each method, a column for each metric with the direction of better."""
+    metrics = list(dict.fromkeys(name for tallies in scores.methods.values() for name in tallies))
+    head = ["method", *(f"{metric} {direction(metric)}" for metric in metrics)]
+    lines = [
+        [method, *(_number(tallies[metric].mean) if metric in tallies else "" for metric in metrics)]
+        for method, tallies in scores.methods.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_row(cells, widths) for cells in (head, rule, *lines))
+
+
+def _row(cells: list[str], widths: list[int]) -> str:
+    numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return f"| {' | '.join([cells[0].ljust(widths[0]), *numbers])} |"
+
+
+def direction(metric: str) -> str:
+    """An arrow: whether larger or smaller values of a metric are better."""
+    return LARGER_IS_BETTER if any(word in metric for word in _GROWING) else SMALLER_IS_BETTER
+
+
+def settings(facts: dict[str, Any]) -> str:
+    """The protocol below a table, one line."""
+    return "; ".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def write(path: Path, scores: Scores, facts: dict[str, Any]) -> None:
+    """JSON with the protocol (`facts`), the mean of every method and the estimator's metrics on every sample.
+
+    A metric that nothing counted for is null.
+    """
+    means = {method: _finite(scores.means(method)) for method in scores.methods}
+    write_json(path, {"protocol": facts, "scores": means, "samples": [_finite(row) for row in scores.rows]})
+
+
+def _number(value: float) -> str:
+    """About four significant digits."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value if not isinstance(value, float) or math.isfinite(value) else None for key, value in row.items()}

@@ -1,0 +1,121 @@
+"""Scores an estimator on a data set: the same code for `marigold evaluate`, for validation and for the benchmarks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from marigold.core import seeds
+from marigold.core.sample import Sample
+from marigold.datasets.base import Dataset
+from marigold.estimator import Estimator
+from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.tally import Tally, merge
+from marigold.modalities.base import Modality
+
+Paint = Callable[[Tensor], Tensor]
+"""Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an evaluation found."""
+
+    methods: dict[str, dict[str, Tally]]
+    """For every method its metrics: the estimator first, then the answers that never looked at a photo."""
+    rows: list[dict[str, float | str]] = field(default_factory=list)
+    """The estimator's metrics on every sample, with the sample's `key`."""
+
+    def means(self, method: str | None = None) -> dict[str, float]:
+        """The mean of every metric over the images, of the estimator or of a named method."""
+        chosen = next(iter(self.methods)) if method is None else method
+        return {name: tally.mean for name, tally in self.methods[chosen].items()}
+
+
+def evaluate(
+    paint: Paint,
+    modality: Modality,
+    dataset: Dataset,
+    root: Path,
+    keys: Sequence[str],
+    *,
+    name: str = "estimator",
+    protocol: Protocol = STANDARD,
+    batch: int = 8,
+    device: str = "cpu",
+    progress: bool = True,
+) -> Scores:
+    """Scores what `paint` makes of every photo, and the modality's baselines, against the truth.
+
+    Samples are read `batch` at a time, which must then be of one size; scores do not depend on it. Raises `DataError`
+    for a sample without valid truth.
+    """
+    methods: dict[str, dict[str, Tally]] = {name: {}}
+    rows: list[dict[str, float | str]] = []
+    with tqdm(total=len(keys), desc=name, unit="photo", disable=None if progress else True) as bar:
+        for first in range(0, len(keys), batch):
+            chosen = list(keys[first : first + batch])
+            sample = dataset.read_many(root, chosen, device)
+            values = paint(sample.image)
+            for index, key in enumerate(chosen):
+                one = single(sample, index, key)
+                answers = {name: values[index], **modality.baselines(one)}
+                scored = {method: modality.score(answer, one, protocol) for method, answer in answers.items()}
+                methods = {method: merge([methods.get(method, {}), tallies]) for method, tallies in scored.items()}
+                rows.append({"key": key, **{metric: tally.mean for metric, tally in scored[name].items()}})
+            bar.update(len(chosen))
+    return Scores(methods, rows)
+
+
+def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: int = 0, seed: int = 0) -> Paint:
+    """An estimator as a function from photos to values, by whole batches.
+
+    Every member's noise depends on (seed, member) alone, as in prediction, so batch mates do not matter. `resolution`
+    is the longest side at work; 0 works at the photo's own size.
+    """
+
+    @torch.no_grad()
+    def paint(image: Tensor) -> Tensor:
+        working = _resized(image, resolution)
+        pixels = _padded(working, estimator.backbone.stride) * 2 - 1
+        condition = estimator.encode_image(pixels) if estimator.backbone.conditions else None
+        noises = (_noise(estimator, pixels, seed, member) for member in range(ensemble))
+        members = torch.stack([estimator.decode(estimator.sample(condition, noise, steps)) for noise in noises])
+        members = members[..., : working.shape[-2], : working.shape[-1]]
+        values = torch.stack([estimator.modality.ensemble(of_one)[0] for of_one in members.unbind(1)])
+        return estimator.modality.resize(values, *image.shape[-2:])
+
+    return paint
+
+
+def single(sample: Sample, index: int, key: str) -> Sample:
+    """One sample of a batch."""
+    maps = {name: x[index] for name, x in sample.maps.items()}
+    valid = {name: x[index] for name, x in sample.valid.items()}
+    return Sample(key, sample.image[index], maps, valid)
+
+
+def _resized(image: Tensor, longest: int) -> Tensor:
+    height, width = image.shape[-2:]
+    if longest in (0, max(height, width)):
+        return image
+    size = tuple(max(1, side * longest // max(height, width)) for side in (height, width))
+    return F.interpolate(image, size, mode="bilinear", antialias=True)
+
+
+def _padded(image: Tensor, multiple: int) -> Tensor:
+    bottom, right = (-side % multiple for side in image.shape[-2:])
+    return F.pad(image, (0, right, 0, bottom), mode="replicate")
+
+
+def _noise(estimator: Estimator, pixels: Tensor, seed: int, member: int) -> Tensor:
+    """The same noise [C, h, w] for every photo [B, 3, H, W] of a batch."""
+    backbone = estimator.backbone
+    height, width = (side // backbone.stride for side in pixels.shape[-2:])
+    shape = (backbone.targets * backbone.latent_channels, height, width)
+    noise = torch.randn(shape, generator=seeds.stream(seed, "noise", member))
+    return noise.to(pixels.device).expand(len(pixels), *shape)
