@@ -23,8 +23,8 @@ from marigold.modalities.base import Modality
 class Appearance(Modality):
     """Albedo painted as an sRGB picture, and a material picture: roughness red, metallicity green, blue unused.
 
-    Ke et al. 2025, Marigold-IID-Appearance. Values are [B, 5, H, W] in 0 to 1: albedo in sRGB, roughness and metallicity
-    as they are.
+    Marigold-IID-Appearance of Ke et al. 2025. Values are [B, 5, H, W] in 0 to 1: albedo in sRGB, then roughness and
+    metallicity as they are.
     """
 
     needs = ("albedo", "roughness", "metallicity")

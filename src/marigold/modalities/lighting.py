@@ -29,8 +29,8 @@ GAMMA = 2.2
 class Lighting(Modality):
     """Albedo, shading and residual with photo = albedo * shading + residual, all in linear light.
 
-    Ke et al. 2025, Marigold-IID-Lighting. Values are [B, 9, H, W] in 0 to 1; shading and residual are right up to one scale that they
-    share.
+    Marigold-IID-Lighting of Ke et al. 2025. Values are [B, 9, H, W] in 0 to 1; shading and residual are right up to one
+    scale that they share.
     """
 
     brightest: float = 0.98
@@ -44,8 +44,8 @@ class Lighting(Modality):
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Linear maps to pixels [..., 3, 3, H, W] in -1 to 1, and valid [..., 3, 1, H, W].
 
-        Per image, shading and residual are divided by the larger of their two quantiles `brightest`, taken over the valid
-        pixels and all channels; what is brighter is clipped. Pixels that may not be used are painted black.
+        Per image, shading and residual are divided by the larger of their two quantiles `brightest`, taken over all
+        channels of the valid pixels; what is brighter is clipped. Pixels that may not be used are painted black.
         """
         valid = {name: sample.usable(name) for name in self.needs}
         light = [_quantile(sample.maps[name], valid[name], self.brightest) for name in ("shading", "residual")]
