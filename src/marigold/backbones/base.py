@@ -26,6 +26,16 @@ class Backbone(nn.Module, ABC):
     conditions: int
     targets: int
 
+    @property
+    @abstractmethod
+    def denoiser(self) -> nn.Module:
+        """The network that fine-tuning changes."""
+
+    @property
+    @abstractmethod
+    def autoencoder(self) -> nn.Module:
+        """The network between pictures and latents, frozen when a modality is taught."""
+
     @classmethod
     @abstractmethod
     def read(cls, parts: Mapping[str, Path], card: Card) -> "Backbone":
@@ -67,6 +77,10 @@ class Backbone(nn.Module, ABC):
 
         Raises `ConfigError` if the backbone has been adapted to other numbers.
         """
+
+    @abstractmethod
+    def renew_denoiser(self) -> None:
+        """Draws the denoiser's weights anew from the global random state; its shape stays."""
 
     def denoise(self, x: Tensor, t: int | Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Splits the noisy latents x of time t (an int or long [B]) into (clean, noise), each of x's shape."""

@@ -158,6 +158,20 @@ class StableDiffusion(Backbone):
         self.conditions, self.targets = conditions, targets
 
     @property
+    def denoiser(self) -> nn.Module:
+        """The U-Net."""
+        return self.unet
+
+    @property
+    def autoencoder(self) -> nn.Module:
+        """The KL or tiny autoencoder."""
+        return self.vae
+
+    def renew_denoiser(self) -> None:
+        """Draws the U-Net's weights anew from the global random state; its shape stays."""
+        self.unet = type(self.unet).from_config(self.unet.config)
+
+    @property
     def _shift(self) -> float:
         return self.vae.config.get("shift_factor") or 0.0
 

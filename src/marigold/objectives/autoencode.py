@@ -46,7 +46,7 @@ class Autoencode(Objective):
 
     def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """Each picture beside its reconstruction."""
-        painted = estimator.paint(estimator.encode_target(batch.pixels))
+        painted = estimator.decode_pixels(estimator.encode_target(batch.pixels))
         pairs = torch.stack([batch.pixels, painted], dim=2)
         return pairs.flatten(1, 2).clamp(-1, 1)
 

@@ -40,9 +40,9 @@ class Denoise(Objective):
             condition = estimator.encode_image(batch.image) if backbone.conditions else None
             clean = estimator.encode_target(batch.pixels)
             valid = estimator.latent_mask(batch.valid)
-        first = int(self.lowest * len(schedule))
-        t = torch.randint(first, len(schedule), (len(clean),), generator=rng, device=clean.device)
-        noise = self._noise(clean, t, len(schedule), rng)
+        first = int(self.lowest * schedule.length)
+        t = torch.randint(first, schedule.length, (len(clean),), generator=rng, device=clean.device)
+        noise = self._noise(clean, t, schedule.length, rng)
         output = backbone.network(schedule.mix(clean, noise, t), t, condition)
         error = (output.float() - schedule.target(clean, noise, t).float()).square()
         # The sum over valid cells divided by their number; a batch without a valid cell gives zero, not NaN.
@@ -54,7 +54,7 @@ class Denoise(Objective):
         condition = estimator.encode_image(batch.image) if backbone.conditions else None
         clean = estimator.encode_target(batch.pixels)
         noise = noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
-        painted = estimator.paint(estimator.sample(condition, noise, self.picture_steps))
+        painted = estimator.decode_pixels(estimator.sample(condition, noise, self.picture_steps))
         return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
 
     def _noise(self, clean: Tensor, t: Tensor, length: int, rng: torch.Generator) -> Tensor:

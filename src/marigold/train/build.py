@@ -1,25 +1,31 @@
 """The estimator that a recipe starts from."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 
 from marigold import checkpoint
-from marigold.checkpoint import Card
-from marigold.core import find
+from marigold.backbones.base import Backbone
+from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.core import find, seeds
+from marigold.core.card import Card
+from marigold.core.errors import ConfigError
+from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from marigold.train.recipe import Recipe
 
 
 def build(recipe: Recipe) -> Estimator:
-    """A new small generator, or the starting checkpoint widened to the recipe's modality (Ke et al. 2025, sec. III-A)."""
+    """A new small generator, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
     modality = find.implementation(Modality, recipe.modality)()
-    backbone = checkpoint.open(recipe.start).backbone if recipe.start else _network(recipe)
-    if recipe.autoencoder:
-        backbone.autoencoder = checkpoint.open(recipe.autoencoder).backbone.autoencoder
+    with _seeded(seeds.number(recipe.seed, "weights")):
+        backbone = checkpoint.open(recipe.start).backbone if recipe.start else _new_backbone(recipe)
+        if recipe.fresh_denoiser:
+            backbone.renew_denoiser()
     if recipe.schedule:
-        backbone.schedule = type(backbone.schedule).from_config({**backbone.schedule.config(), **recipe.schedule})
-    if recipe.fresh_denoiser:
-        backbone.renew(recipe.seed)
+        backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
     if modality.needs:
         backbone.adapt(conditions=1, targets=len(modality.targets))
     return Estimator(backbone, modality, card(recipe))
@@ -27,16 +33,27 @@ def build(recipe: Recipe) -> Estimator:
 
 def card(recipe: Recipe) -> Card:
     """The label of what this recipe makes."""
-    return replace(
-        Card(name=recipe.name, modality=recipe.modality),
+    return Card(
+        name=recipe.name,
+        modality=recipe.modality,
         licence=recipe.licence,
-        recipe=f"{recipe.name} {recipe.digest()}",
+        recipe=f"{recipe.name}@{recipe.digest()}",
         data=recipe.about,
         defaults=dict(recipe.defaults),
+        source=recipe.start,
     )
 
 
-def _network(recipe: Recipe):  # noqa: ANN202
-    from marigold.backbones.stable_diffusion import StableDiffusion
+def _new_backbone(recipe: Recipe) -> Backbone:
+    try:
+        return StableDiffusion.tiny(**recipe.network)
+    except TypeError as error:
+        raise ConfigError(f"recipe.network: {error}; give it unet, vae, schedule and prompt_dim") from None
 
-    return StableDiffusion.tiny(**recipe.network, seed=recipe.seed)
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Weights drawn inside the block depend on the seed alone; the global stream is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

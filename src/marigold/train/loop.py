@@ -12,6 +12,7 @@ from tqdm import tqdm
 from marigold import checkpoint
 from marigold.core import seeds
 from marigold.core.errors import DataError
+from marigold.data.augment import Augment
 from marigold.data.mix import Mix, Source
 from marigold.estimator import Estimator
 from marigold.train.average import Average
@@ -51,7 +52,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
         self.average = Average(self.module, recipe.average)
         self.mix = self._mix(recipe.data)
-        self.held_out = self._mix(recipe.validation or tuple(replace(s, split="test", renewal=0.0) for s in recipe.data))
+        self.held_out = self._mix(recipe.validation or tuple(held_out(source, recipe.batch) for source in recipe.data))
         self.step, self.seconds = 0, 0.0
         if compiled:
             self.module.compile()
@@ -161,6 +162,11 @@ class Trainer:
         if self.recipe.precision == "fp32":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+
+def held_out(source: Source, count: int) -> Source:
+    """The `test` split of a training source, unchanged and unaugmented: `count` samples that never change."""
+    return replace(source, split="test", capacity=count, renewal=0.0, augment=Augment(mirror=0.0))
 
 
 def _due(step: int, period: int) -> bool:

@@ -59,8 +59,6 @@ class Recipe:
     """Checkpoint whose weights the run starts from: a bundled name, a folder or a hub id; empty means `network`."""
     network: dict[str, Any] = field(default_factory=dict)
     """A network built from scratch, when `start` is empty: `unet`, `vae`, `schedule` and `prompt` settings."""
-    autoencoder: str = ""
-    """Checkpoint whose autoencoder replaces the one of `network`."""
     fresh_denoiser: bool = False
     """Draw the denoiser's weights anew instead of taking those of `start`: the control of `bench/prior.py`."""
     schedule: dict[str, Any] = field(default_factory=dict)

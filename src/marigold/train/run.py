@@ -1,11 +1,11 @@
 """A run folder: the resolved recipe, the log, the pictures and the state that the same command resumes from.
 
-    RUN/recipe.yaml        the recipe with every default filled in
-    RUN/log.jsonl          one line for each logged step and each validation
-    RUN/tensorboard/       the same numbers for TensorBoard, when it is installed
-    RUN/pictures/          what the estimator paints on held-out samples
-    RUN/state.safetensors  weights, average and optimizer moments of the last saved step; replaced whole
-    RUN/checkpoint/        the finished estimator, which `marigold predict --checkpoint` opens
+RUN/recipe.yaml        the recipe with every default filled in
+RUN/log.jsonl          one line for each logged step and each validation
+RUN/tensorboard/       the same numbers for TensorBoard, when it is installed
+RUN/pictures/          what the estimator paints on held-out samples
+RUN/state.safetensors  weights, average and optimizer moments of the last saved step; replaced whole
+RUN/checkpoint/        the finished estimator, which `marigold predict --checkpoint` opens
 """
 
 import json
@@ -34,7 +34,9 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             self._claim(recipe)
         except OSError as error:
-            raise OutputError(f"{folder}: cannot write the run folder ({error.strerror}); choose another --run") from None
+            raise OutputError(
+                f"{folder}: cannot write the run folder ({error.strerror}); choose another --run"
+            ) from None
         self._board = _tensorboard(folder / "tensorboard")
 
     @property

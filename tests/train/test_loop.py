@@ -1,0 +1,139 @@
+"""Training: runs resume to the bit, learn what they are shown, and refuse what they cannot do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from marigold import checkpoint
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.data.mix import Source
+from marigold.train.loop import train
+from marigold.train.recipe import Every, Optim, Recipe, load, names
+from marigold.train.run import Run
+from toys.scenes import NETWORK
+
+TESTS = Path(__file__).parents[1]
+
+
+def recipe(**changes) -> Recipe:
+    source = Source("toys.scenes", capacity=16, renewal=0.5, block=4)
+    settings = dict(
+        name="toy-depth",
+        modality="depth",
+        network=NETWORK,
+        data=(source,),
+        optim=Optim(lr=1e-3, warmup=2, decay=100),
+        every=Every(log=1, save=2, validate=0),
+        steps=6,
+        batch=2,
+        accumulate=2,
+    )
+    return Recipe(**{**settings, **changes})
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "state.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_run_leaves_a_checkpoint_that_opens(tmp_path):
+    folder = train(recipe(), tmp_path / "run")
+    estimator = checkpoint.open(folder)
+    assert estimator.backbone.conditions == 1
+    assert estimator.card.recipe.startswith("toy-depth")
+
+
+def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):
+    train(recipe(), tmp_path / "whole")
+
+    def stop(self, folder):
+        raise KeyboardInterrupt
+
+    short = replace(recipe(), every=Every(log=1, save=2, validate=0, keep=4))
+    whole = tmp_path / "again"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("marigold.train.loop.Trainer._export", stop)
+        train(short, whole)
+    assert json.loads((whole / "log.jsonl").read_text().splitlines()[-1])["step"] == 4
+    train(short, whole)
+    assert same(weights(tmp_path / "whole"), weights(whole))
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
+    script = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import torch; torch.set_num_threads(1)\n"
+        "from train.test_loop import recipe\n"
+        "from marigold.train.loop import train\n"
+        "train(recipe(steps=40), pathlib.Path(sys.argv[2]))"
+    )
+
+    def start(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, "-c", script, str(TESTS), str(folder)]
+        return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = start(killed)
+    deadline = time.monotonic() + 60
+    while not (killed / "state.safetensors").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert start(killed).wait() == 0
+    assert start(whole).wait() == 0
+    assert same(weights(whole), weights(killed))
+
+
+def test_training_lowers_the_held_out_loss(tmp_path):
+    taught = recipe(steps=60, optim=Optim(lr=3e-3, warmup=2, decay=1000), every=Every(log=5, save=0, validate=5))
+    train(taught, tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    losses = [line["loss_toys.scenes_0"] for line in lines if line["kind"] == "validate"]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_an_autoencoder_learns_and_measures_its_latent_scale(tmp_path):
+    taught = recipe(modality="image", objective="autoencode", optim=Optim(lr=3e-3, warmup=2, decay=1000), steps=30)
+    folder = train(taught, tmp_path / "run")
+    estimator = checkpoint.open(folder)
+    image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert estimator.backbone.autoencoder.config.scaling_factor != 0.18215
+    assert estimator.encode_image(image).shape == (2, 4, 8, 8)
+
+
+def test_a_run_folder_of_another_recipe_is_refused(tmp_path):
+    Run(tmp_path, recipe()).close()
+    with pytest.raises(ConfigError, match="differs from this one"):
+        Run(tmp_path, recipe(seed=1))
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_packaged_recipe_is_valid(name):
+    loaded = load(name)
+    assert loaded.name == name
+    loaded.make_objective()
+
+
+def test_an_unknown_recipe_is_an_error_with_the_nearest_name():
+    with pytest.raises(UnknownNameError, match="did you mean `tiny-depth`"):
+        load("tiny-dept")
+
+
+def test_a_recipe_file_may_start_from_another_recipe(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: tiny-depth\nname: mine\noptim: {lr: 1.0e-5}\n")
+    mine, theirs = load(str(path)), load("tiny-depth")
+    assert mine.optim.lr == 1e-5
+    assert mine.optim.clip == theirs.optim.clip
+    assert mine.data == theirs.data
