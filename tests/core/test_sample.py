@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from marigold.core.errors import DataError
-from marigold.core.sample import Camera, Sample, resize_field, shrink_mask, stack
+from marigold.core.sample import Camera, Sample, resize_field, shrink_mask, stack, unstack
 
 
 def made(height: int = 6, width: int = 8, key: str = "made/0") -> Sample:
@@ -73,6 +73,23 @@ def test_stacked_samples_keep_their_order():
     assert both.key == "a b"
     assert torch.equal(both.image[1], samples[1].image)
     assert torch.equal(both.valid["depth"][0], samples[0].valid["depth"])
+
+
+def test_unstacking_undoes_stacking():
+    samples = [made(key="a"), made(key="b").mirrored()]
+    for sample, back in zip(samples, unstack(stack(samples), ["a", "b"]), strict=True):
+        assert back.key == sample.key
+        assert back.camera == sample.camera
+        assert torch.equal(back.image, sample.image)
+        assert torch.equal(back.maps["normals"], sample.maps["normals"])
+        assert torch.equal(back.valid["depth"], sample.valid["depth"])
+
+
+def test_a_batch_is_cut_like_its_samples():
+    samples = [made(key="a"), made(key="b").mirrored()]
+    cut = unstack(stack(samples).cropped(1, 2, 4, 5).resized(2, 5).mirrored(), ["a", "b"])
+    for sample, back in zip(samples, cut, strict=True):
+        assert back.camera == sample.cropped(1, 2, 4, 5).resized(2, 5).mirrored().camera
 
 
 def test_samples_of_different_size_are_not_stacked():

@@ -4,7 +4,7 @@ Every tensor may carry leading batch dimensions, so that a rendered batch is a `
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +16,15 @@ from marigold.core.fields import FIELDS
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera; all in pixels, with the centre of the first pixel at (0.5, 0.5)."""
+    """A pinhole camera; all in pixels, with the centre of the first pixel at (0.5, 0.5).
 
-    fx: float
-    fy: float
-    cx: float
-    cy: float
+    Numbers; in a sample with a leading batch dimension, tensors [B] on the CPU.
+    """
+
+    fx: float | Tensor
+    fy: float | Tensor
+    cx: float | Tensor
+    cy: float | Tensor
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,29 @@ def stack(samples: list[Sample]) -> Sample:
         image=torch.stack([sample.image for sample in samples]),
         maps={name: torch.stack([sample.maps[name] for sample in samples]) for name in first.maps},
         valid={name: torch.stack([sample.valid[name] for sample in samples]) for name in first.valid},
+        camera=_stacked([sample.camera for sample in samples]),
     )
+
+
+def unstack(sample: Sample, keys: list[str]) -> list[Sample]:
+    """The samples of a sample with a leading batch dimension, with these keys."""
+    return [
+        Sample(
+            key,
+            sample.image[index],
+            {name: x[index] for name, x in sample.maps.items()},
+            {name: x[index] for name, x in sample.valid.items()},
+            sample.camera and Camera(*(float(getattr(sample.camera, field.name)[index]) for field in fields(Camera))),
+        )
+        for index, key in enumerate(keys)
+    ]
+
+
+def _stacked(cameras: list[Camera | None]) -> Camera | None:
+    known = [camera for camera in cameras if camera is not None]
+    if len(known) < len(cameras):
+        return None
+    return Camera(*(torch.tensor([getattr(camera, field.name) for camera in known]) for field in fields(Camera)))
 
 
 def _described(sample: Sample) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from marigold.core import seeds
-from marigold.core.sample import Sample
+from marigold.core.sample import unstack
 from marigold.datasets.base import Dataset
 from marigold.estimator import Estimator
 from marigold.measure.alignment import STANDARD, Protocol
@@ -61,12 +61,11 @@ def evaluate(
             chosen = list(keys[first : first + batch])
             sample = dataset.read_many(root, chosen, device)
             values = paint(sample.image)
-            for index, key in enumerate(chosen):
-                one = single(sample, index, key)
-                answers = {name: values[index], **modality.baselines(one)}
-                scored = {method: modality.score(answer, one, protocol) for method, answer in answers.items()}
+            for answer, one in zip(values, unstack(sample, chosen), strict=True):
+                answers = {name: answer, **modality.baselines(one)}
+                scored = {method: modality.score(found, one, protocol) for method, found in answers.items()}
                 methods = {method: merge([methods.get(method, {}), tallies]) for method, tallies in scored.items()}
-                rows.append({"key": key, **{metric: tally.mean for metric, tally in scored[name].items()}})
+                rows.append({"key": one.key, **{metric: tally.mean for metric, tally in scored[name].items()}})
             bar.update(len(chosen))
     return Scores(methods, rows)
 
@@ -90,13 +89,6 @@ def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: 
         return estimator.modality.resize(values, *image.shape[-2:])
 
     return paint
-
-
-def single(sample: Sample, index: int, key: str) -> Sample:
-    """One sample of a batch."""
-    maps = {name: x[index] for name, x in sample.maps.items()}
-    valid = {name: x[index] for name, x in sample.valid.items()}
-    return Sample(key, sample.image[index], maps, valid)
 
 
 def _resized(image: Tensor, longest: int) -> Tensor:
