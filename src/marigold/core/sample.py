@@ -143,7 +143,8 @@ def _stacked(cameras: list[Camera | None]) -> Camera | None:
     known = [camera for camera in cameras if camera is not None]
     if len(known) < len(cameras):
         return None
-    return Camera(*(torch.tensor([getattr(camera, field.name) for camera in known]) for field in fields(Camera)))
+    values = ([getattr(camera, field.name) for camera in known] for field in fields(Camera))
+    return Camera(*(torch.tensor(value, dtype=torch.float64) for value in values))
 
 
 def _described(sample: Sample) -> str:
