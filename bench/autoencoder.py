@@ -1,0 +1,64 @@
+"""How well the small family's autoencoder reconstructs: PSNR on held-out photos, depth, normals, albedo and the rest.
+
+python bench/autoencoder.py [CHECKPOINT]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from photographs import paths
+
+from marigold import checkpoint
+from marigold.core import find
+from marigold.core.images import read_image
+from marigold.core.sample import Sample
+from marigold.datasets.procedural import Procedural
+from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
+
+SCENES = 32
+LONGEST = 384
+
+
+@torch.no_grad()
+def main(name: str) -> None:
+    estimator = checkpoint.open(name)
+    print(f"{'pictures':<22}{'PSNR dB':>8}{'worst':>8}")
+    photos = [psnr(estimator, picture(path)[None, None]) for path in paths()]
+    line("photographs", torch.cat(photos))
+    scenes = Procedural()
+    sample = scenes.read_many(Path(), list(scenes.scan(Path(), "test")[:SCENES]), "cpu")
+    for modality in ("image", "depth", "normals", "appearance", "lighting"):
+        for target, pixels in pictures(modality, sample).items():
+            line(f"{modality}: {target}", psnr(estimator, pixels))
+
+
+def picture(path: Path) -> torch.Tensor:
+    """A photo [3, H, W] in -1 to 1, its longest side 384, its sides multiples of 8."""
+    image = torch.as_tensor(read_image(path))[None]
+    ratio = LONGEST / max(image.shape[-2:])
+    size = [max(8, round(side * ratio / 8) * 8) for side in image.shape[-2:]]
+    return F.interpolate(image, size, mode="bilinear", antialias=True)[0] * 2 - 1
+
+
+def pictures(name: str, sample: Sample) -> dict[str, torch.Tensor]:
+    """The pictures [B, 1, 3, H, W] of every target of a modality."""
+    modality = find.implementation(Modality, name)()
+    pixels, _ = modality.encode(sample)
+    return {target: pixels[:, index : index + 1] for index, target in enumerate(modality.targets)}
+
+
+def psnr(estimator: Estimator, pixels: torch.Tensor) -> torch.Tensor:
+    """Decibel [B] of the reconstruction, for a range of 2."""
+    painted = torch.cat([estimator.decode_pixels(estimator.encode_target(one[None])) for one in pixels])
+    return 10 * torch.log10(4 / (painted.clamp(-1, 1) - pixels).square().mean(dim=(1, 2, 3, 4)).clamp(min=1e-10))
+
+
+def line(name: str, decibel: torch.Tensor) -> None:
+    print(f"{name:<22}{decibel.mean():>8.2f}{decibel.min():>8.2f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "depth")

@@ -1,0 +1,128 @@
+"""Does the generator's prior help? The same depth training from the generator and from random weights.
+
+    python bench/prior.py run OUT [--start CHECKPOINT] [--device cuda] [--steps N] [--batch N]
+    python bench/prior.py plot
+
+`run` trains twice by the recipe `tiny-depth` on every family of scenes but streets, with the same batches in the same
+order, once from the generator (which was pretrained on all families) and once from random weights, and scores every
+snapshot on held-out scenes of the trained families and on streets. It writes bench/results/prior.json; `plot` draws it.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from marigold import checkpoint
+from marigold.core.find import implementation
+from marigold.datasets.procedural import Procedural
+from marigold.evaluate.runner import evaluate, painter
+from marigold.modalities.base import Modality
+from marigold.train.loop import train
+from marigold.train.recipe import Every, Optim, Recipe, load
+
+RESULT = Path(__file__).parent / "results" / "prior.json"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "prior.png"
+LEFT_OUT = "street"
+STARTS = {"generator": False, "random weights": True}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("out", type=Path)
+    run.add_argument("--start", default="generator")
+    run.add_argument("--device", default="cpu")
+    run.add_argument("--steps", type=int, default=2400)
+    run.add_argument("--batch", type=int, default=16)
+    run.add_argument("--capacity", type=int, default=1024)
+    run.add_argument("--renewal", type=float, default=1.0)
+    run.add_argument("--scenes", type=int, default=100)
+    run.add_argument("--result", type=Path, default=RESULT)
+    commands.add_parser("plot")
+    options = parser.parse_args()
+    if options.command == "run":
+        measure(options)
+    else:
+        plot()
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Trains both, scores every snapshot, writes the result."""
+    result: dict = {"steps": options.steps, "batch": options.batch, "scenes": options.scenes, "left_out": LEFT_OUT}
+    for name, fresh in STARTS.items():
+        folder = options.out / name.replace(" ", "-")
+        train(recipe(options, name, fresh), folder, device=options.device)
+        result[name] = [
+            {"step": int(snapshot.name), **scores(snapshot, options)} for snapshot in sorted((folder / "steps").iterdir())
+        ]
+        print(name, json.dumps(result[name], indent=1))
+    options.result.parent.mkdir(parents=True, exist_ok=True)
+    options.result.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
+    """`tiny-depth` at one size, without the family that is left out; only the starting weights differ."""
+    base = load("tiny-depth")
+    source = replace(
+        base.data[0],
+        options={"families": tuple(f for f in Procedural().families if f != LEFT_OUT)},
+        capacity=options.capacity,
+        renewal=options.renewal,
+    )
+    return replace(
+        base,
+        name=f"prior-{name.replace(' ', '-')}",
+        start=options.start,
+        fresh_denoiser=fresh,
+        data=(source,),
+        optim=replace(base.optim, decay=options.steps),
+        every=Every(log=50, save=0, validate=0, keep=options.steps // 8),
+        steps=options.steps,
+        batch=options.batch,
+        average=0.99,
+    )
+
+
+def scores(snapshot: Path, options: argparse.Namespace) -> dict[str, float]:
+    """AbsRel on held-out scenes of the trained families and of the family that was left out."""
+    estimator = checkpoint.open(snapshot, device=options.device)
+    trained = tuple(family for family in Procedural().families if family != LEFT_OUT)
+    found = {}
+    for name, families in (("trained families", trained), ("family left out", (LEFT_OUT,))):
+        dataset = Procedural(families=families)
+        keys = list(dataset.scan(Path(), "test")[: options.scenes])
+        paint = painter(estimator, steps=1)
+        scored = evaluate(
+            paint, implementation(Modality, "depth")(), dataset, Path(), keys, batch=10, device=options.device, progress=False
+        )
+        found[name] = scored.means()["abs_rel"]
+    return found
+
+
+def plot() -> None:
+    """Draws docs/images/prior.png from the committed result."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    result = json.loads(RESULT.read_text())
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+    for axis, group in zip(axes, ("trained families", "family left out"), strict=True):
+        for name, colour in zip(STARTS, ("#2b6cb0", "#c05621"), strict=True):
+            rows = result[name]
+            axis.plot([row["step"] for row in rows], [row[group] for row in rows], "o-", color=colour, label=name)
+        axis.set_title(f"held-out scenes, {group}" + (f" ({LEFT_OUT})" if group == "family left out" else ""))
+        axis.set_xlabel("fine-tuning steps")
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("AbsRel after alignment")
+    axes[0].legend(title="start from")
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURE, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Scores of a bundled checkpoint on 200 held-out scenes, beside the trivial answers, for several settings.
+
+python bench/scores.py [CHECKPOINT] [--device cuda] [--scenes N]      writes bench/results/scores-NAME.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from marigold import checkpoint
+from marigold.datasets.procedural import Procedural
+from marigold.evaluate.report import table
+from marigold.evaluate.runner import Scores, evaluate, painter
+
+SETTINGS = {"1 step": (1, 1), "2 steps": (2, 1), "4 steps": (4, 1), "4 steps, 5 members": (4, 5)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", nargs="?", default="depth")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--scenes", type=int, default=200)
+    parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--result", type=Path, default=None)
+    options = parser.parse_args()
+    estimator = checkpoint.open(options.checkpoint, device=options.device)
+    scenes = Procedural()
+    keys = list(scenes.scan(Path(), "test")[: options.scenes])
+    methods: dict = {}
+    for name in options.settings:
+        steps, ensemble = SETTINGS[name]
+        paint = painter(estimator, steps=steps, ensemble=ensemble)
+        scored = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=10, device=options.device)
+        methods = {name: scored.methods.pop(name), **methods, **scored.methods}
+    print(table(Scores(methods)))
+    result = options.result or Path(__file__).parent / "results" / f"scores-{estimator.card.name}.json"
+    result.parent.mkdir(parents=True, exist_ok=True)
+    means = {name: {metric: tally.mean for metric, tally in tallies.items()} for name, tallies in methods.items()}
+    result.write_text(json.dumps({"scenes": len(keys), "card": estimator.card.recipe, **means}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

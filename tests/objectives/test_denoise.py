@@ -1,0 +1,83 @@
+"""The fine-tuning loss: zero for a perfect network, blind to masked cells, right for every prediction type."""
+
+import pytest
+import torch
+from toys.scenes import NETWORK, Toy
+
+from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.core.card import Card
+from marigold.core.sample import Batch
+from marigold.estimator import Estimator
+from marigold.modalities.depth import Depth
+from marigold.objectives.denoise import Denoise
+
+
+def estimator(prediction: str = "v_prediction") -> Estimator:
+    torch.manual_seed(0)
+    terminal = prediction != "epsilon"
+    schedule = {**NETWORK["schedule"], "prediction_type": prediction, "rescale_betas_zero_snr": terminal}
+    backbone = StableDiffusion.tiny(**{**NETWORK, "schedule": schedule})
+    backbone.adapt(conditions=1, targets=1)
+    return Estimator(backbone, Depth(), Card("toy", "depth")).requires_grad_(False)
+
+
+def batch() -> Batch:
+    sample = Toy().read_many(None, ["train/0", "train/1"], "cpu")
+    pixels, valid = Depth().encode(sample)
+    return Batch(sample.image * 2 - 1, pixels, valid, sample)
+
+
+def loss(estimator: Estimator, shown: Batch, **options) -> float:
+    rng = torch.Generator().manual_seed(5)
+    return float(Denoise(**options).loss(estimator, shown, torch.nn.Module(), rng))
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "multi_resolution", "annealed"])
+@pytest.mark.parametrize("prediction", ["v_prediction", "sample", "epsilon"])
+def test_a_network_that_knows_the_answer_has_no_loss(prediction, noise):
+    model, shown = estimator(prediction), batch()
+    clean = model.encode_target(shown.pixels)
+
+    def oracle(x, t, condition):
+        a, s = model.backbone.schedule(t)
+        noise = (x - a * clean) / s
+        return {"v_prediction": a * noise - s * clean, "sample": clean, "epsilon": noise}[prediction]
+
+    model.backbone.network = oracle
+    assert loss(model, shown, noise=noise) < 1e-6
+
+
+def test_a_network_that_answers_zero_has_the_mean_square_of_the_target():
+    model, shown = estimator("sample"), batch()
+    model.backbone.network = lambda x, t, condition: torch.zeros_like(x)
+    expected = model.encode_target(shown.pixels).square().mean()
+    assert loss(model, shown) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_masked_cells_do_not_count():
+    model, shown = estimator("sample"), batch()
+    clean = model.encode_target(shown.pixels)
+    model.backbone.network = lambda x, t, condition: torch.zeros_like(x)
+    valid = shown.valid.clone()
+    valid[..., :8, :] = False
+    half = Batch(shown.image, shown.pixels, valid, shown.truth)
+    assert loss(model, half) == pytest.approx(float(clean[..., 4:, :].square().mean()), rel=1e-5)
+
+
+def test_a_batch_without_a_valid_pixel_has_no_loss():
+    model, shown = estimator(), batch()
+    nothing = Batch(shown.image, shown.pixels, torch.zeros_like(shown.valid), shown.truth)
+    assert loss(model, nothing) == 0
+
+
+def test_the_condition_comes_before_the_noisy_latent():
+    model, shown = estimator(), batch()
+    seen = {}
+
+    def spy(x, t, condition):
+        seen["condition"] = condition
+        return x
+
+    model.backbone.network = spy
+    loss(model, shown)
+    assert torch.equal(seen["condition"], model.encode_image(shown.image))
