@@ -7,7 +7,6 @@ A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `v
 import dataclasses
 import hashlib
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,16 +27,15 @@ from marigold.modalities.base import Modality
 BUNDLED = Path(__file__).parent / "weights"
 INDEX = "model_index.json"
 
-# What a pipeline class of diffusers paints. The first class of a modality is the one that is written.
-_MODALITIES = {
-    "MarigoldDepthPipeline": "depth",
-    "MarigoldPipeline": "depth",
-    "MarigoldNormalsPipeline": "normals",
-    "StableDiffusionPipeline": "image",
+# The pipeline class of diffusers for what is predicted; other modalities are known by their card alone.
+_PIPELINES = {
+    "depth": "MarigoldDepthPipeline",
+    "normals": "MarigoldNormalsPipeline",
+    "appearance": "MarigoldIntrinsicsPipeline",
+    "lighting": "MarigoldIntrinsicsPipeline",
+    "image": "StableDiffusionPipeline",
 }
-# The intrinsic pipelines of diffusers share one class and differ in what they list as their targets.
-_INTRINSIC = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}
-_INTRINSIC_CLASSES = ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline")
+_NO_PIPELINE = "DiffusionPipeline"
 
 _GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
 _FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
@@ -88,6 +86,7 @@ def save(
             estimator.card,
             modality=name_of(estimator.modality),
             backbone=name_of(estimator.backbone),
+            options=_options(estimator.modality),
             shares=dict(shares or {}),
             revision=_revision(part),
         )
@@ -114,21 +113,16 @@ def _fetch(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    wanted = [
-        "*.json",
-        "*.txt",
-        "unet/*.safetensors",
-        "vae/*.safetensors",
-        "text_encoder/*.safetensors",
-        "*.safetensors",
-    ]
+    weights = ["empty_prompt.safetensors", *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder"))]
+    wanted = ["*.json", "*.txt", *weights]
     try:
         folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*.fp16*", "*non_ema*"]))
         if not list(folder.glob("unet/*.safetensors")):
             folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*non_ema*"]))
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{hub_id}: cannot be fetched from the hub ({str(error).splitlines()[0]}); run `hf download {hub_id}` "
+            f"{hub_id}: no such folder, and it cannot be fetched from the hub ({reason}); run `hf download {hub_id}` "
             f"where there is a network and give the folder, or use a bundled checkpoint: {', '.join(bundled())}"
         ) from error
     return folder
@@ -152,38 +146,48 @@ def _derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
     return Card(
         name=Path(name).name,
-        modality=_pipeline_modality(folder, index),
+        modality=_pipeline_modality(name, folder, index),
         defaults={**_FALLBACK, **{key: value for key, value in stated.items() if value}},
         revision=folder.name if folder.parent.name == "snapshots" else "",
         source=name,
     )
 
 
-def _pipeline_modality(folder: Path, index: Mapping[str, Any]) -> str:
-    kind = index.get("_class_name", "")
-    names = (index.get("target_properties") or {}).get("target_names", ())
-    modality = _INTRINSIC.get(tuple(names)) if kind in _INTRINSIC_CLASSES else _MODALITIES.get(kind)
-    if modality is None:
+def _pipeline_modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
+    """What a published pipeline predicts, by its class or, for the classes that several share, by what they list."""
+    kind, stated = index.get("_class_name", ""), index.get("prediction_type")
+    targets = tuple((index.get("target_properties") or {}).get("target_names", ()))
+    if kind in ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline"):
+        found = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}.get(targets)
+    elif kind == "MarigoldPipeline":  # the first published checkpoints, of depth and of normals
+        found = "normals" if "use_full_z_range" in index or "normals" in name else "depth"
+    else:
+        found = next((modality for modality, pipeline in _PIPELINES.items() if pipeline == kind), None)
+    if found is None or stated == "disparity":
         raise CheckpointError(
-            f"{folder / INDEX}: cannot tell what a `{kind}` with targets {list(names)} predicts; "
-            f"add a {cards.FILE} with `name` and `modality`"
+            f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type `{stated}` and targets "
+            f"{list(targets)}; if there is one, add a {cards.FILE} with `name` and `modality`"
         )
-    return modality
+    return found
 
 
 def _modality(card: Card, index: Mapping[str, Any]) -> Modality:
     """The modality with the options that the checkpoint stores."""
     kind = implementation(Modality, card.modality)
     known = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
-    return kind(**{name: index[name] for name in known if index.get(name) is not None})
+    stored = {**index, **card.options}
+    return kind(**{name: stored[name] for name in known if stored.get(name) is not None})
+
+
+def _options(modality: Modality) -> dict[str, Any]:
+    return dataclasses.asdict(modality) if dataclasses.is_dataclass(modality) else {}
 
 
 def _index(estimator: Estimator) -> dict[str, Any]:
     """The content of `model_index.json`."""
     from diffusers import __version__
 
-    modality = name_of(estimator.modality)
-    kind = next((kind for kind, name in _MODALITIES.items() if name == modality), "DiffusionPipeline")
+    kind = _PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE)
     defaults = {**_FALLBACK, **estimator.card.defaults}
     settings = {"default_denoising_steps": defaults["steps"], "default_processing_resolution": defaults["resolution"]}
     return {
@@ -207,21 +211,22 @@ def _revision(folder: Path) -> str:
 
 @contextmanager
 def _replaced_folder(folder: Path) -> Iterator[Path]:
-    """A temporary neighbour of the folder that takes its place when the block ends well."""
+    """A temporary neighbour of the folder that takes its place when the block ends well.
+
+    The neighbour's name is fixed, so that what a killed process left behind goes with the next one.
+    """
     if folder.exists() and not _replaceable(folder):
         raise OutputError(f"{folder}: is there and is no checkpoint; choose another folder")
     make_folder(folder.parent)
-    mark = secrets.token_hex(4)
-    part, old = (folder.with_name(f".{folder.name}.{mark}.{end}") for end in ("part", "old"))
+    part = folder.with_name(f".{folder.name}.part")
     try:
+        shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         yield part
-        _exchange(part, folder, old)
+        _exchange(part, folder)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"{folder}: cannot be written ({reason}); choose another folder or make room there"
-        ) from error
+        raise OutputError(f"{folder}: cannot be written ({reason}); choose another or make room there") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -230,9 +235,11 @@ def _replaceable(folder: Path) -> bool:
     return folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
 
 
-def _exchange(part: Path, folder: Path, old: Path) -> None:
+def _exchange(part: Path, folder: Path) -> None:
     """Moves `part` to `folder`, and what was there away; puts it back if that fails."""
+    old = folder.with_name(f".{folder.name}.old")
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     try:
         part.rename(folder)

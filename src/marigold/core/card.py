@@ -33,6 +33,8 @@ class Card:
     """The checkpoint that this one was fine-tuned from, or the place that it was found."""
     prompt_padded: bool = False
     """The empty prompt is padded to the text encoder's full length, not just its two end tokens."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The modality's own settings, by the name of its fields."""
     shares: dict[str, str] = field(default_factory=dict)
     """Parts that are another bundled checkpoint's: `{"vae": "tiny-autoencoder"}`."""
     note: str = ""
