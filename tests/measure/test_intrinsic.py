@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from marigold.core.errors import DataError
-from marigold.measure.intrinsic import best_scale, light_psnr, mean_absolute_error, merge_median
+from marigold.measure.intrinsic import best_scale, exposure, light_psnr, mean_absolute_error, merge_median
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -53,8 +53,13 @@ def test_each_image_of_a_batch_is_exposed_alone():
         assert together[index] == light_psnr(prediction[index], truth[index], valid[index])
 
 
-def test_a_black_truth_has_no_score():
-    assert light_psnr(random(3, 4, 4), torch.zeros(3, 4, 4), torch.ones(1, 4, 4, dtype=torch.bool)).isnan()
+def test_a_black_truth_has_no_exposure():
+    assert exposure(torch.full((3, 4, 4), 9e-5), torch.ones(1, 4, 4, dtype=torch.bool)) == 0
+
+
+def test_a_prediction_of_no_number_has_no_score():
+    truth, valid = random(3, 4, 4), torch.ones(1, 4, 4, dtype=torch.bool)
+    assert light_psnr(torch.full((3, 4, 4), torch.nan), truth, valid).isnan()
 
 
 def test_what_lies_outside_the_mask_does_not_count():

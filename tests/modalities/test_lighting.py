@@ -134,6 +134,12 @@ def test_a_scene_without_residual_counts_for_the_other_maps_only():
     }
 
 
+def test_a_prediction_of_no_number_is_not_left_out():
+    scene = sample()
+    score = Lighting().score(torch.full((9, 6, 8), math.nan), scene)
+    assert all(tally.weight == 1 and math.isnan(tally.mean) for tally in score.values())
+
+
 def test_every_baseline_explains_a_photo_that_it_is_right_about():
     light = torch.linspace(0.2, 0.8, 8).expand(3, 6, 8)
     scene = sample()

@@ -140,6 +140,12 @@ def test_pixels_without_truth_do_not_count():
     assert Normals().score(field((0.0, 0.0, 1.0), (1.0, 0.0, 0.0)), sample(truth))["mean_angle"].mean == 0
 
 
+def test_a_prediction_of_no_number_is_not_left_out():
+    truth = field((0.0, 0.0, 1.0), (0.0, 0.0, 1.0))
+    score = Normals().score(field((0.0, 0.0, 1.0), (math.nan, 0.0, 1.0)), sample(truth))
+    assert math.isnan(score["mean_angle"].mean)
+
+
 def test_the_best_constant_direction_is_that_of_the_largest_plane():
     # Three of five pixels face up: turning away from them costs more than it gains at the two others.
     truth = field((0, 1, 0), (0, 1, 0), (0, 1, 0), (1, 0, 0), (0, 0, 1)).float()

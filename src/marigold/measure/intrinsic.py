@@ -37,20 +37,28 @@ def mean_absolute_error(prediction: Tensor, truth: Tensor, valid: Tensor) -> Ten
     return masked_mean((prediction.double() - truth.double()).abs()[..., 0, :, :], valid[..., 0, :, :])
 
 
-def light_psnr(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """The peak signal-to-noise ratio [...] in decibel of linear light of unknown scale (Ke et al. 2025).
+def exposure(truth: Tensor, valid: Tensor) -> Tensor:
+    """The factor [...] that brings the 90th percentile of brightness over valid pixels to `BRIGHT`; 0 for a black map.
 
-    The prediction [..., 3, H, W] is multiplied by `best_scale`; then both are multiplied so that the 90th percentile of
-    the true brightness 0.3 R + 0.59 G + 0.11 B over the valid pixels [..., 1, H, W] becomes `BRIGHT`, and clipped to
-    0 to 1. NaN where the truth is black. Raises `DataError` when an image has no valid pixel.
+    `truth` is linear light [..., 3, H, W], `valid` [..., 1, H, W], bool; brightness is 0.3 R + 0.59 G + 0.11 B.
     """
-    require_valid(valid[..., 0, :, :])
     red, green, blue = torch.where(valid, truth, 0.0).double().unbind(-3)
     brightness = 0.3 * red + 0.59 * green + 0.11 * blue
     (bright,) = masked_quantiles(brightness.flatten(-2), valid.flatten(-3), (0.9,))
-    exposure = BRIGHT / bright.clamp(min=DARKEST)
-    factor = exposure * best_scale(prediction, truth, valid)
+    return torch.where(bright < DARKEST, 0.0, BRIGHT / bright.clamp(min=DARKEST))
+
+
+def light_psnr(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The peak signal-to-noise ratio [...] in decibel of linear light of unknown scale (Ke et al. 2025).
+
+    The prediction [..., 3, H, W] is multiplied by `best_scale`, then both by the truth's `exposure`, and clipped to the
+    range 0 to 1. A black truth has exposure 0, which makes anything compared with it black too. Raises `DataError` when
+    an image has no valid pixel.
+    """
+    require_valid(valid[..., 0, :, :])
+    exposed = exposure(truth, valid)
+    factor = exposed * best_scale(prediction, truth, valid)
     shown, wanted = (
-        (scale[..., None, None, None] * map_).clamp(0, 1) for scale, map_ in ((factor, prediction), (exposure, truth))
+        (scale[..., None, None, None] * map_).clamp(0, 1) for scale, map_ in ((factor, prediction), (exposed, truth))
     )
-    return torch.where(bright < DARKEST, torch.nan, psnr(shown, wanted, valid))
+    return psnr(shown, wanted, valid)

@@ -73,7 +73,7 @@ def normals_metrics(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[st
     require_valid(valid)
     error = torch.where(valid, angular_error(prediction, truth), torch.nan)
     return {
-        "mean_angle": error.flatten(-2).nanmean(dim=-1),
+        "mean_angle": masked_mean(error, valid),
         "median_angle": error.flatten(-2).nanquantile(0.5, dim=-1),
         **{f"below_{angle:g}": masked_mean((error < angle).double(), valid) for angle in ANGLES},
     }

@@ -13,7 +13,7 @@ from marigold.core.errors import DataError
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.intrinsic import best_scale, light_psnr, merge_median
+from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge_median
 from marigold.measure.metrics import psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
@@ -92,7 +92,9 @@ class Lighting(Modality):
         except DataError as error:
             raise DataError(f"{sample.key}: lighting: {error}") from None
         numbers = torch.stack(list(scores.values())).tolist()
-        return {name: _counted(number) for name, number in zip(scores, numbers, strict=True)}
+        tallies = {name: Tally(number, 1) for name, number in zip(scores, numbers, strict=True)}
+        dark = [name for name in ("shading", "residual") if not exposure(sample.maps[name], valid[name])]
+        return tallies | {f"{name}_psnr": Tally() for name in dark}
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """Three decompositions that know nothing about light: each explains the photo in its own way.
@@ -137,11 +139,6 @@ def _quantile(light: Tensor, valid: Tensor, fraction: float) -> Tensor:
     """One quantile of light [..., 3, H, W] over all channels of the valid pixels, [...]."""
     (quantile,) = masked_quantiles(light.flatten(-3), valid.expand_as(light).flatten(-3), (fraction,))
     return quantile
-
-
-def _counted(number: float) -> Tally:
-    """One image's number; NaN stands for nothing to count."""
-    return Tally() if number != number else Tally(number, 1)
 
 
 def _displayed(linear: np.ndarray) -> np.ndarray:
