@@ -100,6 +100,15 @@ def test_a_batch_is_painted_like_its_samples(modality):
         assert torch.equal(valid[index], alone[1])
 
 
+def test_painting_never_waits_for_the_device(modality):
+    # On the meta device no tensor has a value, so anything that would have to read one raises.
+    sample = stack([scene(modality, seed) for seed in range(2)]).to("meta")
+    pixels, _ = modality.encode(sample)
+    values = modality.decode(pixels)
+    assert modality.ensemble(values)[0].is_meta
+    assert modality.resize(values, 11, 13).is_meta
+
+
 def test_decoding_does_not_depend_on_batch_mates(modality):
     pixels = torch.randn(3, len(modality.targets), 3, 8, 8, generator=torch.Generator().manual_seed(0))
     together = modality.decode(pixels)
