@@ -3,9 +3,9 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--compiled] [--key.path VALUE ...]
+USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--compiled] [--key.path VALUE ...]
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run.
 
@@ -20,6 +20,7 @@ class Options:
     recipe: Any
     run: Path | None
     device: str
+    workers: int
     compiled: bool
 
 
@@ -33,26 +34,24 @@ def parse(arguments: list[str]) -> Options:
         print(f"{USAGE}\n\nrecipes: {', '.join(recipes.names())}")
         raise SystemExit(0 if arguments else 2)
 
-    def options(
-        recipe: tyro.conf.OmitArgPrefixes[recipes.Recipe],
-        run: Path | None = None,
-        device: str = "auto",
-        compiled: bool = False,
-    ) -> Options:
-        """Train by a recipe.
+    @dataclass(frozen=True)
+    class Line:
+        """Train by a recipe."""
 
-        Args:
-            recipe: The recipe and its overrides.
-            run: The run folder, which is also what resumes; runs/RECIPE when left out.
-            device: auto, cpu, cuda, cuda:1 or mps.
-            compiled: Compile the trained network: a slow start, then more steps a second.
-        """
-        return Options(recipe, run, device, compiled)
+        recipe: Annotated[recipes.Recipe, tyro.conf.arg(name="")]
+        run: Path | None = None
+        """The run folder, which is also what resumes; runs/NAME when left out."""
+        device: str = "auto"
+        """auto, cpu, cuda, cuda:1 or mps."""
+        workers: int = 0
+        """Processes that read or lay out samples ahead of need; they change no result."""
+        compiled: bool = False
+        """Compile the trained network: a slow start, then more steps a second."""
 
-    loaded = recipes.load(arguments[0])
-    config = (tyro.conf.AvoidSubcommands,)
-    prog = f"marigold train {arguments[0]}"
-    return tyro.cli(options, args=arguments[1:], prog=prog, config=config, **{"default": None} if False else {})  # type: ignore
+    line = tyro.cli(
+        Line, args=arguments[1:], default=Line(recipes.load(arguments[0])), prog=f"marigold train {arguments[0]}"
+    )
+    return Options(line.recipe, line.run, line.device, line.workers, line.compiled)
 
 
 def run(options: Options) -> int:
@@ -62,6 +61,6 @@ def run(options: Options) -> int:
 
     folder = options.run or Path("runs") / options.recipe.name
     device = str(resolve_device(options.device))
-    finished = train(options.recipe, folder, device=device, compiled=options.compiled)
+    finished = train(options.recipe, folder, device=device, compiled=options.compiled, workers=options.workers)
     print(f"checkpoint: {finished}", file=sys.stderr)
     return 0

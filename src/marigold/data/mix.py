@@ -51,11 +51,13 @@ def open_dataset(source: Source) -> Dataset:
 class Mix:
     """Batches by step. One batch comes from one source, since sources differ in size and fields."""
 
-    def __init__(self, sources: tuple[Source, ...], modality: Modality, *, batch: int, seed: int, device: str) -> None:
+    def __init__(
+        self, sources: tuple[Source, ...], modality: Modality, *, batch: int, seed: int, device: str, workers: int = 0
+    ) -> None:
         self.sources = [source for source in sources if not (source.optional and not source.root.is_dir())]
         if not self.sources:
             raise ConfigError("data: no source is left; give at least one whose folder exists")
-        self._modality, self._batch, self._seed, self._device = modality, batch, seed, device
+        self._modality, self._batch, self._seed, self._device, self._workers = modality, batch, seed, device, workers
         self._pools: dict[str, Pool] = {}
 
     def batch(self, step: int) -> Batch:
@@ -77,6 +79,11 @@ class Mix:
         """What the batches of a source paint."""
         return find.implementation(Modality, source.paint)() if source.paint else self._modality
 
+    def close(self) -> None:
+        """Ends all worker processes."""
+        for pool in self._pools.values():
+            pool.close()
+
     def _pool(self, source: Source) -> Pool:
         """Sources that differ only in what they paint share one pool, which keeps the fields of all of them."""
         key = _same_data(source)
@@ -94,6 +101,7 @@ class Mix:
                 seed=self._seed,
                 device=self._device,
                 block=source.block,
+                workers=self._workers,
             )
         return self._pools[key]
 

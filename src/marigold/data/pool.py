@@ -5,7 +5,7 @@ data set, so the content at a step is a function of the step alone and a resumed
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from marigold.core import seeds
 from marigold.core.sample import Sample
+from marigold.data.reader import Reader
 from marigold.datasets.base import Dataset
+
+HALF_MAX = 65504.0
 
 
 @dataclass
@@ -22,7 +25,7 @@ class Pool:
     """Samples of one data set, all of one size.
 
     `capacity` is the number kept; `renewal` how many are replaced at each step (a fraction means one every few steps);
-    `block` how many are read at a time while filling. Tensors are stored in half precision, masks as bool.
+    `block` how many are read at a time, by `workers` processes ahead of need. Tensors are stored in half precision, masks as bool.
     """
 
     dataset: Dataset
@@ -34,39 +37,37 @@ class Pool:
     seed: int
     device: str
     block: int = 16
+    workers: int = 0
 
     def __post_init__(self) -> None:
         self._keys: Sequence[str] = self.dataset.scan(self.root, self.split)
+        self._reader = Reader(self.dataset, self.root, self._keys_of_block, self.workers)
+        self._slots = math.ceil(self.capacity / self.block)
         self._stored: Sample | None = None
-        self._next = 0  # how many samples have been read since the run began
+        self._read = 0  # blocks that have been read since the run began
 
     def draw(self, step: int, count: int) -> Sample:
         """`count` samples at this step as one stacked sample, in float32."""
         self._renew(step)
         assert self._stored is not None
         rng = seeds.stream(self.seed, "draw", step)
-        chosen = torch.randint(min(self.capacity, self._next), (count,), generator=rng).to(self.device)
+        chosen = torch.randint(self.capacity, (count,), generator=rng).to(self.device)
         return _each(self._stored, lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        self._reader.close()
 
     def _renew(self, step: int) -> None:
         """Reads on, in whole blocks, until the pool holds what it must hold at this step."""
-        wanted = self._blocks(step) * self.block
-        if self._stored is None or wanted - self._next > self.capacity:
-            self._next = max(0, wanted - math.ceil(self.capacity / self.block) * self.block)
-        while self._next < wanted:
-            self._store(self._read(self._next))
-            self._next += self.block
+        wanted = self._slots + math.floor(step * self.renewal / self.block)
+        self._read = max(self._read, wanted - self._slots)
+        while self._read < wanted:
+            self._store(self._reader.block(self._read, self.device), self._read % self._slots)
+            self._read += 1
 
-    def _blocks(self, step: int) -> int:
-        filling = math.ceil(self.capacity / self.block)
-        return filling + math.floor(step * self.renewal / self.block)
-
-    def _read(self, first: int) -> Sample:
-        keys = [self._keys[self._place(index)] for index in range(first, first + self.block)]
-        sample = self.dataset.read_many(self.root, keys, self.device)
-        kept = {name: sample.maps[name] for name in self.needs}
-        masks = {name: sample.valid[name] for name in self.needs}
-        return _each(Sample("", sample.image, kept, masks), lambda x: x if x.dtype == torch.bool else x.half())
+    def _keys_of_block(self, number: int) -> list[str]:
+        return [self._keys[self._place(index)] for index in range(number * self.block, (number + 1) * self.block)]
 
     def _place(self, index: int) -> int:
         """A different order in every epoch: multiplication by a unit modulo the length, plus an offset."""
@@ -77,14 +78,19 @@ class Pool:
             factor += 1
         return (position * factor + offset) % length
 
-    def _store(self, fresh: Sample) -> None:
-        size = math.ceil(self.capacity / self.block) * self.block
+    def _store(self, read: Sample, slot: int) -> None:
+        kept = {name: read.maps[name] for name in self.needs}
+        masks = {name: read.valid[name] for name in self.needs}
+        fresh = Sample("", read.image, kept, masks)
         if self._stored is None:
-            self._stored = _each(fresh, lambda x: x.new_empty(size, *x.shape[1:]))
-        slot = self._next % size
-        pairs = zip(_tensors(self._stored), _tensors(fresh), strict=True)
-        for stored, new in pairs:
-            stored[slot : slot + self.block] = new
+            self._stored = _each(fresh, lambda x: _small(x).new_empty(self._slots * self.block, *x.shape[1:]))
+        for stored, new in zip(_tensors(self._stored), _tensors(fresh), strict=True):
+            stored[slot * self.block : (slot + 1) * self.block] = _small(new)
+
+
+def _small(x: Tensor) -> Tensor:
+    """Half precision; what it cannot hold, such as the brightest lights, becomes its largest number."""
+    return x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half()
 
 
 def _tensors(sample: Sample) -> list[Tensor]:

@@ -1,8 +1,10 @@
 """The contract of a data set: the only code that is written per data set."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from marigold.core.sample import Sample, stack
 
@@ -25,7 +27,7 @@ class Dataset(ABC):
     card: DatasetCard
 
     @abstractmethod
-    def scan(self, root: Path, split: str) -> list[str]:
+    def scan(self, root: Path, split: str) -> Sequence[str]:
         """The keys of a split in a fixed order."""
 
     @abstractmethod
@@ -33,5 +35,13 @@ class Dataset(ABC):
         """One sample; what evaluation must not use goes into `valid`."""
 
     def read_many(self, root: Path, keys: list[str], device: str) -> Sample:
-        """Several samples as one with a leading batch dimension; data sets that render override it."""
-        return stack([self.read(root, key) for key in keys]).to(device)
+        """Several samples as one with a leading batch dimension, on the device."""
+        return self.finish(self.prepare(root, keys), device)
+
+    def prepare(self, root: Path, keys: list[str]) -> Any:
+        """The part of `read_many` that needs no device and may run in a worker process; the result is picklable."""
+        return stack([self.read(root, key) for key in keys])
+
+    def finish(self, prepared: Any, device: str) -> Sample:
+        """The rest of `read_many`: data sets that render do it here."""
+        return prepared.to(device)

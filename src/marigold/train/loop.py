@@ -23,26 +23,28 @@ from marigold.train.recipe import Recipe
 from marigold.train.run import Run, pack, unpack
 
 
-def train(recipe: Recipe, folder: Path, *, device: str = "cpu", compiled: bool = False) -> Path:
+def train(recipe: Recipe, folder: Path, *, device: str = "cpu", compiled: bool = False, workers: int = 0) -> Path:
     """Runs a recipe in a run folder, or resumes it, and returns the folder of the finished checkpoint.
 
     Every random draw is a function of the seed and the step, so a resumed run ends with the same weights as an
     uninterrupted one, to the bit on the CPU.
     """
     run = Run(folder, recipe)
-    trainer = Trainer(recipe, run, device, compiled)
-    trainer.resume()
-    trainer.go()
-    trainer.finish()
-    run.close()
+    trainer = Trainer(recipe, run, device, compiled, workers)
+    try:
+        trainer.resume()
+        trainer.go()
+        trainer.finish()
+    finally:
+        trainer.close()
     return run.checkpoint
 
 
 class Trainer:
     """The state of one run: estimator, optimizer, average, step."""
 
-    def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool) -> None:
-        self.recipe, self.run, self.device = recipe, run, device
+    def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool, workers: int) -> None:
+        self.recipe, self.run, self.device, self.workers = recipe, run, device, workers
         self.estimator: Estimator = build(recipe).to(device)
         self.objective = recipe.make_objective()
         self.module = self.objective.trainable(self.estimator)
@@ -94,6 +96,12 @@ class Trainer:
             self.objective.finish(self.estimator, self.mix.batch)
         self._validate()
         self._export(self.run.checkpoint)
+
+    def close(self) -> None:
+        """Ends worker processes and flushes the log."""
+        self.mix.close()
+        self.held_out.close()
+        self.run.close()
 
     def _update(self) -> Tensor:
         """One optimizer step over `accumulate` batches; returns the mean loss, still on the device."""
@@ -152,8 +160,8 @@ class Trainer:
             checkpoint.save(self.estimator, folder)
 
     def _mix(self, sources: tuple[Source, ...]) -> Mix:
-        recipe = self.recipe
-        return Mix(sources, self.estimator.modality, batch=recipe.batch, seed=recipe.seed, device=self.device)
+        recipe, modality = self.recipe, self.estimator.modality
+        return Mix(sources, modality, batch=recipe.batch, seed=recipe.seed, device=self.device, workers=self.workers)
 
     def _rng(self, *path: str | int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(seeds.number(self.recipe.seed, *path))
