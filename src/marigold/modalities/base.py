@@ -47,7 +47,7 @@ class Modality(ABC):
         """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
-        """Answers that never looked at the photo, values [C, H, W] by name: what a prediction must beat."""
+        """Trivial answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""
         return {}
 
     @abstractmethod
