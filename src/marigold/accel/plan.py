@@ -1,0 +1,35 @@
+"""Everything that must not change what is computed: where, in which precision and memory layout."""
+
+from dataclasses import dataclass
+
+import torch
+
+from marigold.accel.precision import Precision, resolve_device, resolve_dtype
+from marigold.estimator import Estimator
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where and how an estimator runs."""
+
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
+    """The number type of the networks; latents between them, and everything after them, are float32."""
+    pixels_at_once: int = 0
+    """Ensemble members that run as one batch hold about this many pixels together; 0: one member at a time."""
+
+
+GPU_PIXELS = 4_000_000
+
+
+def make_plan(device: str = "auto", precision: Precision = "auto") -> Plan:
+    """The plan for a device and a precision by name. Raises `ConfigError`."""
+    where = resolve_device(device)
+    return Plan(where, resolve_dtype(precision, where), 0 if where.type == "cpu" else GPU_PIXELS)
+
+
+def apply(estimator: Estimator, plan: Plan) -> Estimator:
+    """The estimator on the plan's device and in its precision, for inference, weights in the channels-last layout."""
+    estimator.to(device=plan.device, dtype=plan.dtype)
+    estimator.to(memory_format=torch.channels_last)
+    return estimator.eval().requires_grad_(False)
