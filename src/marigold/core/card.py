@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from marigold.core.errors import CheckpointError
 from marigold.core.files import write_json
@@ -43,11 +43,15 @@ class Card:
     def read(cls, folder: Path) -> "Card":
         """The card of a checkpoint folder; raises `CheckpointError`."""
         value = read_json(folder / FILE)
-        known = {field.name: value[field.name] for field in fields(cls) if field.name in value}
+        known = {entry.name: value[entry.name] for entry in fields(cls) if entry.name in value}
+        for entry in fields(cls):
+            kind: Any = get_origin(entry.type) or entry.type
+            if not isinstance(known.get(entry.name, kind()), (float, int) if kind is float else kind):
+                raise CheckpointError(f"{folder / FILE}: `{entry.name}` is not a {kind.__name__}; correct it")
         try:
             return cls(**known)
         except TypeError as error:
-            raise CheckpointError(f"{folder / FILE}: {error}; a card needs at least `name` and `modality`") from error
+            raise CheckpointError(f"{folder / FILE}: a card needs at least `name` and `modality`; add them") from error
 
     def write(self, folder: Path) -> None:
         """Writes `card.json` into the folder; raises `OutputError`."""
