@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from marigold.core.files import write_json
+from marigold.core.files import make_folder, write_json
 from marigold.evaluate.runner import Scores
 
 SMALLER_IS_BETTER = "↓"
@@ -46,6 +46,7 @@ def write(path: Path, scores: Scores, facts: dict[str, Any]) -> None:
     A metric that nothing counted for is null.
     """
     means = {method: _finite(scores.means(method)) for method in scores.methods}
+    make_folder(path.parent)
     write_json(path, {"protocol": facts, "scores": means, "samples": [_finite(row) for row in scores.rows]})
 
 

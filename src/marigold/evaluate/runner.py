@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
@@ -16,6 +15,7 @@ from marigold.estimator import Estimator
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
+from marigold.predict.frame import Frame
 
 Paint = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
@@ -79,35 +79,18 @@ def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: 
 
     @torch.no_grad()
     def paint(image: Tensor) -> Tensor:
-        working = _resized(image, resolution)
-        pixels = _padded(working, estimator.backbone.stride) * 2 - 1
-        condition = estimator.encode_image(pixels) if estimator.backbone.conditions else None
-        noises = (_noise(estimator, pixels, seed, member) for member in range(ensemble))
+        frame = Frame.of(*image.shape[-2:], resolution, estimator.backbone.stride)
+        condition = estimator.encode_image(frame.fill(image)) if estimator.backbone.conditions else None
+        noises = (_noise(estimator, image, frame, seed, member) for member in range(ensemble))
         members = torch.stack([estimator.decode(estimator.sample(condition, noise, steps)) for noise in noises])
-        members = members[..., : working.shape[-2], : working.shape[-1]]
-        values = torch.stack([estimator.modality.ensemble(of_one)[0] for of_one in members.unbind(1)])
-        return estimator.modality.resize(values, *image.shape[-2:])
+        merged = [estimator.modality.ensemble(of_one)[0] for of_one in frame.crop(members).unbind(1)]
+        return estimator.modality.resize(torch.stack(merged), *image.shape[-2:])
 
     return paint
 
 
-def _resized(image: Tensor, longest: int) -> Tensor:
-    height, width = image.shape[-2:]
-    if longest in (0, max(height, width)):
-        return image
-    size = tuple(max(1, side * longest // max(height, width)) for side in (height, width))
-    return F.interpolate(image, size, mode="bilinear", antialias=True)
-
-
-def _padded(image: Tensor, multiple: int) -> Tensor:
-    bottom, right = (-side % multiple for side in image.shape[-2:])
-    return F.pad(image, (0, right, 0, bottom), mode="replicate")
-
-
-def _noise(estimator: Estimator, pixels: Tensor, seed: int, member: int) -> Tensor:
-    """The same noise [C, h, w] for every photo [B, 3, H, W] of a batch."""
-    backbone = estimator.backbone
-    height, width = (side // backbone.stride for side in pixels.shape[-2:])
-    shape = (backbone.targets * backbone.latent_channels, height, width)
+def _noise(estimator: Estimator, image: Tensor, frame: Frame, seed: int, member: int) -> Tensor:
+    """A member's noise [B, N * C, h, w], the same for every photo [B, 3, H, W]."""
+    shape = (estimator.backbone.targets * estimator.backbone.latent_channels, *frame.latent_size)
     noise = torch.randn(shape, generator=seeds.stream(seed, "noise", member))
-    return noise.to(pixels.device).expand(len(pixels), *shape)
+    return noise.to(image.device).expand(len(image), *shape)

@@ -1,0 +1,108 @@
+"""`marigold evaluate`: the table, the JSON, and command lines that cannot work."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from marigold import checkpoint
+from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.cli import main
+from marigold.core.card import Card
+from marigold.datasets.folder import write_index, write_sample
+from marigold.estimator import Estimator
+from marigold.modalities.depth import Depth
+from toys.scenes import NETWORK, Toy
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A random depth checkpoint."""
+    backbone = StableDiffusion.tiny(**NETWORK)
+    backbone.adapt(conditions=1, targets=1)
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    card = Card(name="tiny", modality="depth", defaults={"steps": 2, "resolution": 16, "ensemble": 1})
+    checkpoint.save(Estimator(backbone, Depth(), card), folder)
+    return folder
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Three toy scenes on disk."""
+    root = tmp_path / "scenes"
+    write_index(root, Toy().card, {})
+    for index, key in enumerate(Toy().scan(root, "test")[:3]):
+        write_sample(root, replace(Toy().read(root, key), key=f"test/{index:06d}"))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: object) -> int:
+    return main(["evaluate", *map(str, words), "--device", "cpu"])
+
+
+def test_it_prints_the_table_and_the_protocol(tiny, scenes, capsys):
+    assert run(tiny, scenes) == 0
+    printed = capsys.readouterr().out
+    methods = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]
+    assert methods[2:] == ["tiny", "affine in the row", "constant"]
+    for fact in ("steps: 2", "ensemble: 1", "seed: 0", "test, 3 samples", "least squares scale and shift in depth"):
+        assert fact in printed
+
+
+def test_it_writes_json_with_every_sample(tiny, scenes, tmp_path):
+    assert run(tiny, scenes, "--output", tmp_path / "deep" / "scores.json", "--ensemble", 3, "--steps", 1) == 0
+    content = json.loads((tmp_path / "deep" / "scores.json").read_text())
+    assert content["protocol"]["ensemble"] == 3
+    assert content["protocol"]["steps"] == 1
+    assert [row["key"] for row in content["samples"]] == ["test/000000", "test/000001", "test/000002"]
+    assert set(content["scores"]) == {"tiny", "affine in the row", "constant"}
+
+
+def test_the_json_has_a_default_place(tiny, scenes, tmp_path, capsys):
+    assert run(tiny, scenes, "--count", 1) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "output/evaluation_tiny_scenes.json"
+    assert len(json.loads((tmp_path / "output/evaluation_tiny_scenes.json").read_text())["samples"]) == 1
+
+
+def test_a_data_set_can_be_named_by_its_module(tiny):
+    assert run(tiny, "toys.scenes", "--count", 2) == 0
+
+
+def test_scores_do_not_depend_on_the_batch(tiny, scenes, tmp_path):
+    for batch in (1, 3):
+        assert run(tiny, scenes, "--batch", batch, "--output", tmp_path / f"{batch}.json") == 0
+    one, three = (json.loads((tmp_path / f"{batch}.json").read_text())["scores"]["tiny"] for batch in (1, 3))
+    assert one == pytest.approx(three, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--steps", 0], "--steps 0: must be at least 1"),
+        (["--count", -1], "--count -1: must be at least 0"),
+        (["--split", "train"], "no split `train`; there are: test"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(tiny, scenes, capsys, words, complaint):
+    assert run(tiny, scenes, *words) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_missing_folder_is_named(tiny, capsys):
+    assert run(tiny, "no/such/folder") == 1
+    assert "no/such/folder: no such folder" in capsys.readouterr().err
+
+
+def test_an_unknown_data_set_gets_a_suggestion(tiny, capsys):
+    assert run(tiny, "photoz") == 1
+    assert "did you mean `photos`?" in capsys.readouterr().err
+
+
+def test_a_data_set_without_the_field_is_refused(tiny, capsys):
+    assert run(tiny, "photos") == 1
+    assert "has no depth" in capsys.readouterr().err
