@@ -1,4 +1,4 @@
-"""Score a checkpoint on a data set, in a table beside the answers that never look at the photo."""
+"""Score a checkpoint on a data set, in a table beside trivial answers."""
 
 from dataclasses import dataclass
 from pathlib import Path

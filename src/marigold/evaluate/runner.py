@@ -26,7 +26,7 @@ class Scores:
     """What an evaluation found."""
 
     methods: dict[str, dict[str, Tally]]
-    """For every method its metrics: the estimator first, then the answers that never looked at a photo."""
+    """For every method its metrics: the estimator first, then the trivial answers."""
     rows: list[dict[str, float | str]] = field(default_factory=list)
     """The estimator's metrics on every sample, with the sample's `key`."""
 
