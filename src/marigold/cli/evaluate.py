@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from marigold.cli import parsed
+
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
     from marigold.estimator import Estimator
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
 class Options:
     """What `marigold evaluate` is told."""
 
-    checkpoint: Annotated[str, tyro.conf.Positional]
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A bundled name, a folder or a hub id."""
-    dataset: Annotated[str, tyro.conf.Positional]
+    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """A folder that `marigold synth` wrote, or the name of a data set, such as procedural."""
     root: Path = Path()
     """Where a data set given by name lies; those that render need none."""
@@ -47,8 +49,6 @@ class Options:
 
 def parse(arguments: list[str]) -> Options:
     """The command line as options."""
-    from marigold.cli import parsed
-
     return parsed(Options, "evaluate", arguments)
 
 
