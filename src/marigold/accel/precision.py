@@ -38,7 +38,9 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision not in DTYPES:
         raise ConfigError(f"precision: no precision is called `{precision}`; use auto, {', '.join(DTYPES)}")
     if precision == "fp16" and device.type == "cpu" and not torch.cpu._is_amx_fp16_supported():
-        raise ConfigError("precision: this CPU computes fp16 hundreds of times slower than fp32; use auto, bf16 or fp32")
+        raise ConfigError(
+            "precision: this CPU computes fp16 hundreds of times slower than fp32; use auto, bf16 or fp32"
+        )
     return DTYPES[precision]
 
 

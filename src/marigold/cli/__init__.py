@@ -58,8 +58,8 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     return tyro.cli(options, prog=f"marigold {name}", description=description, args=arguments)
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
+def one_line(error: BaseException | str) -> str:
+    """A message without line breaks."""
     return " ".join(str(error).split())
 
 

@@ -1,0 +1,122 @@
+"""Many photos in one run: which files are meant, what their results are called, and a run that outlives bad files."""
+
+import glob
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from marigold.core.errors import ImageError
+from marigold.core.images import SUFFIXES
+from marigold.predict.predictor import Predictor
+from marigold.predict.request import Request
+
+
+@dataclass
+class Outcome:
+    """What became of a run's photos."""
+
+    files: list[Path] = field(default_factory=list)
+    """Everything written."""
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+    """A message for every photo that could not be used."""
+
+
+def find_photos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The photos meant by names of files, folders and patterns (`photos/**/*.jpg`), and a message per fruitless name.
+
+    Each file once, in the order given. A folder stands for the photos directly in it. A name that is nothing of this
+    counts as a file; reading it says what is wrong.
+    """
+    found: dict[Path, Path] = {}
+    failures = []
+    for name in inputs:
+        try:
+            found.update({path.resolve(): path for path in _meant(name) if path.resolve() not in found})
+        except ImageError as error:
+            failures.append(str(error))
+    return list(found.values()), failures
+
+
+def result_names(photos: Sequence[Path]) -> list[str]:
+    """What to call each photo's results: its name without the ending, or more of its path where that is not unique."""
+    choices = [_names(photo) for photo in photos]
+    level = [0] * len(photos)
+    while True:
+        names = [choice[min(i, len(choice) - 1)] for choice, i in zip(choices, level, strict=True)]
+        counts = Counter(name.casefold() for name in names)
+        clashing = [i for i, name in enumerate(names) if counts[name.casefold()] > 1]
+        if not any(level[i] < len(choices[i]) - 1 for i in clashing):
+            return names
+        for i in clashing:
+            level[i] += 1
+
+
+def predict_photos(predictor: Predictor, photos: Sequence[Path], request: Request, output: Path) -> Outcome:
+    """Predicts and saves one photo after another, with a line for each; a bad photo is noted and the run goes on.
+
+    On a terminal a progress bar with the time left stands below the lines. Raises `OutputError` when nothing can be
+    written.
+    """
+    from tqdm import tqdm
+
+    outcome = Outcome()
+    quiet = len(photos) < 2 or not sys.stderr.isatty()
+    with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
+        for photo, name in zip(photos, result_names(photos), strict=True):
+            try:
+                line = _predict_one(predictor, photo, name, request, output, outcome)
+            except ImageError as error:
+                outcome.failures.append(str(error))
+                line = f"{photo}: skipped"
+            progress.write(line, file=sys.stdout)
+            progress.update()
+    return outcome
+
+
+def _predict_one(predictor: Predictor, photo: Path, name: str, request: Request, output: Path, outcome: Outcome) -> str:
+    start = time.perf_counter()
+    prediction = predictor.predict(
+        photo, steps=request.steps, ensemble=request.ensemble, resolution=request.resolution, seed=request.seed
+    )
+    files = prediction.save(output, name)
+    outcome.files += files
+    outcome.done += 1
+    size = prediction.report["photo_size"]
+    notes = "".join(f" ({note})" for note in prediction.report["notes"])
+    seconds = time.perf_counter() - start
+    return f"{photo}: {size['width']} x {size['height']}, {seconds:.1f} s, {_picture(files)}{notes}"
+
+
+def _picture(files: Iterable[Path]) -> Path:
+    """The file to look at first."""
+    return next(file for file in files if file.name.endswith("_colored.png"))
+
+
+def _meant(name: str) -> list[Path]:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        photos = _photos(path.iterdir())
+        problem = f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there"
+    elif glob.has_magic(name) and not path.exists():
+        photos = _photos(Path(match) for match in glob.glob(str(path), recursive=True))
+        problem = f"{name}: no photo matches this pattern; check the path"
+    else:
+        return [path]
+    if not photos:
+        raise ImageError(problem)
+    return photos
+
+
+def _photos(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _names(photo: Path) -> list[str]:
+    """Names for a photo's results, ever longer: `a`, `a_png`, `holiday_a_png`, `2024_holiday_a_png`."""
+    name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
+    folders = photo.resolve().parent.parts[1:]
+    return [photo.stem, name, *("_".join([*folders[-depth:], name]) for depth in range(1, len(folders) + 1))]

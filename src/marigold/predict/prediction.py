@@ -1,0 +1,39 @@
+"""The maps predicted for one photo, and what there is to know about them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marigold.modalities.base import Modality
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Maps at the photo's size. Made by `Predictor.predict`."""
+
+    maps: dict[str, np.ndarray]
+    """By name, float32: [H, W], or [H, W, C] for maps with several channels."""
+    uncertainty: np.ndarray | None
+    """How far the ensemble's members disagree, [H, W] in the unit of the maps; None with fewer than three members."""
+    modality: Modality
+    name: str = "photo"
+    """What files are called by default: the photo's name without its ending."""
+    report: dict[str, Any] = field(default_factory=dict)
+    """Checkpoint, settings, sizes, seconds of every stage, notes: what goes into the JSON file."""
+
+    def colorize(self) -> dict[str, np.ndarray]:
+        """Pictures to look at, by name: [H, W, 3] uint8."""
+        return self.modality.colorize(self.maps)
+
+    def save(self, folder: str | Path, name: str | None = None) -> list[Path]:
+        """Writes maps, pictures and report into a folder and returns the files. Raises `OutputError`.
+
+        For `name` (the photo's own by default) and each map: NAME_MAP.npy (float32), NAME_MAP_16bit.png for maps of one
+        channel in 0 to 1, NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; and at last
+        NAME_MODALITY.json. Each file is written whole or not at all.
+        """
+        from marigold.predict.write import save
+
+        return save(self, Path(folder), name or self.name)

@@ -1,0 +1,158 @@
+"""One photo in, maps out: working size, one encoding, members, merging, and back to the photo's size."""
+
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import marigold
+from marigold import checkpoint
+from marigold.accel.plan import Plan, apply, make_plan
+from marigold.accel.precision import Precision, precision_name
+from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.find import name_of
+from marigold.core.images import read_image, to_image
+from marigold.estimator import Estimator
+from marigold.predict.frame import Frame, resize
+from marigold.predict.members import checked_noise, draw_noise, members
+from marigold.predict.prediction import Prediction
+from marigold.predict.request import Request
+from marigold.predict.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768}
+"""Settings where neither the caller nor the checkpoint's card says one."""
+FEWEST_FOR_UNCERTAINTY = 3
+"""Of two members that disagree, nothing tells which one is off."""
+
+
+def load(name: str | Path = "depth", *, device: str = "auto", precision: Precision = "auto") -> "Predictor":
+    """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
+
+    Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
+    """
+    plan = make_plan(device, precision)
+    return Predictor(checkpoint.open(name, device=plan.device, dtype=plan.dtype), plan)
+
+
+class Predictor:
+    """An estimator ready to be used on photos."""
+
+    def __init__(self, estimator: Estimator, plan: Plan | None = None) -> None:
+        """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None)."""
+        if not estimator.backbone.conditions:
+            raise ConfigError(f"checkpoint `{estimator.card.name}` sees no photo; choose one adapted to a modality")
+        self.plan = plan or Plan()
+        self.estimator = apply(estimator, self.plan)
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor",
+        *,
+        steps: int | None = None,
+        ensemble: int | None = None,
+        resolution: int | None = None,
+        seed: int = 0,
+        noise: Tensor | None = None,
+    ) -> Prediction:
+        """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
+
+        What is None is as the checkpoint's card recommends. `noise` [E, N * C, h, w] starts the E members instead of
+        noise drawn from `seed`; h and w are the working size in latent cells. Raises `ImageError` for a photo that
+        cannot be read, `ConfigError` for settings that cannot be used, `CheckpointError` when the weights give no
+        numbers.
+        """
+        watch = Stopwatch(self.plan.device)
+        with watch("read"):
+            photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
+        request = self._request(steps, ensemble if noise is None else len(noise), resolution, seed)
+        frame = Frame.of(*photo.shape[-2:], request.resolution, self.estimator.backbone.stride)
+        if noise is None:
+            noise = draw_noise(self.estimator, frame, request.ensemble, seed)
+        else:
+            noise = checked_noise(noise, self.estimator, frame)
+        values, notes = self._members(photo, frame, noise, request.steps, watch)
+        maps, uncertainty = self._merge(values, *photo.shape[-2:], watch)
+        return Prediction(
+            maps=maps,
+            uncertainty=uncertainty,
+            modality=self.estimator.modality,
+            name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
+            report=self._report(photo, frame, request, watch, notes),
+        )
+
+    def _request(self, steps: int | None, ensemble: int | None, resolution: int | None, seed: int) -> Request:
+        """The settings with nothing left open."""
+        card = self.estimator.card
+        asked = {"steps": steps, "ensemble": ensemble, "resolution": resolution}
+        for name, value in asked.items():
+            asked[name] = card.defaults.get(name, FALLBACK[name]) if value is None else value
+        return Request(card.name, seed=seed, **asked)
+
+    def _members(
+        self, photo: Tensor, frame: Frame, noise: Tensor, steps: int, watch: Stopwatch
+    ) -> tuple[Tensor, list[str]]:
+        """The members' values, all of them numbers, and a note when that took a second attempt in float32."""
+        notes = []
+        values = members(self.estimator, self.plan, photo, frame, noise, steps, watch)
+        if not values.isfinite().all() and self.plan.dtype != torch.float32:
+            notes.append(f"{precision_name(self.plan.dtype)} overflowed; computed in fp32")
+            self.plan = replace(self.plan, dtype=torch.float32)
+            self.estimator = apply(self.estimator, self.plan)
+            values = members(self.estimator, self.plan, photo, frame, noise, steps, watch)
+        if not values.isfinite().all():
+            name = self.estimator.card.name
+            raise CheckpointError(f"{name}: its weights give no numbers (NaN); fetch or train the checkpoint again")
+        return values, notes
+
+    def _merge(
+        self, values: Tensor, height: int, width: int, watch: Stopwatch
+    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Members [E, C, h, w] to maps at the photo's size, and their uncertainty if there are enough of them."""
+        modality, uncertainty = self.estimator.modality, None
+        merged = values[0]
+        if len(values) > 1:
+            with watch("ensemble"):
+                merged, uncertainty = modality.ensemble(values)
+        with watch("resize"):
+            if merged.shape[-2:] != (height, width):
+                merged = modality.resize(merged[None], height, width)[0]
+            maps = {name: _as_array(value) for name, value in modality.split(merged).items()}
+            if uncertainty is None or len(values) < FEWEST_FOR_UNCERTAINTY:
+                return maps, None
+            return maps, _as_array(resize(uncertainty[None], height, width)[0])
+
+    def _report(
+        self, photo: Tensor, frame: Frame, request: Request, watch: Stopwatch, notes: list[str]
+    ) -> dict[str, Any]:
+        card = self.estimator.card
+        return {
+            "modality": name_of(self.estimator.modality),
+            "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
+            "settings": {
+                "steps": request.steps,
+                "ensemble": request.ensemble,
+                "resolution": request.resolution,
+                "seed": request.seed,
+                "precision": precision_name(self.plan.dtype),
+                "device": str(self.plan.device),
+            },
+            "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
+            "working_size": {"height": frame.height, "width": frame.width},
+            "seconds": {stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
+            "notes": notes,
+            "marigold": marigold.__version__,
+        }
+
+
+def _as_array(values: Tensor) -> np.ndarray:
+    """[C, H, W] as float32 [H, W], or [H, W, C] when there are several channels."""
+    array = values.float().cpu().numpy()
+    return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))

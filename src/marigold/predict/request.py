@@ -1,0 +1,32 @@
+"""What one prediction is asked for; the command line and every other front end are made of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from marigold.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Request:
+    """Settings of a prediction; `None` stands for what the checkpoint's card recommends."""
+
+    checkpoint: str | None = None
+    """A bundled name, a folder or a hub id (organisation/name); the modality's own when left out."""
+    steps: int | None = None
+    """Denoising steps; more are slower and often a little better."""
+    ensemble: int | None = None
+    """Predictions from different noise to merge; from 3 on their disagreement is written as uncertainty."""
+    resolution: int | None = None
+    """The longest side, in pixels, that the network works at; 0 works at the photo's own size."""
+    seed: int = 0
+    """Starts the noise: the same seed gives the same result."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number type of the networks; auto takes bf16 where it is fast."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("ensemble", 1), ("resolution", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name}: {value} is too small; use {least} or more")

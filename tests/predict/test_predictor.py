@@ -1,0 +1,177 @@
+"""Around an estimator whose answer is the photo: sizes, members, seeds, precision and what goes wrong."""
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from marigold.accel.plan import Plan
+from marigold.core import seeds
+from marigold.core.errors import CheckpointError, ConfigError, ImageError
+from marigold.modalities.depth import Depth
+from marigold.modalities.normals import Normals
+from marigold.predict.predictor import Predictor
+from toys.identity import CARD, identity_estimator
+
+RNG = np.random.default_rng(0)
+PHOTO = RNG.random((37, 53, 3), dtype=np.float32)
+
+
+def test_padding_is_undone_exactly():
+    prediction = Predictor(identity_estimator(stride=8)).predict(PHOTO)
+    depth = prediction.maps["depth"]
+    assert depth.shape == (37, 53) and depth.dtype == np.float32
+    np.testing.assert_allclose(depth, PHOTO.mean(axis=2), atol=1e-6)
+
+
+def test_a_map_comes_back_at_the_photo_s_size():
+    ramp = np.broadcast_to(np.linspace(0, 1, 120)[None, :, None], (90, 120, 3))
+    prediction = Predictor(identity_estimator()).predict(ramp, resolution=60)
+    assert prediction.report["working_size"] == {"height": 45, "width": 60}
+    assert prediction.report["photo_size"] == {"height": 90, "width": 120}
+    np.testing.assert_allclose(prediction.maps["depth"], ramp.mean(axis=2), atol=0.01)
+
+
+def test_a_file_and_its_pixels_give_the_same_map(tmp_path):
+    pixels = (PHOTO * 255).astype(np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "view.png")
+    predictor = Predictor(identity_estimator())
+    from_file = predictor.predict(str(tmp_path / "view.png"))
+    np.testing.assert_array_equal(from_file.maps["depth"], predictor.predict(pixels).maps["depth"])
+    assert from_file.name == "view"
+
+
+def test_a_photo_is_encoded_once_whatever_the_ensemble():
+    estimator = identity_estimator()
+    Predictor(estimator).predict(PHOTO, ensemble=5)
+    assert estimator.backbone.photos == 1
+
+
+def test_the_same_seed_gives_the_same_map_and_another_seed_another():
+    predictor = Predictor(identity_estimator(leak=0.1))
+    first = predictor.predict(PHOTO, seed=3).maps["depth"]
+    np.testing.assert_array_equal(first, predictor.predict(PHOTO, seed=3).maps["depth"])
+    assert np.abs(first - predictor.predict(PHOTO, seed=4).maps["depth"]).max() > 0.01
+
+
+def test_members_do_not_depend_on_their_batch():
+    class Members(Depth):
+        def ensemble(self, values):
+            seen.append(values)
+            return super().ensemble(values)
+
+    seen = []
+    for pixels_at_once in (0, 10**9):
+        estimator = identity_estimator(modality=Members(), leak=0.1)
+        Predictor(estimator, Plan(pixels_at_once=pixels_at_once)).predict(PHOTO, ensemble=5)
+        Predictor(estimator, Plan(pixels_at_once=pixels_at_once)).predict(PHOTO, ensemble=2)
+    alone, alone_of_two, together, _ = seen
+    torch.testing.assert_close(alone, together, atol=1e-6, rtol=0)
+    torch.testing.assert_close(alone[:2], alone_of_two, atol=0, rtol=0)
+
+
+def test_each_member_starts_from_its_own_stream_of_the_seed():
+    predictor = Predictor(identity_estimator(stride=4, leak=0.1))
+    shape = (48, 10, 14)
+    noise = torch.stack([torch.randn(shape, generator=seeds.stream(7, "noise", member)) for member in range(3)])
+    given = predictor.predict(PHOTO, noise=noise)
+    drawn = predictor.predict(PHOTO, ensemble=3, seed=7)
+    np.testing.assert_array_equal(given.maps["depth"], drawn.maps["depth"])
+    assert given.report["settings"]["ensemble"] == 3
+
+
+def test_noise_of_the_wrong_shape_is_refused_with_the_right_one():
+    with pytest.raises(ConfigError, match=r"noise: \[1, 48, 9, 9\] does not fit .* give \[E, 48, 10, 14\]"):
+        Predictor(identity_estimator(stride=4)).predict(PHOTO, noise=torch.zeros(1, 48, 9, 9))
+
+
+def test_uncertainty_needs_three_members():
+    predictor = Predictor(identity_estimator(leak=0.1))
+    assert predictor.predict(PHOTO, ensemble=1).uncertainty is None
+    assert predictor.predict(PHOTO, ensemble=2).uncertainty is None
+    uncertainty = predictor.predict(PHOTO, ensemble=3).uncertainty
+    assert uncertainty.shape == (37, 53) and uncertainty.dtype == np.float32
+    assert uncertainty.min() >= 0 and uncertainty.max() > 0
+
+
+def test_members_that_agree_have_no_uncertainty():
+    prediction = Predictor(identity_estimator()).predict(PHOTO, ensemble=4, resolution=40)
+    np.testing.assert_allclose(prediction.uncertainty, 0, atol=1e-6)
+
+
+def test_a_map_with_several_channels_has_them_last():
+    prediction = Predictor(identity_estimator(modality=Normals())).predict(PHOTO, resolution=40)
+    assert prediction.maps["normals"].shape == (37, 53, 3)
+
+
+def test_what_is_not_asked_for_is_as_the_card_says():
+    estimator = identity_estimator(card=CARD.__class__("c", "depth", defaults={"steps": 2, "resolution": 24}))
+    report = Predictor(estimator).predict(PHOTO).report
+    assert report["settings"] | {"device": "cpu"} == {
+        "steps": 2, "ensemble": 1, "resolution": 24, "seed": 0, "precision": "fp32", "device": "cpu"
+    }  # fmt: skip
+    assert report["working_size"]["width"] == 24
+
+
+def test_the_report_names_checkpoint_revision_and_stages():
+    report = Predictor(identity_estimator()).predict(PHOTO, ensemble=3).report
+    assert report["checkpoint"] == {"name": "identity", "revision": "r1", "licence": ""}
+    assert set(report["seconds"]) == {"read", "encode", "sample", "decode", "ensemble", "resize"}
+    assert report["modality"] == "depth"
+
+
+@pytest.mark.parametrize("photo", [np.zeros((20, 30, 3), np.uint8), np.full((20, 30), 255, np.uint8)])
+def test_a_photo_of_one_colour_has_a_map(photo):
+    prediction = Predictor(identity_estimator()).predict(photo, ensemble=3)
+    np.testing.assert_allclose(prediction.maps["depth"], photo.mean() / 255, atol=1e-6)
+    assert np.isfinite(prediction.uncertainty).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_give_no_numbers_are_named(dtype):
+    estimator = identity_estimator()
+    estimator.backbone.scale.data.fill_(torch.nan)
+    with pytest.raises(CheckpointError, match="identity: its weights give no numbers.*; fetch or train"):
+        Predictor(estimator, Plan(dtype=dtype)).predict(PHOTO)
+
+
+def test_infinite_latents_are_no_numbers_although_depth_has_a_range():
+    estimator = identity_estimator()
+    estimator.backbone.scale.data.fill_(torch.inf)
+    with pytest.raises(CheckpointError):
+        Predictor(estimator).predict(PHOTO / 2 + 0.5)
+
+
+def test_an_overflow_in_low_precision_is_computed_again_in_full():
+    estimator = identity_estimator()
+    encode = estimator.backbone.encode
+
+    def overflowing(image):
+        latent = encode(image)
+        return latent if latent.dtype == torch.float32 else latent * torch.inf
+
+    estimator.backbone.encode = overflowing
+    predictor = Predictor(estimator, Plan(dtype=torch.bfloat16))
+    prediction = predictor.predict(PHOTO)
+    assert prediction.report["notes"] == ["bf16 overflowed; computed in fp32"]
+    assert prediction.report["settings"]["precision"] == "fp32"
+    np.testing.assert_allclose(prediction.maps["depth"], PHOTO.mean(axis=2), atol=1e-6)
+
+
+def test_a_generator_that_sees_no_photo_is_refused():
+    with pytest.raises(ConfigError, match="`identity` sees no photo"):
+        Predictor(identity_estimator(conditions=0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"steps": 0}, "steps: 0"), ({"ensemble": 0}, "ensemble: 0"), ({"resolution": -1}, "resolution: -1")],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Predictor(identity_estimator()).predict(PHOTO, **settings)
+
+
+def test_a_bad_file_is_an_image_error():
+    with pytest.raises(ImageError, match=r"none\.jpg: no such file"):
+        Predictor(identity_estimator()).predict("none.jpg")

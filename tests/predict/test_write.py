@@ -1,0 +1,76 @@
+"""A prediction's files, and that a stop in the middle leaves no half of one."""
+
+import json
+import os
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from marigold.core.errors import OutputError
+from marigold.modalities.depth import Depth
+from marigold.modalities.normals import Normals
+from marigold.predict.prediction import Prediction
+from marigold.predict.predictor import Predictor
+from toys.identity import identity_estimator
+
+DEPTH = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 1 / 3]], np.float32)
+
+
+def test_depth_is_saved_as_values_grey_picture_colours_and_report(tmp_path):
+    files = Prediction({"depth": DEPTH}, None, Depth(), report={"seed": 1}).save(tmp_path / "out", "a.b")
+    names = ["a.b_depth.npy", "a.b_depth_16bit.png", "a.b_depth_colored.png", "a.b_depth.json"]
+    assert [file.name for file in files] == names and sorted(os.listdir(tmp_path / "out")) == sorted(names)
+    values = np.load(files[0])
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, DEPTH)
+    with PIL.Image.open(files[1]) as grey:
+        assert np.asarray(grey).tolist() == [[0, 16384, 32768], [49151, 65535, 21845]]
+    with PIL.Image.open(files[2]) as colours:
+        assert colours.mode == "RGB" and colours.getpixel((0, 0)) == (158, 1, 66)  # near is red
+    assert json.loads(files[3].read_text()) == {"seed": 1, "files": names[:3] + names[3:]}
+
+
+def test_uncertainty_is_saved_with_the_value_that_is_white(tmp_path):
+    uncertainty = np.linspace(0, 0.2, 6, dtype=np.float32).reshape(2, 3)
+    files = Prediction({"depth": DEPTH}, uncertainty, Depth(), name="p").save(tmp_path)
+    assert {"p_depth_uncertainty.npy", "p_depth_uncertainty.png"} <= {file.name for file in files}
+    np.testing.assert_array_equal(np.load(tmp_path / "p_depth_uncertainty.npy"), uncertainty)
+    with PIL.Image.open(tmp_path / "p_depth_uncertainty.png") as grey:
+        assert np.asarray(grey).ravel().tolist() == [0, 54, 107, 161, 215, 255]  # k * 0.04 / 0.19 * 255
+    white = json.loads((tmp_path / "p_depth.json").read_text())["uncertainty_white"]
+    assert white == pytest.approx(0.19, abs=1e-6)
+
+
+def test_no_uncertainty_anywhere_is_black(tmp_path):
+    Prediction({"depth": DEPTH}, np.zeros_like(DEPTH), Depth(), name="p").save(tmp_path)
+    with PIL.Image.open(tmp_path / "p_depth_uncertainty.png") as grey:
+        assert np.asarray(grey).max() == 0
+
+
+def test_a_map_with_negative_values_has_no_grey_picture(tmp_path):
+    normals = np.full((4, 5, 3), [0, 0, 1], np.float32)
+    files = Prediction({"normals": normals}, None, Normals(), name="p").save(tmp_path)
+    assert [file.name for file in files] == ["p_normals.npy", "p_normals_colored.png", "p_normals.json"]
+
+
+@pytest.mark.parametrize("writes_before", range(4))
+def test_an_interrupt_leaves_whole_files_only(tmp_path, monkeypatch, writes_before):
+    replace, count = os.replace, iter(range(9))
+
+    def interrupted(source, target):
+        if next(count) == writes_before:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Prediction({"depth": DEPTH}, None, Depth(), name="p").save(tmp_path)
+    order = ["p_depth.npy", "p_depth_16bit.png", "p_depth_colored.png", "p_depth.json"]
+    assert sorted(os.listdir(tmp_path)) == sorted(order[:writes_before])
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file: cannot be written"):
+        Predictor(identity_estimator()).predict(np.zeros((9, 9), np.uint8)).save(tmp_path / "file")
