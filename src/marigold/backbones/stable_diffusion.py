@@ -1,7 +1,5 @@
 """Stable Diffusion 1.x and 2.x, and small generators of the same layout: a U-Net beside a KL or a tiny autoencoder."""
 
-import json
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,25 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from marigold.backbones._text import (
+from marigold.backbones import _networks as networks
+from marigold.backbones._prompt import (
+    PROMPT_FILE,
     TEXT_PARTS,
     TextFiles,
-    embed_empty_prompt,
     make_text_encoder,
+    read_prompt,
     text_files,
+    write_prompt,
     write_text_files,
 )
 from marigold.backbones.base import Backbone
-from marigold.core import weights
 from marigold.core.card import Card, read_json
-from marigold.core.errors import CheckpointError, ConfigError, OutputError
-from marigold.core.files import whole_file, write_json
+from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.files import write_json
 from marigold.diffusion.schedule import Schedule
-
-PROMPT_FILE = "empty_prompt.safetensors"
-
-# Attention layers of autoencoders saved by early versions of diffusers.
-_LEGACY = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 class StableDiffusion(Backbone):
@@ -59,6 +54,11 @@ class StableDiffusion(Backbone):
         self.latent_channels = vae.config.latent_channels
         self.stride = 2 ** (len(vae.config.block_out_channels) - 1)
         self.conditions, self.targets = _widths(unet.config, self.latent_channels)
+        if unet.config.cross_attention_dim != prompt.shape[-1]:
+            raise CheckpointError(
+                f"unet: cross_attention_dim is {unet.config.cross_attention_dim}, but the empty prompt has "
+                f"{prompt.shape[-1]} numbers; use the text encoder that the network was trained with"
+            )
 
     @classmethod
     def tiny(
@@ -70,11 +70,11 @@ class StableDiffusion(Backbone):
         AutoencoderTiny, named by `_class_name`) and DDIMScheduler. The text encoder, of width `prompt_dim`, is made to
         go with them. Raises `ConfigError`.
         """
-        autoencoder = _from_options(_autoencoder(vae), vae, "vae")
+        autoencoder = networks.make(networks.autoencoder(vae), vae, "vae")
         channels = autoencoder.config.latent_channels
         options = {"in_channels": channels, "out_channels": channels, "cross_attention_dim": prompt_dim, **unet}
         text, prompt = make_text_encoder(prompt_dim)
-        network = _from_options(_unet(), options, "unet")
+        network = networks.make(networks.unet(), options, "unet")
         return cls(network, autoencoder, Schedule.from_config(schedule), prompt, text=text)
 
     @classmethod
@@ -89,10 +89,10 @@ class StableDiffusion(Backbone):
         except ConfigError as error:
             raise CheckpointError(f"{scheduler}: {error}") from error
         vae_config = read_json(parts["vae"] / "config.json")
-        prompt, padded = _prompt(parts, card)
+        prompt, padded = read_prompt(parts, card)
         return cls(
-            _network(_unet(), parts["unet"]),
-            _network(_autoencoder(vae_config), parts["vae"]),
+            networks.read(networks.unet(), parts["unet"]),
+            networks.read(networks.autoencoder(vae_config), parts["vae"]),
             schedule,
             prompt,
             prompt_padded=padded,
@@ -103,12 +103,10 @@ class StableDiffusion(Backbone):
         """Writes `unet`, `vae`, `scheduler`, `empty_prompt.safetensors`, and the text encoder if there is one."""
         for part, network in (("unet", self.unet), ("vae", self.vae)):
             if part not in leave_out:
-                (folder / part).mkdir()
-                write_json(folder / part / "config.json", _config(network))
-                weights.write(network, folder / part, dtype)
+                networks.write(network, folder / part, dtype)
         (folder / "scheduler").mkdir()
         write_json(folder / "scheduler" / "scheduler_config.json", self.schedule.config())
-        _write_prompt(folder / PROMPT_FILE, self.prompt, self.prompt_padded)
+        write_prompt(folder / PROMPT_FILE, self.prompt, self.prompt_padded)
         write_text_files(self.text, folder, leave_out)
 
     def index(self) -> dict[str, Any]:
@@ -150,8 +148,8 @@ class StableDiffusion(Backbone):
                 f"the network already takes {self.conditions} conditions and {self.targets} targets and cannot be "
                 f"adapted to {conditions} and {targets}; start from the generator"
             )
-        self.unet.conv_in = _wider_input(self.unet.conv_in, conditions + targets)
-        self.unet.conv_out = _wider_output(self.unet.conv_out, targets)
+        self.unet.conv_in = networks.wider_input(self.unet.conv_in, conditions + targets)
+        self.unet.conv_out = networks.wider_output(self.unet.conv_out, targets)
         self.unet.register_to_config(
             in_channels=self.unet.conv_in.in_channels, out_channels=self.unet.conv_out.out_channels
         )
@@ -176,31 +174,6 @@ class StableDiffusion(Backbone):
         return self.vae.config.get("shift_factor") or 0.0
 
 
-def _wider_input(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
-    return _conv_like(layer, layer.weight.repeat(1, copies, 1, 1) / copies, layer.bias)
-
-
-def _wider_output(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
-    return _conv_like(
-        layer, layer.weight.repeat(copies, 1, 1, 1), None if layer.bias is None else layer.bias.repeat(copies)
-    )
-
-
-def _conv_like(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """The layer with another weight and bias."""
-    made = nn.Conv2d(
-        weight.shape[1],
-        weight.shape[0],
-        layer.kernel_size,  # type: ignore[arg-type]
-        stride=layer.stride,  # type: ignore[arg-type]
-        padding=layer.padding,  # type: ignore[arg-type]
-        device="meta",
-    )
-    made.weight = nn.Parameter(weight.detach(), layer.weight.requires_grad)
-    made.bias = None if bias is None else nn.Parameter(bias.detach().clone(), layer.weight.requires_grad)
-    return made
-
-
 def _widths(config: Any, channels: int) -> tuple[int, int]:
     """The numbers of conditions and targets that a U-Net of this configuration takes."""
     if config.addition_embed_type is not None:
@@ -215,82 +188,6 @@ def _widths(config: Any, channels: int) -> tuple[int, int]:
         )
     targets = config.out_channels // channels
     return config.in_channels // channels - targets, targets
-
-
-def _unet() -> Any:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    return UNet2DConditionModel
-
-
-def _autoencoder(config: Mapping[str, Any]) -> Any:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-
-    kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
-    name = config.get("_class_name", "AutoencoderKL")
-    if name not in kinds:
-        raise CheckpointError(f"vae: no autoencoder named `{name}`; there are: {', '.join(kinds)}")
-    return kinds[name]
-
-
-def _from_options(kind: Any, options: Mapping[str, Any], where: str) -> Any:
-    try:
-        return kind(**{name: value for name, value in options.items() if not name.startswith("_")})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}; see diffusers' {kind.__name__} for the options") from error
-
-
-def _network(kind: Any, folder: Path) -> Any:
-    config = read_json(folder / "config.json")
-    try:
-        return weights.build(lambda: kind.from_config(config), folder, _current_name)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'config.json'}: {error}; fetch the checkpoint again") from error
-
-
-def _current_name(name: str) -> str:
-    """The name of a tensor in today's layout."""
-    return re.sub(r"(attentions\.\d+)\.(query|key|value|proj_attn)\.", lambda m: f"{m[1]}.{_LEGACY[m[2]]}.", name)
-
-
-def _config(network: Any) -> dict[str, Any]:
-    config = json.loads(network.to_json_string())
-    config.pop("_name_or_path", None)
-    return config
-
-
-def _prompt(parts: Mapping[str, Path], card: Card) -> tuple[Tensor, bool]:
-    """The empty prompt [1, L, D] and whether it is padded: read, or computed once and kept beside the checkpoint."""
-    from safetensors import safe_open
-
-    if PROMPT_FILE in parts:
-        prompt = weights.read_file(parts[PROMPT_FILE]).get("embedding")
-        if prompt is None or prompt.ndim != 3:
-            raise CheckpointError(f"{parts[PROMPT_FILE]}: holds no `embedding` of shape [1, L, D]; remove it")
-        with safe_open(parts[PROMPT_FILE], "pt") as file:
-            return prompt, (file.metadata() or {}).get("padded") == "true"
-    if not TEXT_PARTS.keys() <= parts.keys():
-        raise CheckpointError(
-            f"{card.name}: neither {PROMPT_FILE} nor text_encoder and tokenizer are there; "
-            "fetch the checkpoint with its text encoder"
-        )
-    prompt = embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=card.prompt_padded)
-    _keep(parts["unet"].parent / PROMPT_FILE, prompt, card.prompt_padded)
-    return prompt, card.prompt_padded
-
-
-def _keep(file: Path, prompt: Tensor, padded: bool) -> None:
-    try:
-        _write_prompt(file, prompt, padded)
-    except OutputError:
-        return  # A checkpoint that cannot be written to computes its prompt every time.
-
-
-def _write_prompt(file: Path, prompt: Tensor, padded: bool) -> None:
-    content = weights.to_bytes({"embedding": prompt}, {"padded": str(padded).lower()})
-    with whole_file(file) as stream:
-        stream.write(content)
 
 
 def _dtype(network: nn.Module) -> torch.dtype:

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor
 
 from marigold.core import weights
-from marigold.core.errors import CheckpointError, MissingExtraError
+from marigold.core.card import Card
+from marigold.core.errors import CheckpointError, MissingExtraError, OutputError
+from marigold.core.files import whole_file
 
+PROMPT_FILE = "empty_prompt.safetensors"
 TEXT_PARTS = {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
 
 # Names of tensors as published checkpoints have them; some versions of transformers leave the prefix out.
@@ -24,6 +27,30 @@ _POSITIONS = "embeddings.position_ids"
 
 TextFiles = Mapping[str, Path | bytes]
 """The files of text encoder and tokenizer by their name in a checkpoint; the content, or where it is."""
+
+
+def read_prompt(parts: Mapping[str, Path], card: Card) -> tuple[Tensor, bool]:
+    """The empty prompt [1, L, D] and whether it is padded: read, or computed once and kept beside the checkpoint.
+
+    Raises `CheckpointError` when a checkpoint holds neither the prompt nor what computes it.
+    """
+    if PROMPT_FILE in parts:
+        return _stored_prompt(parts[PROMPT_FILE])
+    if not TEXT_PARTS.keys() <= parts.keys():
+        raise CheckpointError(
+            f"{card.name}: neither {PROMPT_FILE} nor text_encoder and tokenizer are there; "
+            "fetch the checkpoint with its text encoder"
+        )
+    prompt = _embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=card.prompt_padded)
+    _keep(parts["unet"].parent / PROMPT_FILE, prompt, card.prompt_padded)
+    return prompt, card.prompt_padded
+
+
+def write_prompt(file: Path, prompt: Tensor, padded: bool) -> None:
+    """Writes the empty prompt and whether it is padded; raises `OutputError`."""
+    content = weights.to_bytes({"embedding": prompt}, {"padded": str(padded).lower()})
+    with whole_file(file) as stream:
+        stream.write(content)
 
 
 def text_files(parts: Mapping[str, Path]) -> TextFiles:
@@ -51,7 +78,7 @@ def write_text_files(files: TextFiles, folder: Path, leave_out: Collection[str] 
             shutil.copyfile(content, file)
 
 
-def embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
+def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
     """The embedding of the empty prompt [1, L, D]: L is 2, or the text encoder's full length when padded."""
     transformers = _transformers("computing the empty prompt of a checkpoint")
     try:
@@ -96,6 +123,23 @@ def make_text_encoder(dim: int) -> tuple[TextFiles, Tensor]:
         "tokenizer/tokenizer_config.json": json.dumps(_tokenizer_config(config.max_position_embeddings)).encode(),
     }
     return files, prompt
+
+
+def _stored_prompt(file: Path) -> tuple[Tensor, bool]:
+    from safetensors import safe_open
+
+    prompt = weights.read_file(file).get("embedding")
+    if prompt is None or prompt.ndim != 3 or len(prompt) != 1:
+        raise CheckpointError(f"{file}: holds no `embedding` of shape [1, L, D]; remove the file")
+    with safe_open(file, "pt") as stored:
+        return prompt, (stored.metadata() or {}).get("padded") == "true"
+
+
+def _keep(file: Path, prompt: Tensor, padded: bool) -> None:
+    try:
+        write_prompt(file, prompt, padded)
+    except OutputError:
+        return  # A checkpoint that cannot be written to computes its prompt every time.
 
 
 def _vocabulary() -> list[str]:

@@ -1,0 +1,94 @@
+"""The networks of diffusers as parts of a backbone: made, read, written and widened."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from marigold.core import weights
+from marigold.core.card import read_json
+from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.files import write_json
+
+# Attention layers of autoencoders saved by early versions of diffusers.
+_LEGACY = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+def unet() -> Any:
+    """The class of Stable Diffusion's denoiser."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    return UNet2DConditionModel
+
+
+def autoencoder(config: Mapping[str, Any]) -> Any:
+    """The class of the autoencoder that a configuration names; a KL autoencoder if it names none."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+
+    kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+    name = config.get("_class_name", "AutoencoderKL")
+    if name not in kinds:
+        raise CheckpointError(f"vae: no autoencoder named `{name}`; there are: {', '.join(kinds)}")
+    return kinds[name]
+
+
+def make(kind: Any, options: Mapping[str, Any], where: str) -> Any:
+    """A network with random weights; raises `ConfigError` for options that its class does not take."""
+    try:
+        return kind(**{name: value for name, value in options.items() if not name.startswith("_")})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}; see diffusers' {kind.__name__} for the options") from error
+
+
+def read(kind: Any, folder: Path) -> Any:
+    """A network from its folder; raises `CheckpointError` naming the file that cannot be used."""
+    config = read_json(folder / "config.json")
+    try:
+        return weights.build(lambda: kind.from_config(config), folder, _current_name)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}; fetch the checkpoint again") from error
+
+
+def write(network: Any, folder: Path, dtype: torch.dtype | None) -> None:
+    """Writes a network into its folder, which is made; weights as `dtype`, or as they are when it is None."""
+    config = json.loads(network.to_json_string())
+    config.pop("_name_or_path", None)  # a place on the machine that it was read on
+    folder.mkdir()
+    write_json(folder / "config.json", config)
+    weights.write(network, folder, dtype)
+
+
+def wider_input(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
+    """The layer for so many copies of its input: it gives what it gave when they are alike."""
+    return _conv_like(layer, layer.weight.repeat(1, copies, 1, 1) / copies, layer.bias)
+
+
+def wider_output(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
+    """The layer with its output so many times."""
+    bias = None if layer.bias is None else layer.bias.repeat(copies)
+    return _conv_like(layer, layer.weight.repeat(copies, 1, 1, 1), bias)
+
+
+def _conv_like(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """The layer with another weight and bias."""
+    made = nn.Conv2d(
+        weight.shape[1],
+        weight.shape[0],
+        layer.kernel_size,  # type: ignore[arg-type]
+        stride=layer.stride,  # type: ignore[arg-type]
+        padding=layer.padding,  # type: ignore[arg-type]
+        device="meta",
+    )
+    made.weight = nn.Parameter(weight.detach(), layer.weight.requires_grad)
+    made.bias = None if bias is None else nn.Parameter(bias.detach().clone(), layer.weight.requires_grad)
+    return made
+
+
+def _current_name(name: str) -> str:
+    """The name of a tensor in today's layout."""
+    return re.sub(r"(attentions\.\d+)\.(query|key|value|proj_attn)\.", lambda m: f"{m[1]}.{_LEGACY[m[2]]}.", name)
