@@ -1,0 +1,42 @@
+"""A checkpoint's card survives the disk, and says what is wrong with itself."""
+
+import json
+
+import pytest
+
+from marigold.core.card import Card
+from marigold.core.errors import CheckpointError
+
+
+def test_a_card_survives_the_disk(tmp_path):
+    card = Card("toy", "depth", scores={"synthetic": {"abs_rel": 0.07}}, defaults={"steps": 4}, shares={"vae": "other"})
+    card.write(tmp_path)
+    assert Card.read(tmp_path) == card
+
+
+def test_unknown_keys_are_ignored_and_missing_ones_have_defaults(tmp_path):
+    (tmp_path / "card.json").write_text(
+        '{"name": "toy", "modality": "depth", "colour": "red", "seconds_of_training": 5}'
+    )
+    assert Card.read(tmp_path) == Card("toy", "depth", seconds_of_training=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"name": "toy"}', "at least `name` and `modality`"),
+        (json.dumps({"name": "toy", "modality": "depth", "defaults": None}), "`defaults` is not a dict"),
+        (json.dumps({"name": "toy", "modality": 5}), "`modality` is not a str"),
+    ],
+)
+def test_a_card_that_cannot_be_used_is_named(tmp_path, text, words):
+    (tmp_path / "card.json").write_text(text)
+    with pytest.raises(CheckpointError, match=rf"card\.json: .*{words}"):
+        Card.read(tmp_path)
+
+
+def test_a_missing_card_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"card\.json: cannot be read"):
+        Card.read(tmp_path)
