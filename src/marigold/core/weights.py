@@ -68,10 +68,13 @@ def write(network: nn.Module, folder: Path, dtype: torch.dtype | None = None) ->
 
 
 def to_bytes(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
-    """Tensors as the content of a safetensors file."""
+    """Tensors as the content of a safetensors file.
+
+    Give one entry of metadata at most: the library writes several in an order that changes from call to call.
+    """
     from safetensors.torch import save
 
-    return save(_stored(tensors, None), {"format": "pt", **(metadata or {})})
+    return save(_stored(tensors, None), metadata or {"format": "pt"})
 
 
 def _stored(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
