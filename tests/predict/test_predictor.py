@@ -131,7 +131,7 @@ def test_a_photo_of_one_colour_has_a_map(photo):
 def test_weights_that_give_no_numbers_are_named(dtype):
     estimator = identity_estimator()
     estimator.backbone.scale.data.fill_(torch.nan)
-    with pytest.raises(CheckpointError, match="identity: its weights give no numbers.*; fetch or train"):
+    with pytest.raises(CheckpointError, match=r"identity: its weights give no numbers.*; fetch or train"):
         Predictor(estimator, Plan(dtype=dtype)).predict(PHOTO)
 
 

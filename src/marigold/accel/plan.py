@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
 from marigold.accel.precision import Precision, resolve_device, resolve_dtype
 from marigold.estimator import Estimator
@@ -29,7 +30,23 @@ def make_plan(device: str = "auto", precision: Precision = "auto") -> Plan:
 
 
 def apply(estimator: Estimator, plan: Plan) -> Estimator:
-    """The estimator on the plan's device and in its precision, for inference, weights in the channels-last layout."""
+    """The estimator on the plan's device and in its precision, for inference, weights in the channels-last layout.
+
+    The last layer of the autoencoder stays in float32: bfloat16 has 256 steps between 0.5 and 1, which would show as
+    bands in a map.
+    """
     estimator.to(device=plan.device, dtype=plan.dtype)
-    estimator.to(memory_format=torch.channels_last)
+    estimator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _keep_exact(estimator.backbone.autoencoder)
     return estimator.eval().requires_grad_(False)
+
+
+def _keep_exact(autoencoder: nn.Module) -> None:
+    """Lets the last layer that gives a picture compute in float32."""
+    painters = [layer for layer in autoencoder.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == 3]
+    if painters:
+        painters[-1].float().register_forward_pre_hook(_to_float32)
+
+
+def _to_float32(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.float() for x in inputs)

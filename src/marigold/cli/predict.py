@@ -37,10 +37,10 @@ def parse(arguments: list[str]) -> Options:
 
 def run(options: Options) -> int:
     """Predicts every photo; the exit code is 1 if any could not be used."""
+    start = time.perf_counter()
     from marigold.core.files import make_folder
     from marigold.predict.batch import find_photos, predict_photos
 
-    start = time.perf_counter()
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that are read all the same
     photos, failures = find_photos(options.inputs)
     if not photos:

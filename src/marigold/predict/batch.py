@@ -13,6 +13,9 @@ from marigold.core.images import SUFFIXES
 from marigold.predict.predictor import Predictor
 from marigold.predict.request import Request
 
+MOST_FOLDERS = 3
+"""How many folders of a photo's path may become part of a result's name."""
+
 
 @dataclass
 class Outcome:
@@ -43,7 +46,7 @@ def find_photos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 def result_names(photos: Sequence[Path]) -> list[str]:
     """What to call each photo's results: its name without the ending, or more of its path where that is not unique."""
-    choices = [_names(photo) for photo in photos]
+    choices = [_names(photo, number) for number, photo in enumerate(photos, start=1)]
     level = [0] * len(photos)
     while True:
         names = [choice[min(i, len(choice) - 1)] for choice, i in zip(choices, level, strict=True)]
@@ -115,8 +118,9 @@ def _photos(paths: Iterable[Path]) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _names(photo: Path) -> list[str]:
-    """Names for a photo's results, ever longer: `a`, `a_png`, `holiday_a_png`, `2024_holiday_a_png`."""
+def _names(photo: Path, number: int) -> list[str]:
+    """Names for a photo's results, ever longer: `a`, `a_png`, `holiday_a_png`, `2024_holiday_a_png`, at last `a_png_7`."""
     name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
     folders = photo.resolve().parent.parts[1:]
-    return [photo.stem, name, *("_".join([*folders[-depth:], name]) for depth in range(1, len(folders) + 1))]
+    longer = ["_".join([*folders[-depth:], name]) for depth in range(1, min(len(folders), MOST_FOLDERS) + 1)]
+    return [photo.stem, name, *longer, f"{name}_{number}"]

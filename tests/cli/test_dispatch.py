@@ -1,0 +1,94 @@
+"""The `marigold` command itself: usage, verbs, exit codes."""
+
+import subprocess
+import sys
+import types
+
+import pytest
+
+import marigold
+from marigold import cli
+from marigold.core.errors import ImageError
+
+
+def answering(monkeypatch, run):
+    """Puts a verb `fake` in place whose `run` is the function given."""
+    module = types.SimpleNamespace(parse=lambda arguments: arguments, run=run)
+    monkeypatch.setattr(cli, "verbs", lambda: {"fake": None})
+    monkeypatch.setattr(cli, "verb", lambda name: module)
+
+
+def fails_with(error):
+    def run(options):
+        raise error
+
+    return run
+
+
+def test_help_shows_one_line_for_every_verb(capsys):
+    assert cli.main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"predict"} <= cli.verbs().keys()
+    for name in cli.verbs():
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        assert len(line) > len(name) + 12
+
+
+def test_no_arguments_show_the_usage_as_a_mistake(capsys):
+    assert cli.main([]) == 2
+    assert "usage: marigold VERB" in capsys.readouterr().err
+
+
+def test_the_version_is_the_package_s(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"marigold {marigold.__version__}\n"
+
+
+def test_an_unknown_verb_is_answered_with_the_nearest(capsys):
+    assert cli.main(["predct"]) == 2
+    assert capsys.readouterr().err == "marigold: error: no verb named `predct`; did you mean `predict`?\n"
+
+
+def test_an_unknown_option_is_a_mistake_of_the_command_line(capsys):
+    assert cli.main(["predict", "depth", "a.jpg", "--stepz", "3"]) == 2
+    assert "--stepz" in capsys.readouterr().err
+
+
+def test_the_exit_code_is_the_verb_s(monkeypatch):
+    answering(monkeypatch, len)
+    assert cli.main(["fake"]) == 0
+    assert cli.main(["fake", "a", "b", "c"]) == 3
+
+
+def test_an_error_of_the_user_is_one_line_and_exit_code_1(monkeypatch, capsys):
+    answering(monkeypatch, fails_with(ImageError("a.jpg: broken;\n  copy it again")))
+    assert cli.main(["fake"]) == 1
+    assert capsys.readouterr().err == "marigold: error: a.jpg: broken; copy it again\n"
+
+
+def test_an_interrupt_is_exit_code_130(monkeypatch, capsys):
+    answering(monkeypatch, fails_with(KeyboardInterrupt()))
+    assert cli.main(["fake"]) == 130
+    assert capsys.readouterr().err == "marigold: interrupted\n"
+
+
+def test_an_error_of_the_program_shows_where_it_is(monkeypatch):
+    answering(monkeypatch, fails_with(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["fake"])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["predict", "--help"], ["wrong"]])
+def test_help_loads_no_torch(arguments):
+    code = (
+        "import sys; from marigold.cli import main; main(sys.argv[1:]);"
+        "heavy = {'torch', 'numpy', 'PIL', 'diffusers'} & sys.modules.keys(); sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "marigold", "wrong"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("marigold: error: no verb named `wrong`")
