@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marigold.synth import materials
+from marigold.synth import layout, materials
 from marigold.synth.shapes import KINDS, SHAPE_WIDTH
 from marigold.synth.solids import ROUND, form
 
@@ -150,6 +150,68 @@ class Assembly:
     def box(self, frame: Frame, material: int, x: float, y: float, z: float, w: float, h: float, d: float) -> None:
         """Adds an upright box that *stands* at height `y`, centred at (x, z)."""
         self.add(frame, "box", material, (x, y + h / 2, z), (w, h, d))
+
+    def stand(
+        self,
+        frame: Frame,
+        name: str,
+        material: int,
+        x: float,
+        y: float,
+        z: float,
+        size: tuple[float, float, float],
+        numbers: tuple[float, ...] = (),
+        yaw: float = 0.0,
+    ) -> None:
+        """Adds an upright shape whose *base* is at height `y`."""
+        self.add(frame, name, material, (x, y + size[1] / 2, z), size, (yaw, 0.0, 0.0), numbers)
+
+    def post(self, frame: Frame, material: int, x: float, y: float, z: float, radius: float, height: float) -> None:
+        """Adds an upright cylinder standing at height `y`."""
+        self.stand(frame, "cylinder", material, x, y, z, (2 * radius, height, 2 * radius))
+
+    def limb(
+        self,
+        frame: Frame,
+        material: int,
+        start: tuple[float, float, float],
+        end: tuple[float, float, float],
+        radius: float,
+        taper: float = 1.0,
+        name: str = "cone",
+    ) -> None:
+        """Adds a shape whose axis runs from `start` to `end`: a rod that narrows to `taper`, or any upright shape."""
+        dx, dy, dz = (b - a for a, b in zip(start, end, strict=True))
+        length = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-4)
+        middle = tuple(0.5 * (a + b) for a, b in zip(start, end, strict=True))
+        turn = (math.atan2(dx, dz), math.acos(max(-1.0, min(1.0, dy / length))), 0.0)
+        if name == "cone" and taper == 1.0:
+            name = "cylinder"
+        numbers = (round(taper, 2),) if name == "cone" else ()
+        self.add(frame, name, material, middle, (2 * radius, length, 2 * radius), turn, numbers)
+
+    def glowing(self, material: int, radiance: tuple[float, float, float]) -> int:
+        """The number of a copy of a material that shines."""
+        row = self.materials[material].copy()
+        row[layout.GLOW : layout.GLOW + 3] = radiance
+        self.materials.append(row)
+        return len(self.materials) - 1
+
+    def count(self) -> int:
+        """How many solids there are; `moved` and `dropped` take such a number."""
+        return len(self._solids)
+
+    def moved(self, since: int, frame: Frame) -> None:
+        """Moves the solids added since then, built around the origin, into a frame of scale 1."""
+        c, s = math.cos(frame.yaw), math.sin(frame.yaw)
+        for number in range(since, len(self._solids)):
+            kind, x, y, z, yaw, *rest = self._solids[number]
+            place = (frame.x + c * x + s * z, frame.y + y, frame.z - s * x + c * z)
+            self._solids[number] = (kind, *place, yaw + frame.yaw, *rest)
+
+    def dropped(self, since: int) -> None:
+        """Takes the solids added since then away again."""
+        del self._solids[since:], self._shapes[since:]
 
     def composite(self, name: str) -> None:
         """Notes that a composite of this name is part of the scene."""

@@ -60,7 +60,7 @@ def settle(
     light: Light,
     limits: Limits,
     *,
-    floor: float,
+    ground: Callable[[float, float], float],
     far: float,
     reach: float,
 ) -> Plan:
@@ -71,12 +71,13 @@ def settle(
     for _ in range(TRIES):
         view = propose()
         turn = orientation(view)
+        floor = ground(view.eye[0], view.eye[2])
         score = _score(np.asarray(view.eye), turn, view.tangent, local, solids.half, floor, far, limits)
         if score > most:
-            best, most = (view, turn), score
+            best, most = (view, turn, floor), score
         if score >= 1:
             break
-    view, turn = best
+    view, turn, floor = best
     return Plan(
         solids=solids,
         materials=np.stack(parts.materials),

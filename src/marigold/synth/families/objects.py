@@ -69,4 +69,6 @@ def plan(dice: Dice) -> Plan:
         eye = (target[0] + c * math.cos(turn), target[1] + math.sin(rise) * distance, target[2] + c * math.sin(turn))
         return view.View(eye, target, view.roll(dice), tangent)
 
-    return view.settle(parts, propose, light, view.Limits(0.4, 15.0, 0.15), floor=0.0, far=80.0, reach=1.5 * size)
+    return view.settle(
+        parts, propose, light, view.Limits(0.4, 15.0, 0.15), ground=lambda x, z: 0.0, far=80.0, reach=1.5 * size
+    )
