@@ -82,7 +82,8 @@ def test_an_error_of_the_program_shows_where_it_is(monkeypatch):
 def test_help_loads_no_torch(arguments):
     code = (
         "import sys; from marigold.cli import main; main(sys.argv[1:]);"
-        "heavy = {'torch', 'numpy', 'PIL', 'diffusers'} & sys.modules.keys(); sys.exit(f'loaded {heavy}' if heavy else 0)"
+        "heavy = {'torch', 'numpy', 'PIL', 'diffusers'} & sys.modules.keys();"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

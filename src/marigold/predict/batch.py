@@ -119,7 +119,7 @@ def _photos(paths: Iterable[Path]) -> list[Path]:
 
 
 def _names(photo: Path, number: int) -> list[str]:
-    """Names for a photo's results, ever longer: `a`, `a_png`, `holiday_a_png`, `2024_holiday_a_png`, at last `a_png_7`."""
+    """Names for a photo's results, ever longer: `a`, `a_png`, `spain_a_png`, `2024_spain_a_png`, at last `a_png_7`."""
     name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
     folders = photo.resolve().parent.parts[1:]
     longer = ["_".join([*folders[-depth:], name]) for depth in range(1, min(len(folders), MOST_FOLDERS) + 1)]
