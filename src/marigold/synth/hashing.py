@@ -1,7 +1,7 @@
 """Random numbers without a state: integer hashes of coordinates, the same on every device.
 
-Everything is int32 arithmetic that wraps, so a pixel's or a lattice point's number depends on its coordinates alone. The
-mixing steps are the multiply-and-shift rounds of 32-bit integer hash functions (`lowbias32` constants by C. Wellons).
+Everything is int32 arithmetic that wraps, so the number of a pixel or a lattice point depends on its coordinates alone.
+The mixing steps are the multiply-and-shift rounds of 32-bit integer hashes (constants of `lowbias32` by C. Wellons).
 """
 
 import torch
@@ -38,6 +38,18 @@ def lattice_bits(i: Tensor, j: Tensor, k: Tensor, seed: Tensor) -> Tensor:
     bits = bits * _FIRST
     bits = (bits ^ (bits >> 15)) * _SECOND
     return bits ^ (bits >> 16)
+
+
+def byte(bits: Tensor, which: int) -> Tensor:
+    """One of three independent numbers in 0 to 1 from the lower 24 bits of a hash."""
+    mask = 0xFF << (8 * which)
+    return (bits & mask).float().mul_(1 / mask)
+
+
+def three_bytes(bits: Tensor) -> Tensor:
+    """Three independent numbers in 0 to 1 [..., 3, N] from the lower 24 bits of hashes [..., N]."""
+    shift = torch.arange(0, 24, 8, device=bits.device, dtype=torch.int32).unsqueeze(-1)
+    return ((bits.unsqueeze(-2) >> shift) & 0xFF).float().mul_(1 / 255)
 
 
 def _words(value: Tensor) -> Tensor:

@@ -1,35 +1,15 @@
 """The columns of a packed material row: `materials` writes them, `textures` reads them."""
 
-KINDS = (
-    "plain",
-    "noise",
-    "ridged",
-    "pebbles",
-    "foliage",
-    "wood",
-    "masonry",
-    "stripes",
-    "checks",
-    "weave",
-    "dots",
-    "ornament",
-    "scenery",
-    "blocks",
-    "lettering",
-    "portrait",
-    "facade",
-)
-"""Names of the pattern functions; a row's KIND is an index into this tuple."""
-
-# What to paint: the pattern, its seed (an integer below 2^24) and four colours (linear reflectance).
+# What to paint: the index of a pattern in `textures.PATTERNS`, its seed (an integer below 2^24) and four colours
+# (linear reflectance).
 KIND, SEED = 0, 1
 COLOUR_A, COLOUR_B, COLOUR_C, COLOUR_D = 2, 5, 8, 11
 
-# Where: the size of a feature in metres, height over width, the angle in its plane, and how much each axis is stretched.
+# Where: the size of a feature in metres, height over width, the angle in its plane, the stretch of each axis.
 PERIOD, ASPECT, ANGLE = 14, 15, 16
 STRETCH = 17
 
-# How: amplitude of each octave over the one before, contrast, domain warp, and four numbers that each kind names itself.
+# How: amplitude of each octave over the one before, contrast, domain warp, and four numbers that each kind names.
 GAIN, CONTRAST, WARP = 20, 21, 22
 P0, P1, P2, P3 = 23, 24, 25, 26
 

@@ -2,16 +2,19 @@
 
 import numpy as np
 
-from marigold.synth import layout, roles
+from marigold.synth import layout
 from marigold.synth.palette import Dice
+from marigold.synth.roles import building, furnishing, nature, things
 
 WIDTH = layout.WIDTH
 """Numbers in a row."""
 
-ROLES = tuple(sorted(roles.RECIPES))
-"""Every role that `sample` knows; `any` is one of them."""
+RECIPES = building.RECIPES | furnishing.RECIPES | nature.RECIPES | things.RECIPES
+
+ROLES = tuple(sorted(RECIPES))
+"""Every role that `sample` knows; `facade` is a building's wall with windows, `any` a material of a thing."""
 
 
 def sample(rng: np.random.Generator, role: str) -> np.ndarray:
     """One packed material [WIDTH], float32, that could be found in this role."""
-    return np.array(roles.RECIPES[role](Dice(rng)), dtype=np.float32)
+    return np.array(RECIPES[role](Dice(rng)), dtype=np.float32)

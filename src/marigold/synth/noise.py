@@ -1,7 +1,8 @@
 """Band-limited noise in three dimensions with analytic gradients: simplex noise, its octaves, and cells.
 
-Coordinates are separate [N] tensors, so that every step is a plain elementwise kernel. Detail that the image cannot hold
-fades to its mean: `fade` is the weight of a feature of some period seen at some footprint.
+Vectors are [3, N] and all corners of a lattice cell are handled at once, so that a few thousand points cost little more
+than the launch of some forty kernels. Detail that the image cannot hold fades to its mean: `fade` is the weight of a
+feature of some period seen at some footprint.
 """
 
 from dataclasses import dataclass
@@ -9,10 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from marigold.synth.hashing import lattice_bits
-
-Vector = tuple[Tensor, Tensor, Tensor]
-"""Three [N] components."""
+from marigold.synth.hashing import lattice_bits, three_bytes
 
 _LACUNARITY = 2.03
 
@@ -27,8 +25,8 @@ class Cells:
     """[N] distance to the second nearest minus distance to the nearest: 0 on a border."""
     bits: Tensor
     """[N] int32, a hash of the cell."""
-    away: Vector
-    """From the nearest centre to the point, in cells."""
+    away: Tensor
+    """[3, N] from the nearest centre to the point, in cells."""
 
 
 def fade(period: Tensor | float, footprint: Tensor) -> Tensor:
@@ -36,78 +34,84 @@ def fade(period: Tensor | float, footprint: Tensor) -> Tensor:
     return (period / (2 * footprint) - 1).clamp(0, 1)
 
 
-def simplex(x: Tensor, y: Tensor, z: Tensor, seed: Tensor) -> tuple[Tensor, Vector]:
-    """Simplex noise in about -1 to 1 and its gradient, at coordinates [N] with int32 seeds [N] (Perlin 2001)."""
-    skew = (x + y + z) * (1 / 3)
-    i, j, k = (torch.floor(c + skew) for c in (x, y, z))
-    unskew = (i + j + k) * (1 / 6)
-    x0, y0, z0 = x - i + unskew, y - j + unskew, z - k + unskew
-    # The simplex is walked along the axes in the order of the largest offset.
-    x_over_y, y_over_z, z_over_x = (x0 >= y0).int(), (y0 >= z0).int(), (z0 > x0).int()
-    first = (x_over_y & (1 - z_over_x), y_over_z & (1 - x_over_y), z_over_x & (1 - y_over_z))
-    second = (x_over_y | (1 - z_over_x), y_over_z | (1 - x_over_y), z_over_x | (1 - y_over_z))
-    i, j, k = i.int(), j.int(), k.int()
-    total, gx, gy, gz = _corner(x0, y0, z0, i, j, k, seed)
-    for step, inset in ((first, 1 / 6), (second, 1 / 3), ((1, 1, 1), 1 / 2)):
-        dx, dy, dz = (c - s + inset for c, s in zip((x0, y0, z0), step, strict=True))
-        value, cx, cy, cz = _corner(dx, dy, dz, i + step[0], j + step[1], k + step[2], seed)
-        total, gx, gy, gz = total + value, gx + cx, gy + cy, gz + cz
-    return total, (gx, gy, gz)
-
-
-def _corner(dx: Tensor, dy: Tensor, dz: Tensor, i: Tensor, j: Tensor, k: Tensor, seed: Tensor) -> tuple[Tensor, ...]:
-    """One corner's share of value and gradient: a random linear ramp under a kernel of radius sqrt(1/2)."""
-    bits = lattice_bits(i, j, k, seed)
-    ax, ay, az = ((((bits >> shift) & 0xFF) - 127.5) * 0.55 for shift in (0, 8, 16))
-    reach = (0.5 - dx * dx - dy * dy - dz * dz).clamp_(min=0)
-    ramp = ax * dx + ay * dy + az * dz
-    square = reach * reach
-    kernel = square * square
-    slope = square * reach * ramp * 8
-    return kernel * ramp, kernel * ax - slope * dx, kernel * ay - slope * dy, kernel * az - slope * dz
-
-
 def octaves(
-    point: Vector, period: Tensor, footprint: Tensor, seed: Tensor, count: int, gain: Tensor | float = 0.5
-) -> tuple[Tensor, Vector]:
-    """Fractal noise in about -1 to 1 and its gradient per `period`: `count` octaves from `period` [N] (m) downwards.
+    point: Tensor, period: Tensor, footprint: Tensor, seed: Tensor, count: int, gain: Tensor | float = 0.5
+) -> tuple[Tensor, Tensor]:
+    """Fractal noise [N] in about -1 to 1 and its gradient [3, N] per `period`, at points [3, N] (m).
 
-    Each octave has `gain` times the amplitude of the one before and fades by its own period.
+    `count` octaves from `period` [N] (m) downwards, each with `gain` times the amplitude of the one before; each fades
+    by its own period. `seed` is [N] int32.
     """
-    value, slope = torch.zeros_like(period), [torch.zeros_like(period)] * 3
+    value, slope = torch.zeros_like(period), torch.zeros_like(point)
     amplitude, total, scale = torch.ones_like(period), torch.zeros_like(period), 1.0
-    coordinates = [c / period for c in point]
+    coordinates = point / period
     for octave in range(count):
+        # A simplex feature spans about 1.3 lattice units.
         weight = amplitude * fade(period * (1.3 / scale), footprint)
-        fine, gradient = simplex(*(c * scale + 17.3 * octave for c in coordinates), seed + octave)
+        fine, gradient = simplex(coordinates * scale + 17.3 * octave, seed + octave)
         value = torch.addcmul(value, weight, fine)
-        weight = weight * scale
-        slope = [torch.addcmul(s, weight, g) for s, g in zip(slope, gradient, strict=True)]
+        slope = torch.addcmul(slope, weight * scale, gradient)
         total = total + amplitude
         amplitude, scale = amplitude * gain, scale * _LACUNARITY
-    share = 1 / total
-    return value * share, tuple(s * share for s in slope)
+    return value / total, slope / total
 
 
-def cells(x: Tensor, y: Tensor, z: Tensor, seed: Tensor) -> Cells:
-    """The nearest two of jittered cell centres, at coordinates [N] in cells, with int32 seeds [N]."""
-    base = [torch.floor(c - 0.5) for c in (x, y, z)]
-    i, j, k = (b.int() for b in base)
-    fx, fy, fz = (c - b for c, b in zip((x, y, z), base, strict=True))
-    nearest, second = torch.full_like(x, 9.0), torch.full_like(x, 9.0)
-    cell, ax, ay, az = torch.zeros_like(i), fx, fy, fz
-    for corner in range(8):
-        a, b, c = corner & 1, corner >> 1 & 1, corner >> 2
-        bits = lattice_bits(i + a, j + b, k + c, seed)
-        # Centres stay within 0.35 of the middle of their cell: the eight cells looked at then nearly always suffice.
-        dx, dy, dz = (
-            f - (o + 0.15) - ((bits >> shift) & 0xFF) * (0.7 / 255)
-            for f, o, shift in ((fx, a, 0), (fy, b, 8), (fz, c, 16))
-        )
-        distance = dx * dx + dy * dy + dz * dz
-        closer = distance < nearest
-        second = torch.where(closer, nearest, torch.minimum(second, distance))
-        nearest = torch.where(closer, distance, nearest)
-        cell, ax, ay, az = (torch.where(closer, n, o) for n, o in ((bits, cell), (dx, ax), (dy, ay), (dz, az)))
-    root = nearest.sqrt()
-    return Cells(root, second.sqrt() - root, cell, (ax, ay, az))
+def simplex(point: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+    """Simplex noise [N] in about -1 to 1 and its gradient [3, N], for points [3, N] and int32 seeds [N] (Perlin 2001)."""
+    base = torch.floor(point + (point[0] + point[1] + point[2]) * (1 / 3))
+    offset = point - base + (base[0] + base[1] + base[2]) * (1 / 6)
+    steps = _walk(*offset)
+    inset = torch.arange(4, device=point.device)[:, None, None] * (1 / 6)
+    ray = offset - steps.float() + inset
+    # A random linear ramp from each corner under a kernel that vanishes at distance sqrt(1/2).
+    ramp = three_bytes(lattice_bits(*(base.int() + steps).unbind(1), seed)).mul_(140).sub_(70)
+    reach = (0.5 - _dot(ray, ray)).clamp_(min=0)
+    height = _dot(ramp, ray)
+    square = reach * reach
+    kernel, bend = square * square, 8 * square * reach * height
+    gradient = kernel.unsqueeze(1) * ramp - bend.unsqueeze(1) * ray
+    return (kernel * height).sum(0), gradient.sum(0)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(1)
+
+
+def _walk(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """The corners of the simplex as int32 steps [4, 3, N]: none, the axis of the largest offset, the next, all.
+
+    Comparisons are sign bits (0 or -1), several times cheaper than masks of bool.
+    """
+    x_below_y, y_below_z, x_below_z = (d.view(torch.int32) >> 31 for d in (x - y, y - z, x - z))
+    none = torch.zeros_like(x_below_y)
+    first = (~(x_below_y | x_below_z), ~y_below_z & x_below_y, x_below_z & y_below_z)
+    second = (~(x_below_y & x_below_z), ~y_below_z | x_below_y, x_below_z | y_below_z)
+    return -torch.stack([none, none, none, *first, *second, ~none, ~none, ~none]).view(4, 3, -1)
+
+
+def cells(point: Tensor, seed: Tensor) -> Cells:
+    """The nearest two of jittered cell centres, at points [3, N] in cells, with int32 seeds [N]."""
+    base = torch.floor(point - 0.5)
+    corner = torch.arange(8, device=point.device, dtype=torch.int32)
+    steps = (corner[:, None, None] >> torch.arange(3, device=point.device, dtype=torch.int32)[:, None]) & 1
+    # Centres stray up to 0.35 from the middle: the eight cells around a point nearly always hold the nearest two.
+    offset = point - base - 0.15
+    jitter = three_bytes(lattice_bits(*(base.int() + steps).unbind(1), seed)).mul_(0.7)
+    ray = offset - steps.float() - jitter
+    # The bits of a positive float order like the float, so the last three of them can carry the corner.
+    nearest, second = _two_smallest((_dot(ray, ray).view(torch.int32) & ~7) | corner[:, None])
+    own = (nearest >> torch.arange(3, device=point.device, dtype=torch.int32)[:, None]) & 1
+    bits = lattice_bits(*(base.int() + own).unbind(0), seed)
+    away = offset - own.float() - three_bytes(bits).mul_(0.7)
+    root, border = (d.view(torch.float32).sqrt() for d in (nearest, second))
+    return Cells(root, border - root, bits, away)
+
+
+def _two_smallest(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest and second smallest of eight [8, N], by a tournament."""
+    low, high = torch.minimum(values[:4], values[4:]), torch.maximum(values[:4], values[4:])
+    for half in (2, 1):
+        loser = torch.maximum(low[:half], low[half:])
+        high = torch.minimum(loser, torch.minimum(high[:half], high[half:]))
+        low = torch.minimum(low[:half], low[half:])
+    return low[0], high[0]
