@@ -23,3 +23,5 @@ class Plan:
     far: float
     reach: float
     light: Light
+    hills: list[float]
+    """[terrain.WIDTH]."""

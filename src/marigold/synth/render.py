@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core.sample import Sample
-from marigold.synth import camera, lights, scene, surface, textures, trace
+from marigold.synth import camera, lights, scene, surface, terrain, textures, trace
 from marigold.synth.hashing import hash_unit
 from marigold.synth.lights import LIGHTS
 from marigold.synth.scene import FAMILIES, Scene
@@ -88,11 +88,11 @@ def look(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, he
     eyes = scene.eye[owner].unsqueeze(-1)
     t, index = trace.cast(table, owner, eyes, rays, wanted)
     t, index = (from_tiles(x.unsqueeze(1), high, wide) for x in (t, index))
-    level, slope = _ground(scene, ray)
+    level, slope, soil = _ground(scene, ray)
     on_ground = level < t
     t = torch.minimum(t, level)
     hit = t < scene.far.view(-1, 1, 1, 1)
-    return _surfaces(scene, ray, torch.where(hit, t, scene.far.view(-1, 1, 1, 1)), index, on_ground, slope, hit)
+    return _surfaces(scene, ray, torch.where(hit, t, scene.far.view(-1, 1, 1, 1)), index, on_ground, slope, soil, hit)
 
 
 def _camera_rays(scene: Scene, focal: Tensor, high: int, wide: int, width: int, height: int) -> Tensor:
@@ -104,17 +104,27 @@ def _camera_rays(scene: Scene, focal: Tensor, high: int, wide: int, width: int, 
     return (scene.turn @ local.flatten(2)).view(-1, 3, high, wide)
 
 
-def _ground(scene: Scene, ray: Tensor) -> tuple[Tensor, Tensor]:
-    """Where camera rays meet the ground [B, 1, H, W], and its normal there [B, 3, H, W]."""
+def _ground(scene: Scene, ray: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where camera rays meet the ground [B, 1, H, W], its normal [B, 3, H, W] and material number [B, 1, H, W] there."""
     down = ray[:, 1:2]
     t = (scene.floor.view(-1, 1, 1, 1) - scene.eye[:, 1].view(-1, 1, 1, 1)) / torch.where(down.abs() < 1e-9, 1e-9, down)
-    up = torch.zeros_like(ray)
-    up[:, 1] = 1
-    return torch.where(t > 0, t, MISS), up
+    t = torch.where(t > 0, t, MISS)
+    normal = torch.zeros_like(ray)
+    normal[:, 1] = 1
+    material = torch.zeros_like(t, dtype=torch.int64)
+    hilly = [number for number, name in enumerate(scene.names) if name == "landscape"]
+    if hilly:
+        rows, eye, rays = scene.hills[hilly], scene.eye[hilly], ray[hilly].flatten(2)
+        hit = terrain.cast(rows, eye, rays, scene.far[hilly])
+        x, z = (eye[:, axis].unsqueeze(1) + hit.clamp_max(1e3) * rays[:, axis] for axis in (0, 2))
+        slope, kind = terrain.describe(rows, x, z)
+        t[hilly], normal[hilly] = hit.view(-1, *t.shape[1:]), slope.view(-1, *ray.shape[1:])
+        material[hilly] = kind.view(-1, *t.shape[1:])
+    return t, normal, material
 
 
 def _surfaces(
-    scene: Scene, ray: Tensor, t: Tensor, index: Tensor, on_ground: Tensor, slope: Tensor, hit: Tensor
+    scene: Scene, ray: Tensor, t: Tensor, index: Tensor, on_ground: Tensor, slope: Tensor, soil: Tensor, hit: Tensor
 ) -> Frame:
     batch, _, high, wide = ray.shape
     pixels = high * wide
@@ -129,7 +139,7 @@ def _surfaces(
     normal = torch.where(ground, slope, hits.normal)
     local_point = torch.where(ground, point, hits.local_point)
     local_normal = torch.where(ground, slope, hits.local_normal)
-    material = torch.where(ground[:, 0], 0, hits.material)
+    material = torch.where(ground[:, 0], _flat(soil)[:, 0], hits.material)
     length = torch.linalg.vector_norm(flat_ray, dim=-1)
     cosine = ((flat_ray * normal).sum(-1).abs() / length).clamp_min(0.08)
     pixel = (2 * scene.tangent / wide)[owner]
@@ -248,7 +258,8 @@ def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Tensor:
     limit = scene.reach[owner]
     wanted = trace.around(table, centre.view(*group, 3), (radius + limit).view(group)).flatten(0, 1)
     t, index = trace.cast(table, owner, start, towards, wanted & hit.any(-1))
-    floor = (scene.floor[owner].unsqueeze(-1) - start[:, 1]) / towards[:, 1].clamp_max(-1e-6)
+    below = _ground_below(scene, start, owner)
+    floor = (below - start[:, 1]) / towards[:, 1].clamp_max(-1e-6)
     grounded = (towards[:, 1] < -1e-6) & (floor < t)
     t = torch.where(grounded, floor, t)
     blocked = (t < limit.unsqueeze(-1)).float()
@@ -260,6 +271,16 @@ def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Tensor:
     found.append(1 - blocked)
     stacked = torch.cat((torch.stack(found, 1), bounce), 1)
     return smooth(from_tiles(stacked, high, wide), frame).flatten(2)
+
+
+def _ground_below(scene: Scene, point: Tensor, owner: Tensor) -> Tensor:
+    """The height of the ground [T, P or 1] under points [T, 3, P] of scenes `owner` [T]."""
+    level = scene.floor[owner].unsqueeze(-1)
+    if "landscape" not in scene.names:
+        return level
+    rows = scene.hills[owner]
+    hills = torch.maximum(terrain.heights(rows, point[:, 0], point[:, 2]), rows[:, terrain.WATER : terrain.WATER + 1])
+    return torch.where(rows[:, terrain.USED : terrain.USED + 1] > 0, hills, level)
 
 
 def _bounds(point: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from marigold.core import seeds
 from marigold.synth import assembly, camera, trace
+from marigold.synth.families import FAMILIES
 from marigold.synth.plan import Plan
 from marigold.synth.shapes import KINDS
-
-FAMILIES = ("room", "tabletop", "street", "landscape", "objects")
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Scene:
     """[B] tangent of half the horizontal field of view."""
     floor: Tensor
     """[B] height of the endless ground."""
+    hills: Tensor
+    """[B, terrain.WIDTH]."""
     far: Tensor
     """[B] what lies deeper is sky."""
     reach: Tensor
@@ -108,7 +109,7 @@ def _pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Pla
         material=torch.from_numpy(material),
         shift=tensor(shift),
         rows=tensor(rows),
-        **{name: column(name) for name in ("eye", "turn", "tangent", "floor", "far", "reach")},
+        **{name: column(name) for name in ("eye", "turn", "tangent", "floor", "hills", "far", "reach")},
         **{name: tensor([getattr(plan.light, name) for plan in plans]) for name in ("lights", "sky", "dome", "bounce")},
         lens=tensor(np.stack(lenses)),
     )

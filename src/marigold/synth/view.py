@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marigold.synth import terrain
 from marigold.synth.assembly import Assembly, Dice
 from marigold.synth.daylight import Light
 from marigold.synth.plan import Plan
@@ -63,6 +64,7 @@ def settle(
     ground: Callable[[float, float], float],
     far: float,
     reach: float,
+    hills: list[float] | None = None,
 ) -> Plan:
     """The finished plan from the first proposal that fits `limits`, or from the best of `TRIES`."""
     solids = parts.finish()
@@ -89,6 +91,7 @@ def settle(
         far=far,
         reach=reach,
         light=light,
+        hills=hills or terrain.flat(),
     )
 
 
