@@ -57,7 +57,7 @@ def octaves(
 
 
 def simplex(point: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
-    """Simplex noise [N] in about -1 to 1 and its gradient [3, N], for points [3, N] and int32 seeds [N] (Perlin 2001)."""
+    """Simplex noise [N] in about -1 to 1 and its gradient [3, N], for points [3, N], int32 seeds [N] (Perlin 2001)."""
     base = torch.floor(point + (point[0] + point[1] + point[2]) * (1 / 3))
     offset = point - base + (base[0] + base[1] + base[2]) * (1 / 6)
     steps = _walk(*offset)

@@ -62,7 +62,7 @@ def portrait(spot: Spot) -> Look:
     """A few soft shapes before a shaded ground: ground A, shapes B, C, D."""
     u, v, width, bits = _frame(spot)
     rough, gradient = _brush(spot, u, v, width, 0.4)
-    u, v = u + gradient[0] * 0.025, v + gradient[1] * 0.025
+    u, v = u + gradient[0] * 0.012, v + gradient[1] * 0.012
     albedo = spot.colour(layout.COLOUR_A) * (1 + 0.5 * v + rough * 0.5)
     for index, (colour, at, wide, high) in enumerate(
         ((layout.COLOUR_B, -0.4, 0.34, 0.3), (layout.COLOUR_C, 0.07, 0.17, 0.22), (layout.COLOUR_D, 0.24, 0.18, 0.09))

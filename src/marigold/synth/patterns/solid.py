@@ -76,7 +76,7 @@ def foliage(spot: Spot) -> Look:
     leaf = blend(leaf, c, dry) * (1 + 0.5 * seen * found.away[1])
     gap = torch.lerp(_like(period, 0.25), (found.nearest * 2 - 0.75).clamp(0, 1), seen)
     tilt = (three_bytes(found.bits) * 2 - 1) * (spot[layout.P3] * fade(period * 0.7, spot.footprint))
-    return Look(blend(leaf, d, (gap - clump * 0.5) * spot[layout.P0]), 0.5 + tone, tilt + gradient * 0.3)
+    return Look(blend(leaf, d, (gap - clump * 0.5) * spot[layout.P0]), 0.5 + tone, tilt + gradient * 0.08)
 
 
 def _like(x: Tensor, value: float) -> Tensor:

@@ -44,15 +44,16 @@ def bricks(dice: Dice) -> Row:
 def tiles(dice: Dice) -> Row:
     """Glazed or stone tiles in grout, sometimes as a chess board."""
     a = dice.colour(dice.pick("glaze", "glaze", "stone"))
-    chess = dice.pick(0.0, 0.0, 0.0, 0.0, 1.0)
+    chess = dice.chance(0.2)
+    aspect, bond = (1.0, 0.0) if chess else (dice.pick(1.0, 1.0, 0.5, 2.0, 0.33), dice.pick(0.0, 0.0, 0.5))
     return row(
         *(dice, "masonry", a, scaled(a, dice.between(0.8, 1.1)), dice.colour("mortar"), dice.colour("stone")),
         period=dice.scale(0.08, 0.6),
-        aspect=dice.pick(1.0, 1.0, 1.0, 0.5, 2.0, 0.33),
+        aspect=aspect,
         angle=dice.pick(0.0, 0.0, 0.0, QUARTER / 2),
         contrast=dice.between(0.05, 0.6),
         warp=0.03,
-        numbers=(dice.between(0.002, 0.008), dice.pick(0.0, 0.0, 0.5), dice.between(0.0, 0.2), chess),
+        numbers=(dice.between(0.002, 0.008), bond, dice.between(0.0, 0.2), float(chess)),
         rough=(dice.between(0.08, 0.5), 0.75),
         relief=dice.between(0.1, 0.3),
         dirt=dice.between(0.0, 0.25),

@@ -10,7 +10,7 @@ def rock(dice: Dice) -> Row:
     a = dice.colour("stone")
     b, c = mixed(scaled(a, dice.between(0.5, 1.4)), dice.colour("stone"), 0.4), mixed(a, dice.colour("stone"), 0.6)
     return row(
-        *(dice, dice.weighted([(5, "noise"), (1.5, "ridged"), (1, "pebbles")]), a, b, c),
+        *(dice, dice.weighted([(6, "noise"), (0.7, "ridged"), (1, "pebbles")]), a, b, c),
         period=dice.scale(0.05, 0.8),
         stretch=dice.pick((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (3.0, 0.6, 3.0)),
         gain=dice.between(0.5, 0.7),
@@ -43,7 +43,7 @@ def grass(dice: Dice) -> Row:
     a = dice.colour("grass")
     return row(
         *(dice, "foliage", a, mixed(dice.colour("grass"), a, 0.5), dice.colour("sand"), scaled(a, 0.35)),
-        period=dice.scale(0.012, 0.06),
+        period=dice.scale(0.007, 0.035),
         stretch=(0.6, 2.0, 0.6),
         contrast=dice.between(0.4, 1.2),
         numbers=(dice.between(0.3, 0.7), dice.between(0.5, 1.2), 0.0, dice.between(0.4, 1.0)),
@@ -60,7 +60,7 @@ def leaf(dice: Dice) -> Row:
     a = dice.colour("leaf")
     return row(
         *(dice, "foliage", a, mixed(dice.colour("leaf"), a, 0.5), dice.colour("grass"), scaled(a, 0.3)),
-        period=dice.scale(0.025, 0.1),
+        period=dice.scale(0.02, 0.065),
         stretch=dice.pick((1.0, 1.0, 1.0), (1.6, 0.7, 1.6), (0.7, 1.6, 0.7)),
         contrast=dice.between(0.4, 1.0),
         numbers=(dice.between(0.4, 0.9), dice.between(0.6, 1.4), 0.0, dice.between(0.6, 1.0)),

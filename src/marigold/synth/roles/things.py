@@ -142,7 +142,7 @@ def screen(dice: Dice) -> Row:
         *(dice, dice.pick("scenery", "blocks", "lettering", "portrait"), *picture),
         period=dice.between(0.4, 1.2),
         aspect=0.6,
-        numbers=(float(int(dice.between(4, 20))), 1.0, 0.0, 0.0),
+        numbers=(float(int(dice.between(4, 12))), 1.0, 0.0, 0.0),
         rough=(0.1, 0.3),
         glow=(power := dice.scale(0.3, 2.0), power, power * dice.between(0.95, 1.15)),
         vary=0.0,
