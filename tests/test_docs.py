@@ -1,0 +1,74 @@
+"""The documentation is true: every verb has its page, every option stands there, every command is understood."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import marigold
+from marigold import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.exists()]
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Every `marigold ...` line of the pages' shell blocks, with its page."""
+    for page in PAGES:
+        for block in blocks(page, "(?:sh|bash|shell|console)"):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                if "marigold" in words[:1]:
+                    yield pytest.param(words[1:], id=f"{page.name}: {line}")
+
+
+def help_of(verb):
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        assert cli.main([verb, "--help"]) == 0
+    return shown.getvalue()
+
+
+@pytest.mark.parametrize("verb", cli.verbs())
+def test_every_verb_has_a_page_that_shows_how_to_run_it(verb):
+    page = ROOT / "docs" / f"{verb}.md"
+    assert any(f"marigold {verb}" in block for block in blocks(page, "sh"))
+
+
+@pytest.mark.parametrize("verb", cli.verbs())
+def test_every_option_of_a_verb_stands_in_its_page(verb):
+    options = set(re.findall(r"^[│ ]*(--[a-z][a-z-]*)", help_of(verb), re.MULTILINE)) - {"--help"}
+    page = (ROOT / "docs" / f"{verb}.md").read_text(encoding="utf-8")
+    assert {option for option in options if option not in page} == set()
+
+
+@pytest.mark.parametrize("arguments", list(commands()))
+def test_a_command_in_the_pages_is_understood(arguments):
+    if arguments[0] in ("--help", "--version"):
+        assert cli.main(arguments) == 0
+        return
+    try:
+        cli.verb(arguments[0]).parse(arguments[1:])
+    except SystemExit as stop:
+        assert stop.code == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_the_pages_is_python_and_its_names_exist(page):
+    for block in blocks(page, "python"):
+        compile(block, page.name, "exec")
+        for name in re.findall(r"\bmarigold\.(\w+)", block):
+            assert name in dir(marigold) or (ROOT / "src" / "marigold" / name).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
