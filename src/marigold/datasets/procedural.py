@@ -1,73 +1,100 @@
 """Scenes rendered on demand: an endless data set that needs no disk.
 
-A key is `procedural/SEED/INDEX`; the same key is the same scene anywhere. Splits are ranges of indexes: training draws
-from 0 upwards, validation and test have 200 scenes each, far away.
+A key is `procedural/SEED/INDEX`; the same key is the same scene anywhere. Splits are ranges of indexes that never meet:
+training draws from 0 upwards, validation and test have 200 scenes each.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from marigold.core.errors import DataError
 from marigold.core.sample import Camera, Sample
 from marigold.datasets.base import Dataset, DatasetCard
+from marigold.synth import render, scene
 from marigold.synth.families import FAMILIES
+from marigold.synth.scene import Scene
 
-HELD_OUT = 200
-FIRST = {"train": 0, "val": 1 << 40, "test": 1 << 41}
+INDEXES = {
+    "train": range(1 << 30),
+    "val": range(1 << 40, (1 << 40) + 200),
+    "test": range(1 << 41, (1 << 41) + 200),
+}
+
+
+@dataclass(frozen=True)
+class Keys(Sequence[str]):
+    """The keys of a range of scenes, made when they are asked for."""
+
+    seed: int
+    indexes: range
+
+    def __len__(self) -> int:
+        return len(self.indexes)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Keys": ...
+
+    def __getitem__(self, place: int | slice) -> "str | Keys":
+        if isinstance(place, slice):
+            return Keys(self.seed, self.indexes[place])
+        return f"procedural/{self.seed}/{self.indexes[place]}"
 
 
 @dataclass(frozen=True)
 class Procedural(Dataset):
     """Synthetic rooms, table-tops, streets, landscapes and groups of objects with exact fields."""
 
-    size: int = 256
-    """Height and width of the pictures in pixels."""
+    height: int = 256
+    """Height of the pictures in pixels."""
+    width: int = 256
+    """Width of the pictures in pixels."""
     families: tuple[str, ...] = FAMILIES
     """Which families of scenes to draw from."""
     seed: int = 0
     """The world: another seed gives other scenes everywhere."""
-    length: int = 100_000
-    """How many keys the training split lists; `key` makes one for any index."""
 
     card = DatasetCard(
         fields=("depth", "normals", "albedo", "roughness", "metallicity", "shading", "residual"),
-        splits=tuple(FIRST),
+        splits=tuple(INDEXES),
         licence="Apache-2.0",
         source="rendered by marigold.synth",
     )
 
-    def key(self, index: int) -> str:
-        """The key of scene number `index` of this seed."""
-        return f"procedural/{self.seed}/{index}"
-
-    def scan(self, root: Path, split: str) -> list[str]:
+    def scan(self, root: Path, split: str) -> Keys:
         """The keys of a split; `root` is not used."""
-        if split not in FIRST:
-            raise DataError(f"procedural: no split named `{split}`; there are: {', '.join(FIRST)}")
-        count = self.length if split == "train" else HELD_OUT
-        return [self.key(FIRST[split] + number) for number in range(count)]
+        if split not in INDEXES:
+            raise DataError(f"procedural: no split named `{split}`; there are: {', '.join(INDEXES)}")
+        return Keys(self.seed, INDEXES[split])
 
     def read(self, root: Path, key: str) -> Sample:
-        """Renders one scene on the CPU: maps [C, H, W]."""
-        from marigold.synth import render, scene
+        """Renders one scene on the CPU."""
+        scenes = self.prepare(root, [key])
+        batch = self.finish(scenes, "cpu")
+        focal = 0.5 * self.width / float(scenes.tangent[0])
+        return Sample(
+            key=key,
+            image=batch.image[0],
+            maps={name: values[0] for name, values in batch.maps.items()},
+            valid={name: valid[0] for name, valid in batch.valid.items()},
+            camera=Camera(focal, focal, 0.5 * self.width, 0.5 * self.height),
+        )
 
-        seed, index = _parse(key)
-        scenes = scene.build(seed, [index], self.families)
-        batch = render.shoot(scenes, self.size, self.size)
-        focal = 0.5 * self.size / float(scenes.tangent[0])
-        camera = Camera(focal, focal, 0.5 * self.size, 0.5 * self.size)
-        maps = {name: values[0] for name, values in batch.maps.items()}
-        return Sample(key, batch.image[0], maps, {name: valid[0] for name, valid in batch.valid.items()}, camera)
-
-    def read_many(self, root: Path, keys: list[str], device: str) -> Sample:
-        """Renders several scenes at once on `device`: maps [B, C, H, W]."""
-        from marigold.synth import render
-
+    def prepare(self, root: Path, keys: list[str]) -> Scene:
+        """Lays the scenes out; raises `DataError` for keys of several seeds."""
         parsed = [_parse(key) for key in keys]
-        seeds = {seed for seed, _ in parsed}
+        seeds = sorted({seed for seed, _ in parsed})
         if len(seeds) != 1:
-            raise DataError(f"procedural: one batch holds keys of several seeds {sorted(seeds)}; read them separately")
-        return render.render(seeds.pop(), [index for _, index in parsed], self.size, self.size, device, self.families)
+            raise DataError(f"procedural: one batch holds keys of the seeds {seeds}; read them separately")
+        return scene.build(seeds[0], [index for _, index in parsed], self.families)
+
+    def finish(self, prepared: Scene, device: str) -> Sample:
+        """Renders the scenes on the device."""
+        return render.shoot(prepared.to(device), self.height, self.width)
 
 
 def _parse(key: str) -> tuple[int, int]:
