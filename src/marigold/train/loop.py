@@ -12,6 +12,7 @@ from tqdm import tqdm
 from marigold import checkpoint
 from marigold.core import seeds
 from marigold.core.errors import DataError
+from marigold.core.sample import Batch
 from marigold.data.augment import Augment
 from marigold.data.mix import Mix, Source
 from marigold.estimator import Estimator
@@ -110,7 +111,7 @@ class Trainer:
             position = self.step * recipe.accumulate + part
             batch = self.mix.batch(position)
             with self._autocast():
-                loss = self.objective.loss(self.estimator, batch, self.kept, self._rng("step", position))
+                loss = self._loss(batch, "step", position)
             (loss / recipe.accumulate).backward()
             total += loss.detach() / recipe.accumulate
         if recipe.optim.clip:
@@ -136,17 +137,18 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> None:
         """The objective's loss on held-out samples, and a picture, for every source; with averaged weights."""
-        with self.average.applied(self.module), self._autocast():
+        with self.average.applied(self.module):
             for position, source in enumerate(self.held_out.sources):
                 batches = [self.held_out.batch_of(position, step) for step in range(self.recipe.validation_batches)]
-                losses = [
-                    self.objective.loss(self.estimator, batch, self.kept, self._rng("validate", step))
-                    for step, batch in enumerate(batches)
-                ]
+                with self._autocast():
+                    losses = [self._loss(batch, "validate", step) for step, batch in enumerate(batches)]
+                    grid = self.objective.pictures(self.estimator, batches[0].first(6), self._rng("pictures", 0))
                 name = "_".join(filter(None, (source.dataset, source.paint, str(position))))
                 self.run.log(self.step, "validate", {f"loss_{name}": float(torch.stack(losses).mean())})
-                grid = self.objective.pictures(self.estimator, batches[0].first(6), self._rng("pictures", 0))
                 save_grid(grid, self.run.folder / "pictures" / f"{self.step:06d}_{name}.jpg")
+
+    def _loss(self, batch: Batch, purpose: str, position: int) -> Tensor:
+        return self.objective.loss(self.estimator, batch, self.kept, self._rng(purpose, position))
 
     def _save(self) -> None:
         tensors = pack(self.module, self.kept, self.average, self.optimizer)
