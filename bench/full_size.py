@@ -1,0 +1,150 @@
+"""A full-size Stable Diffusion 2 checkpoint with random weights: opened and run for one step at 768 pixels on the CPU.
+
+python bench/full_size.py [--size 768]      writes bench/results/full_size.md
+
+Makes the checkpoint in a temporary folder (2 GB), opens it in a fresh process, and prints the seconds of each stage and
+the peak memory of that process as a table. Nothing is downloaded; the map means nothing, time and memory are those of
+the published checkpoints, whose networks have the same sizes.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+RESULT = Path(__file__).parent / "results" / "full_size.md"
+
+UNET = {
+    "sample_size": 96,
+    "cross_attention_dim": 1024,
+    "attention_head_dim": [5, 10, 20, 20],
+    "block_out_channels": [320, 640, 1280, 1280],
+    "use_linear_projection": True,
+}
+AUTOENCODER = {
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "sample_size": 768,
+    "scaling_factor": 0.18215,
+}
+SCHEDULE = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+    "timestep_spacing": "trailing",
+    "rescale_betas_zero_snr": True,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+    "clip_sample": False,
+}
+
+
+def make(folder: Path) -> None:
+    """Writes a depth checkpoint of full size in bfloat16."""
+    import torch
+
+    from marigold import checkpoint
+    from marigold.backbones.stable_diffusion import StableDiffusion
+    from marigold.core.card import Card
+    from marigold.estimator import Estimator
+    from marigold.modalities.depth import Depth
+
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)  # weights are drawn in the type that they are stored in
+    backbone = StableDiffusion.tiny(UNET, AUTOENCODER, SCHEDULE, prompt_dim=1024)
+    backbone.adapt(conditions=1, targets=1)
+    card = Card("full-size", "depth", defaults={"steps": 1, "resolution": 768, "ensemble": 1}, note="random weights")
+    checkpoint.save(Estimator(backbone, Depth(), card), folder, dtype=torch.bfloat16)
+
+
+def run(folder: Path, size: int) -> dict[str, float]:
+    """Opens the checkpoint and predicts one photo of size x size in one step; seconds by stage, and memory in GB."""
+    import torch
+
+    seconds, since = {}, time.perf_counter()
+
+    def stage(name: str) -> None:
+        nonlocal since
+        now = time.perf_counter()
+        seconds[name], since = now - since, now
+
+    from marigold import checkpoint
+    from marigold.core.seeds import stream
+    from marigold.diffusion.noise import gaussian
+
+    estimator = checkpoint.open(folder, dtype=torch.bfloat16)
+    stage("open, with imports")
+    image = torch.rand(1, 3, size, size, generator=stream(0, "photo")) * 2 - 1
+    noise = gaussian((1, 4, size // 8, size // 8), stream(0, "noise"))
+    with torch.inference_mode():
+        condition = estimator.encode_image(image)
+        stage("encode the photo")
+        latents = estimator.sample(condition, noise, steps=1)
+        stage("one step")
+        depth = estimator.decode(latents)
+        stage("decode")
+    if not depth.isfinite().all() or depth.shape != (1, 1, size, size):
+        raise SystemExit(f"the map is not usable: {tuple(depth.shape)}")
+    return {**seconds, "peak memory in GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def count(folder: Path) -> str:
+    """The number of weights of U-Net and autoencoder, in millions."""
+    from safetensors import safe_open
+
+    def numbers(file: Path) -> int:
+        with safe_open(file, "pt") as tensors:
+            return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+
+    return " + ".join(f"{numbers(file) / 1e6:.0f}" for file in sorted(folder.glob("*/diffusion_pytorch_model.*")))
+
+
+def table(numbers: dict[str, float], weights: str, size: int) -> str:
+    """The numbers as Markdown."""
+    import torch
+
+    where = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, bfloat16"
+    rows = [f"| {name} | {number:.1f} |" for name, number in numbers.items()]
+    head = f"{weights} million weights, {size} x {size} pixels, {where}"
+    return "\n".join([head, "", "| stage | seconds |", "|---|---:|", *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=768, help="side of the photo in pixels, a multiple of 64")
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.make:
+        make(options.make)
+    elif options.run:
+        print(json.dumps(run(options.run, options.size)))
+    else:
+        compare(options.size)
+
+
+def compare(size: int) -> None:
+    """Makes and runs the checkpoint in processes of their own, so that memory is that of running alone."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "full-size"
+        subprocess.run([sys.executable, __file__, "--make", folder], check=True)
+        command = [sys.executable, __file__, "--run", folder, "--size", str(size)]
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        result = table(json.loads(answer.splitlines()[-1]), count(folder), size)
+    print(result)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(result + "\n")
+
+
+if __name__ == "__main__":
+    main()
