@@ -161,6 +161,7 @@ def test_a_written_configuration_reads_back_as_the_same_schedule():
         ({"prediction_type": "flow"}, "prediction_type named `flow`"),
         ({"timestep_spacing": "even"}, "timestep_spacing named `even`"),
         ({"thresholding": True}, "thresholding"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "rectified flow"),
         ({"trained_betas": [0.1], "num_train_timesteps": 1000}, "1 trained_betas"),
     ],
 )

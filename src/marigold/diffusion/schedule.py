@@ -71,6 +71,8 @@ class Schedule:
             options, "prediction_type", [kind.value for kind in Output if kind is not Output.FLOW], "epsilon"
         )
         spacing = _choice(options, "timestep_spacing", _SPACINGS, "leading")
+        if (kind := str(config.get("_class_name", ""))).startswith("FlowMatch"):
+            raise ConfigError(f"scheduler: `{kind}` is that of a rectified flow; use a Stable Diffusion 1.x or 2.x one")
         if options.get("thresholding"):
             raise ConfigError("scheduler: `thresholding` is made for pixels, not for latents; set it to false")
         product = alphas_cumprod(options)
