@@ -26,8 +26,12 @@ def expose(linear: Tensor, key: Tensor, highlights: Tensor, stops: Tensor) -> Te
 
 
 def balance(light: Tensor, amount: Tensor, cast_red: Tensor, cast_blue: Tensor) -> Tensor:
-    """White balance of light [B, 3, H, W]: towards a grey mean by `amount`, then off by a cast in log units."""
-    mean = light.clamp(max=1).mean((2, 3), keepdim=True).clamp(min=1e-6)
+    """White balance of light [B, 3, H, W]: the lamp's estimated colour removed by `amount`, then a cast in log units.
+
+    The estimate is the fourth-power mean, which leans towards bright surfaces (Finlayson and Trezzi 2004).
+    """
+    small = F.adaptive_avg_pool2d(light, 48).clamp(0, 2)
+    mean = small.square().square().mean((2, 3), keepdim=True).clamp(min=1e-12) ** 0.25
     grey = mean.mean(1, keepdim=True)
     cast = torch.cat([cast_red, -(cast_red + cast_blue) / 2, cast_blue], 1)
     return light * ((grey / mean).clamp(0.25, 4) ** amount * cast.exp())
@@ -54,11 +58,30 @@ def shoulder(light: Tensor, white: Tensor) -> Tensor:
     return (light * (1 + light / (white * white)) / (1 + light)).clamp(max=1)
 
 
-def develop(encoded: Tensor, contrast: Tensor, black: Tensor, saturation: Tensor) -> Tensor:
-    """Encoded picture [B, 3, H, W] with an S-curve (contrast -0.5 to 0.9), lifted or crushed blacks, and saturation."""
-    curved = encoded + contrast * encoded * (1 - encoded) * (2 * encoded - 1)
+def develop(encoded: Tensor, contrast: Tensor, levels: Tensor, black: Tensor, saturation: Tensor) -> Tensor:
+    """Encoded picture [B, 3, H, W] after levels, an S-curve, a black point and saturation.
+
+    `levels` is how far the 1st and 99th percentile go to 0.03 and 0.95; `contrast` lies in -0.5 to 0.9; `black` is added
+    to the darkest values.
+    """
+    low, high = _range(encoded)
+    target_low, target_high = (
+        torch.lerp(low, low.clamp(max=0.03), levels),
+        torch.lerp(high, high.clamp(min=0.95), levels),
+    )
+    gain = ((target_high - target_low) / (high - low).clamp(min=0.05)).clamp(max=2.5)
+    middle = (encoded - (low + high) / 2) * gain + (target_low + target_high) / 2
+    stretched = middle.clamp(0, 1)
+    curved = stretched + contrast * stretched * (1 - stretched) * (2 * stretched - 1)
     lifted = black + (1 - black) * curved
     return torch.lerp(luminance(lifted).expand_as(lifted), lifted, saturation)
+
+
+def _range(encoded: Tensor) -> tuple[Tensor, Tensor]:
+    """The 1st and 99th percentile [B, 1, 1, 1] of the brightness of pictures [B, 3, H, W]."""
+    ordered = F.adaptive_avg_pool2d(luminance(encoded), 64).flatten(1).sort(1).values
+    count = ordered.shape[1]
+    return ordered[:, count // 100].view(-1, 1, 1, 1), ordered[:, -1 - count // 100].view(-1, 1, 1, 1)
 
 
 def _normal(bits: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ _CHROMA = (
 def compress(picture: Tensor, quality: Tensor) -> Tensor:
     """The picture [B, 3, H, W] in 0 to 1 as it comes back from a JPEG file, in steps of 1/255.
 
-    `quality` [B, 1, 1, 1] is that of libjpeg, 1 to 100, with chroma at half size; above 100 nothing but rounding is lost.
+    `quality` [B, 1, 1, 1] is that of libjpeg, 1 to 100, with chroma at half size; above 100 only rounding is left.
     """
     height, width = picture.shape[-2:]
     padded = F.pad(picture, (0, -width % 16, 0, -height % 16), mode="replicate") * 255

@@ -12,7 +12,8 @@ def defocus(light: Tensor, depth: Tensor, aperture: Tensor, focus: Tensor) -> Te
     """Depth of field: light [B, 3, H, W] focused at the `focus` quantile of `depth` [B, 1, H, W] (m).
 
     `aperture` is the lens diameter (m). The image is split into layers by signed blur, two behind and two before the
-    focal plane; each is blurred and laid over those behind it, so that blurred foregrounds spill and backgrounds do not.
+    focal plane; each is blurred and laid over those behind it, so that blurred foregrounds spill over sharp
+    backgrounds and not the other way round.
     """
     if _off(aperture):
         return light
@@ -50,7 +51,7 @@ def bloom(light: Tensor, amount: Tensor) -> Tensor:
 
 
 def lens(light: Tensor, blur: Tensor, fringe: Tensor, vignette: Tensor) -> Tensor:
-    """Light [B, 3, H, W] blurred by a Gaussian of `blur` pixels, red and blue magnified by 1 +- `fringe`, dimmer corners.
+    """Light [B, 3, H, W] blurred by a Gaussian of `blur` pixels, red and blue magnified by 1 +- `fringe`, dimmed.
 
     `vignette` is the share of light that the corners lose.
     """
@@ -66,7 +67,7 @@ def sharpen(encoded: Tensor, amount: Tensor) -> Tensor:
 
 
 def gaussian(x: Tensor, deviation: Tensor) -> Tensor:
-    """Gaussian blur of [B, C, H, W] by `deviation` [B, 1, 1, 1] (px) as two matrix products, normalised at the borders."""
+    """Gaussian blur of [B, C, H, W] by `deviation` [B, 1, 1, 1] (px), as two matrix products."""
     rows, columns = (_smoothing(n, deviation) for n in x.shape[-2:])
     return rows @ x @ columns.transpose(-1, -2)
 
