@@ -61,8 +61,8 @@ def shoulder(light: Tensor, white: Tensor) -> Tensor:
 def develop(encoded: Tensor, contrast: Tensor, levels: Tensor, black: Tensor, saturation: Tensor) -> Tensor:
     """Encoded picture [B, 3, H, W] after levels, an S-curve, a black point and saturation.
 
-    `levels` is how far the 1st and 99th percentile go to 0.03 and 0.95; `contrast` lies in -0.5 to 0.9; `black` is added
-    to the darkest values.
+    `levels` is how far the 1st and 99th percentile go to 0.03 and 0.95; `contrast` lies in -0.5 to 0.9; `black` is
+    added to the darkest values.
     """
     low, high = _range(encoded)
     target_low, target_high = (

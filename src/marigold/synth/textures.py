@@ -79,8 +79,8 @@ def paint(pattern: Pattern, columns: Tensor) -> Tensor:
 
 
 def _age(spot: Spot, look: Look) -> tuple[Tensor, Tensor]:
-    """Albedo [3, N] and gloss [N] with uneven tone, a drift of hue, and dirt, all from two octaves of one noise."""
-    drift, _ = octaves(spot.point, spot[layout.VARY_PERIOD], spot.footprint, spot.seed + 101, 2)
+    """Albedo [3, N] and gloss [N] with uneven tone, a drift of hue, and dirt, all from three octaves of one noise."""
+    drift, _ = octaves(spot.point, spot[layout.VARY_PERIOD], spot.footprint, spot.seed + 101, 3, 0.6)
     tone, hue = drift * spot[layout.VARY], drift * spot[layout.HUE]
     gain = 1 + torch.stack([tone + hue, tone, tone - hue])
     # The noise rarely leaves +-0.7, so a share of 0 is clean and a share of 1 is covered.

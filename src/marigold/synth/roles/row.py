@@ -45,8 +45,8 @@ def row(
     """
     b = b or scaled(a, dice.between(0.7, 1.3))
     c = c or scaled(a, dice.between(0.5, 1.4))
-    vary = dice.between(0.02, 0.12) if vary is None else vary
-    dirt = max(dice.between(-0.3, 0.45), 0.0) if dirt is None else dirt
+    vary = dice.between(0.05, 0.25) if vary is None else vary
+    dirt = max(dice.between(-0.2, 0.6), 0.0) if dirt is None else dirt
     hue = vary * dice.between(-0.3, 0.3)
     where = (period, aspect, angle, *stretch)
     how = (gain, contrast, warp, *numbers)
