@@ -67,9 +67,7 @@ class Schedule:
         A missing key has the default of diffusers' DDIMScheduler.
         """
         options = {**config, **_CONSISTENCY.get(config.get("_class_name", ""), {})}
-        output = _choice(
-            options, "prediction_type", [kind.value for kind in Output if kind is not Output.FLOW], "epsilon"
-        )
+        output = _choice(options, "prediction_type", ("epsilon", "sample", "v_prediction"), "epsilon")
         spacing = _choice(options, "timestep_spacing", _SPACINGS, "leading")
         if (kind := str(config.get("_class_name", ""))).startswith("FlowMatch"):
             raise ConfigError(f"scheduler: `{kind}` is that of a rectified flow; use a Stable Diffusion 1.x or 2.x one")
