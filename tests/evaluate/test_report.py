@@ -31,8 +31,8 @@ def test_arrows_point_to_the_better_side():
     assert "".join(map(direction, metrics)) == "↓↑↑↑↓"
 
 
-def test_the_settings_are_one_line():
-    assert settings({"steps": 4, "seed": 0}) == "steps: 4; seed: 0"
+def test_every_setting_has_its_line():
+    assert settings({"steps": 4, "seed": 0}) == "steps: 4\nseed: 0"
 
 
 def test_the_json_holds_protocol_means_and_every_sample(tmp_path):

@@ -59,8 +59,8 @@ def run(options: Options) -> int:
     from marigold.measure.alignment import Protocol
 
     _check(options)
-    dataset, root, card = _dataset(options)
     estimator, device = _estimator(options)
+    dataset, root, card = _dataset(options, estimator.modality.needs)
     _check_fields(options, estimator, card)
     split = options.split or _only_split(options.dataset, card)
     keys = list(dataset.scan(root, split)[: options.count or None])
@@ -96,7 +96,7 @@ def _check(options: Options) -> None:
             raise ConfigError(f"{name} {value}: must be at least {least}")
 
 
-def _dataset(options: Options) -> "tuple[Dataset, Path, DatasetCard]":
+def _dataset(options: Options, fields: tuple[str, ...]) -> "tuple[Dataset, Path, DatasetCard]":
     """The data set, where it lies, and its label."""
     from marigold.core.errors import DataError
     from marigold.core.find import implementation
@@ -105,7 +105,7 @@ def _dataset(options: Options) -> "tuple[Dataset, Path, DatasetCard]":
 
     folder = Path(options.dataset)
     if folder.is_dir():
-        return Folder(), folder, read_card(folder)
+        return Folder(fields), folder, read_card(folder)
     if "/" in options.dataset:
         raise DataError(f"{folder}: no such folder; give one that `marigold synth` wrote, or the name of a data set")
     dataset = implementation(Dataset, options.dataset)()

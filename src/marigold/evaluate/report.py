@@ -36,8 +36,8 @@ def direction(metric: str) -> str:
 
 
 def settings(facts: dict[str, Any]) -> str:
-    """The protocol below a table, one line."""
-    return "; ".join(f"{name}: {value}" for name, value in facts.items())
+    """The protocol below a table, one line for each fact."""
+    return "\n".join(f"{name}: {value}" for name, value in facts.items())
 
 
 def write(path: Path, scores: Scores, facts: dict[str, Any]) -> None:
