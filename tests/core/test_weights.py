@@ -99,7 +99,7 @@ def test_a_pickle_under_another_name_is_no_safetensors(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e5m2])
 def test_weights_that_are_not_finite_are_refused_by_file_and_name(tmp_path, bad, kind):
     bias = torch.zeros(4, dtype=kind)
     bias[2] = bad

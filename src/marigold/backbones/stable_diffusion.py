@@ -36,8 +36,8 @@ class StableDiffusion(Backbone):
 
     def __init__(
         self,
-        unet: nn.Module,
-        vae: nn.Module,
+        unet: Any,
+        vae: Any,
         schedule: Schedule,
         prompt: Tensor,
         *,
@@ -45,8 +45,8 @@ class StableDiffusion(Backbone):
         text: TextFiles | None = None,
     ) -> None:
         super().__init__()
-        self.unet: Any = unet
-        self.vae: Any = vae
+        self.unet = unet
+        self.vae = vae
         self.schedule = schedule
         self.register_buffer("prompt", prompt)
         self.prompt_padded = prompt_padded
