@@ -53,9 +53,19 @@ def test_a_painter_that_is_right_scores_perfectly():
 
 def test_the_table_holds_the_answers_that_never_saw_the_photo():
     scores = run(red, name="red")
-    assert list(scores.methods) == ["red", "affine in the row", "constant"]
+    assert list(scores.methods) == ["red", "truth as painted", "affine in the row", "constant"]
     assert scores.means("affine in the row")["rmse"] > 1
     assert scores.means("affine in the row")["rmse"] <= scores.means("constant")["rmse"]
+
+
+def test_a_painter_without_error_scores_like_the_painted_truth():
+    def perfect(image: Tensor) -> Tensor:
+        samples = [Sample("", one, {"depth": one[:1]}, {"depth": one[:1] > 0}) for one in image]
+        return torch.cat([Depth().decode(Depth().encode(sample)[0][None]) for sample in samples])
+
+    scores = run(perfect)
+    assert scores.means() == pytest.approx(scores.means("truth as painted"), rel=1e-4)
+    assert scores.means()["abs_rel"] > 0
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5, 8])

@@ -20,13 +20,16 @@ from marigold.predict.frame import Frame
 Paint = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
 
+PAINTED_TRUTH = "truth as painted"
+"""The method that encodes the truth as pictures and decodes them again: the best that any painter can score."""
+
 
 @dataclass(frozen=True)
 class Scores:
     """What an evaluation found."""
 
     methods: dict[str, dict[str, Tally]]
-    """For every method its metrics: the estimator first, then the trivial answers."""
+    """For every method its metrics: the estimator first, then the truth as painted, then the trivial answers."""
     rows: list[dict[str, float | str]] = field(default_factory=list)
     """The estimator's metrics on every sample, with the sample's `key`."""
 
@@ -49,7 +52,7 @@ def evaluate(
     device: str = "cpu",
     progress: bool = True,
 ) -> Scores:
-    """Scores what `paint` makes of every photo, and the modality's baselines, against the truth.
+    """Scores what `paint` makes of every photo, beside the truth as painted and the modality's baselines.
 
     Samples are read `batch` at a time, which must then be of one size; scores do not depend on it. Raises `DataError`
     for a sample without valid truth.
@@ -62,7 +65,8 @@ def evaluate(
             sample = dataset.read_many(root, chosen, device)
             values = paint(sample.image)
             for answer, one in zip(values, unstack(sample, chosen), strict=True):
-                answers = {name: answer, **modality.baselines(one)}
+                painted = modality.decode(modality.encode(one)[0][None])[0]
+                answers = {name: answer, PAINTED_TRUTH: painted, **modality.baselines(one)}
                 scored = {method: modality.score(found, one, protocol) for method, found in answers.items()}
                 methods = {method: merge([methods.get(method, {}), tallies]) for method, tallies in scored.items()}
                 rows.append({"key": one.key, **{metric: tally.mean for metric, tally in scored[name].items()}})
