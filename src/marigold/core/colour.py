@@ -1,6 +1,6 @@
 """Colour: sRGB and linear light, tone mapping for display, colour maps."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -61,14 +61,15 @@ def colormap(values: np.ndarray, name: str = "Spectral") -> np.ndarray:
 
     if name not in colormaps:
         raise UnknownNameError(unknown("colour map", name, list(colormaps)))
-    finite = np.nan_to_num(np.asarray(values, dtype=np.float64), nan=0.0, posinf=1.0, neginf=0.0)
-    colours = colormaps[name](finite.clip(0, 1))[..., :3]
-    pixels = np.rint(colours * 255).astype(np.uint8)
-    pixels[np.isnan(values)] = NEUTRAL_GREY
-    return pixels
+    size = colormaps[name].N
+    grey = np.full((1, 3), NEUTRAL_GREY, np.uint8)
+    table = np.concatenate([np.rint(colormaps[name](np.arange(size))[:, :3] * 255).astype(np.uint8), grey])
+    level = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1) * size
+    level = np.where(np.isnan(values), size, np.minimum(level, size - 1))
+    return np.take(table, level.astype(np.intp), axis=0)
 
 
-def _library(values: Tensor | np.ndarray):
+def _library(values: Tensor | np.ndarray) -> Any:
     return torch if isinstance(values, Tensor) else np
 
 

@@ -29,6 +29,7 @@ MIN_SIDE = 8
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 _ORIENTATION = 0x0112
 _PNG_COMPRESSION = 3
+_WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
 
 
 def read_image(path: str | Path) -> Tensor:
@@ -47,7 +48,7 @@ def read_image(path: str | Path) -> Tensor:
         except Exception as error:  # decoders meet hostile bytes with errors of every type
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ImageError(f"{path}: damaged or cut short ({reason}); copy or download it again") from error
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return _as_tensor(array)
 
 
 def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
@@ -68,7 +69,7 @@ def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
         array = _from_array((tensor.float() if tensor.is_floating_point() else tensor).numpy())
     else:
         raise ImageError(f"a {type(image).__name__} is no photo; give a path, a PIL image, a NumPy array or a tensor")
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return _as_tensor(array)
 
 
 def write_npy(path: str | Path, values: np.ndarray) -> None:
@@ -84,7 +85,8 @@ def write_png8(path: str | Path, picture: np.ndarray) -> None:
 
 def write_png16(path: str | Path, values: np.ndarray) -> None:
     """Writes values [H, W] in 0 to 1 as 16-bit grey, rounded; what lies outside is clipped."""
-    _write_png(path, np.rint(np.clip(values, 0, 1).astype(np.float64) * 65535).astype(np.uint16))
+    levels = np.clip(values, 0, 1) * 65535
+    _write_png(path, np.rint(levels, out=levels).astype(np.uint16))
 
 
 def _write_png(path: str | Path, picture: np.ndarray) -> None:
@@ -110,7 +112,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _decode(file: BinaryIO) -> np.ndarray:
-    """The picture in a file, upright: [H, W, 3] float32, 0 to 1."""
+    """The picture in a file, upright: [H, W, 3]; uint8, uint16, or float32 in 0 to 1."""
     tiff = deep_images.tiff_header(file)
     if tiff is not None:
         _check_size(tiff.width, tiff.height)
@@ -139,7 +141,7 @@ def _too_large() -> str:
 
 
 def _from_pillow(image: PIL.Image.Image) -> np.ndarray:
-    """Any mode of Pillow as [H, W, 3] float32, 0 to 1, not yet upright."""
+    """Any mode of Pillow as [H, W, 3], not yet upright."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16") or image.mode == "F":
         return _from_array(np.asarray(image))
@@ -172,21 +174,23 @@ def _to_srgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
-    """Samples [H, W] or [H, W, C], C = 1, 2 (grey, alpha), 3 or 4 (with alpha), as [H, W, 3] float32, 0 to 1."""
+    """Samples [H, W] or [H, W, C], C = 1, 2 (grey and alpha), 3 or 4, as [H, W, 3] uint8, uint16 or float32."""
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or not 1 <= array.shape[-1] <= 4:
         raise ImageError(f"an array of shape {list(array.shape)} is no photo; give [H, W] or [H, W, 3]")
     _check_size(array.shape[1], array.shape[0])
-    array = _unit_range(array)
+    array = _of_known_range(array)
     if array.shape[-1] in (2, 4):
-        alpha = array[..., -1:]
-        array = array[..., :-1] * alpha + (1 - alpha)
+        samples = array.astype(np.float32) / _WHITE.get(array.dtype, np.float32(1))
+        alpha = samples[..., -1:]
+        array = samples[..., :-1] * alpha + (1 - alpha)
     return array if array.shape[-1] == 3 else np.repeat(array, 3, axis=2)
 
 
-def _unit_range(array: np.ndarray) -> np.ndarray:
-    if array.dtype in (np.uint8, np.uint16):
-        return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+def _of_known_range(array: np.ndarray) -> np.ndarray:
+    """Samples whose white is known: uint8, uint16, or float32 in 0 to 1."""
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype == bool:
         return array.astype(np.float32)
     if array.dtype.kind != "f":
@@ -194,6 +198,12 @@ def _unit_range(array: np.ndarray) -> np.ndarray:
     if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
         raise ImageError("float samples outside 0 to 1; scale them first (8-bit values: divide by 255)")
     return array.astype(np.float32)
+
+
+def _as_tensor(array: np.ndarray) -> Tensor:
+    """[H, W, 3] uint8, uint16 or float32 as a tensor [3, H, W] float32, 0 to 1, with memory of its own."""
+    channels_first = torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
+    return channels_first.float().div_(float(_WHITE.get(array.dtype, 1)))
 
 
 def _orientation(image: PIL.Image.Image) -> int:
@@ -209,4 +219,4 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
         array = array.swapaxes(0, 1)
     rows = orientation in (3, 4, 7, 8)
     columns = orientation in (2, 3, 6, 7)
-    return array[:: -1 if rows else 1, :: -1 if columns else 1].copy()
+    return array[:: -1 if rows else 1, :: -1 if columns else 1]
