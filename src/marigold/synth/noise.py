@@ -64,13 +64,19 @@ def simplex(point: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
     inset = torch.arange(4, device=point.device)[:, None, None] * (1 / 6)
     ray = offset - steps.float() + inset
     # A random linear ramp from each corner under a kernel that vanishes at distance sqrt(1/2).
-    ramp = three_bytes(lattice_bits(*(base.int() + steps).unbind(1), seed)).mul_(140).sub_(70)
+    ramp = three_bytes(_lattice(base.int() + steps, seed)).mul_(140).sub_(70)
     reach = (0.5 - _dot(ray, ray)).clamp_(min=0)
     height = _dot(ramp, ray)
     square = reach * reach
     kernel, bend = square * square, 8 * square * reach * height
     gradient = kernel.unsqueeze(1) * ramp - bend.unsqueeze(1) * ray
     return (kernel * height).sum(0), gradient.sum(0)
+
+
+def _lattice(point: Tensor, seed: Tensor) -> Tensor:
+    """Hashes [..., N] of lattice points [..., 3, N]."""
+    i, j, k = point.unbind(-2)
+    return lattice_bits(i, j, k, seed)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
@@ -96,12 +102,12 @@ def cells(point: Tensor, seed: Tensor) -> Cells:
     steps = (corner[:, None, None] >> torch.arange(3, device=point.device, dtype=torch.int32)[:, None]) & 1
     # Centres stray up to 0.35 from the middle: the eight cells around a point nearly always hold the nearest two.
     offset = point - base - 0.15
-    jitter = three_bytes(lattice_bits(*(base.int() + steps).unbind(1), seed)).mul_(0.7)
+    jitter = three_bytes(_lattice(base.int() + steps, seed)).mul_(0.7)
     ray = offset - steps.float() - jitter
     # The bits of a positive float order like the float, so the last three of them can carry the corner.
     nearest, second = _two_smallest((_dot(ray, ray).view(torch.int32) & ~7) | corner[:, None])
     own = (nearest >> torch.arange(3, device=point.device, dtype=torch.int32)[:, None]) & 1
-    bits = lattice_bits(*(base.int() + own).unbind(0), seed)
+    bits = _lattice(base.int() + own, seed)
     away = offset - own.float() - three_bytes(bits).mul_(0.7)
     root, border = (d.view(torch.float32).sqrt() for d in (nearest, second))
     return Cells(root, border - root, bits, away)

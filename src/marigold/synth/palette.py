@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+Choice = TypeVar("Choice")
 
 Colour = tuple[float, float, float]
 """Linear reflectance."""
@@ -46,11 +48,11 @@ class Dice:
         """True with this probability."""
         return self.unit() < probability
 
-    def pick(self, *choices):
+    def pick(self, *choices: Choice) -> Choice:
         """One of the choices, each as likely as the others."""
         return choices[int(self.unit() * len(choices))]
 
-    def weighted(self, choices: Sequence[tuple[float, object]]):
+    def weighted(self, choices: Sequence[tuple[float, Choice]]) -> Choice:
         """The second part of one of the pairs, as likely as its first part says."""
         at = self.unit() * sum(weight for weight, _ in choices)
         for weight, value in choices:

@@ -41,8 +41,7 @@ def weave(spot: Spot) -> Look:
     none = torch.zeros_like(pitch)
     streak = byte(cell_bits(weft, none, spot.seed), 0) + byte(cell_bits(none, warp, spot.seed), 1) - 1
     amount = 0.5 + streak * spot[layout.P0] * fade(pitch, spot.footprint) + worn * spot[layout.CONTRAST]
-    look = _woven(spot, face, blend(a, b, amount))
-    return Look(look.albedo, look.rough, look.slope + slope * 0.15)
+    return _woven(spot, face, blend(a, b, amount), slope * 0.15)
 
 
 def dots(spot: Spot) -> Look:
@@ -82,8 +81,8 @@ def _cloth(spot: Spot) -> tuple[Plane, Tensor, Tensor, Tensor]:
     return flat(spot), a, b, c
 
 
-def _woven(spot: Spot, face: Plane, albedo: Tensor) -> Look:
-    """A coloured cloth with the relief of its threads where they can be seen."""
+def _woven(spot: Spot, face: Plane, albedo: Tensor, folds: Tensor | float = 0.0) -> Look:
+    """A coloured cloth with the relief of its threads, where they can be seen, on that of its folds [3, N]."""
     seen = fade(_THREAD, spot.footprint)
     rise_u, rise_v = (torch.cos(x * (6.2831853 / _THREAD)) * seen for x in (face.u, face.v))
-    return Look(albedo * (1 + 0.1 * rise_u * rise_v), 0.5 + 0.3 * rise_u, face.lift(rise_u, rise_v))
+    return Look(albedo * (1 + 0.1 * rise_u * rise_v), 0.5 + 0.3 * rise_u, face.lift(rise_u, rise_v) + folds)

@@ -20,23 +20,21 @@ def scenery(spot: Spot) -> Look:
         ridge, _ = octaves(profile, torch.full_like(u, 0.8), width, spot.seed + 2 + layer, 2)
         height = low + (byte(bits, layer) - 0.5) * 0.4 + ridge * 0.3
         albedo = blend(albedo, spot.colour(colour) * (1 + rough), (height - v) / width.clamp(min=0.01) + 0.5)
-    return Look(albedo, glow=albedo)
+    return _seen(spot, albedo, (0.2, 0.2, 0.2, 0.4))
 
 
 def blocks(spot: Spot) -> Look:
     """An abstract print: four colours in rectangles of uneven sizes. P0: rectangles across."""
-    u, v, width, _ = _frame(spot)
+    u, v, _, _ = _frame(spot)
     count = spot[layout.P0]
     uneven_u, uneven_v = u + 0.08 * torch.sin(u * 9), v + 0.08 * torch.sin(v * 7 + 1)
     row = torch.floor(uneven_v * count)
     column = torch.floor(uneven_u * count + byte(cell_bits(row, row, spot.seed), 0))
     pick = byte(cell_bits(row, column, spot.seed), 0)
-    albedo, mean = spot.colour(layout.COLOUR_A), spot.colour(layout.COLOUR_A)
+    albedo = spot.colour(layout.COLOUR_A)
     for colour, share in ((layout.COLOUR_B, 0.55), (layout.COLOUR_C, 0.35), (layout.COLOUR_D, 0.12)):
         albedo = blend(albedo, spot.colour(colour), (pick < share).float())
-        mean = torch.lerp(mean, spot.colour(colour), share)
-    albedo = torch.lerp(mean, albedo, fade(0.7 / count, width))
-    return Look(albedo, glow=albedo)
+    return _seen(spot, albedo, (0.45, 0.2, 0.23, 0.12), 0.7 / count)
 
 
 def lettering(spot: Spot) -> Look:
@@ -54,8 +52,7 @@ def lettering(spot: Spot) -> Look:
     low = -0.45 + 0.2 * low
     frame = band(u, -0.4, right * 0.5 - 0.1, width) * band(v, low, low + 0.35, width)
     rough, _ = _brush(spot, u, v, width, 0.15)
-    albedo = blend(albedo, box * (1 + rough), frame)
-    return Look(albedo, glow=albedo)
+    return _seen(spot, blend(albedo, box * (1 + rough), frame), (0.65, 0.15, 0.05, 0.15))
 
 
 def portrait(spot: Spot) -> Look:
@@ -71,6 +68,16 @@ def portrait(spot: Spot) -> Look:
         radius = (((u - stray) / wide).square() + ((v - at) / high).square()).sqrt()
         shaded = spot.colour(colour) * (1 + rough * 0.6 + 0.8 * (v - at - u + stray))
         albedo = blend(albedo, shaded, (1 - radius) / (width / wide + 0.05) + 0.5)
+    return _seen(spot, albedo, (0.57, 0.27, 0.11, 0.05))
+
+
+def _seen(spot: Spot, albedo: Tensor, shares: tuple[float, float, float, float], period: Tensor | float = 1.0) -> Look:
+    """A print that melts into its colours by their shares where `period` (in pictures) is too small to see.
+
+    A print that glows does so in its colours.
+    """
+    mean = torch.stack([colour * share for colour, share in zip(spot.palette(), shares, strict=True)]).sum(0)
+    albedo = torch.lerp(mean, albedo, fade(period, spot.footprint / spot[layout.PERIOD]))
     return Look(albedo, glow=albedo)
 
 
