@@ -7,7 +7,9 @@ sends back (irradiance over pi), so that a value of 1 times an albedo is a pixel
 import torch
 from torch import Tensor
 
-from marigold.synth.hashing import lattice_bits, unit
+from marigold.synth.hashing import lattice_bits
+from marigold.synth.hashing import unit as fraction
+from marigold.synth.vectors import dot, length, unit
 
 LIGHTS = 3
 # A light row. Directional lights: unit direction towards the light, and the tangent of the light's angular radius in
@@ -34,7 +36,7 @@ def dome(row: Tensor, direction: Tensor) -> Tensor:
     rise = _column(row, RISE)
     lift = y.abs().clamp_min(1e-4) ** rise
     pole = torch.where(y > 0, _column(row, ZENITH), _column(row, NADIR))
-    lobe = (_column(row, LOBE_TO) * direction).sum(1, keepdim=True).clamp_min(1e-4) ** _column(row, LOBE_POWER)
+    lobe = dot(_column(row, LOBE_TO), direction, 1).clamp_min(1e-4) ** _column(row, LOBE_POWER)
     horizon = _column(row, HORIZON)
     return horizon + (pole - horizon) * lift + _column(row, LOBE) * lobe
 
@@ -45,7 +47,7 @@ def ambient(row: Tensor, normal: Tensor) -> Tensor:
     horizon, power = _column(row, HORIZON), _column(row, LOBE_POWER)
     above = torch.lerp(horizon, _column(row, ZENITH), 0.62)
     below = torch.lerp(horizon, _column(row, NADIR), 0.62)
-    facing = (_column(row, LOBE_TO) * normal).sum(1, keepdim=True)
+    facing = dot(_column(row, LOBE_TO), normal, 1)
     lobe = (0.5 + 0.5 * facing).square() * (2 / (power + 2))
     return torch.lerp(below, above, up * up * (3 - 2 * up)) + _column(row, LOBE) * lobe
 
@@ -81,14 +83,13 @@ def incoming(light: Tensor, point: Tensor, jitter: Tensor) -> tuple[Tensor, Tens
     disc = u[:, :1] * (sideways * jitter[:, :1] + upwards * jitter[:, 1:])
     to_area = place + u * jitter[:, :1] + v * jitter[:, 1:] - point
     offset = torch.where(directional, (place + disc) * 1e3, to_area)
-    distance = torch.linalg.vector_norm(offset, dim=1, keepdim=True).clamp_min(1e-4)
+    distance = length(offset, 1).clamp_min(1e-4)
     direction = offset / distance
     facing = torch.linalg.cross(u, v, dim=1)
-    facing = facing / torch.linalg.vector_norm(facing, dim=1, keepdim=True).clamp_min(1e-9)
-    shining = -(facing * direction).sum(1, keepdim=True)
+    shining = -dot(unit(facing, 1), direction, 1)
     one_sided = _column(light, slice(ONE_SIDED, ONE_SIDED + 1)) > 0
     shining = torch.where(one_sided, shining.clamp_min(0), 1.0)
-    size = (u.square() + v.square()).sum(1, keepdim=True)
+    size = dot(u, u, 1) + dot(v, v, 1)
     strength = torch.where(directional, 1.0, shining / (distance * distance + size + 0.01))
     return direction, distance, strength
 
@@ -107,12 +108,10 @@ def glossy(normal: Tensor, view: Tensor, light: Tensor, roughness: Tensor, base:
 
     Unit vectors [B, 3, M] away from the surface; `roughness` [B, 1, M]; `base` [B, 3, M] reflectance head-on.
     """
-    half = view + light
-    half = half / torch.linalg.vector_norm(half, dim=1, keepdim=True).clamp_min(1e-6)
+    half = unit(view + light, 1)
     alpha = roughness.square().clamp_min(2e-3)
     n_h, n_v, n_l, v_h = (
-        (a * b).sum(1, keepdim=True).clamp_min(1e-4)
-        for a, b in ((normal, half), (normal, view), (normal, light), (view, half))
+        dot(a, b, 1).clamp_min(1e-4) for a, b in ((normal, half), (normal, view), (normal, light), (view, half))
     )
     spread = (n_h * n_h) * (alpha * alpha - 1) + 1
     lobe = alpha * alpha / (spread * spread)
@@ -124,7 +123,7 @@ def glossy(normal: Tensor, view: Tensor, light: Tensor, roughness: Tensor, base:
 
 def mirror_share(normal: Tensor, view: Tensor, roughness: Tensor, base: Tensor) -> Tensor:
     """The part [B, 3, M] of the surroundings that a glossy surface reflects (Karis 2014's mobile fit)."""
-    n_v = (normal * view).sum(1, keepdim=True).clamp(0, 1)
+    n_v = dot(normal, view, 1).clamp(0, 1)
     a = 1 - roughness
     b = torch.minimum(a * a, torch.exp2(-9.28 * n_v)) * a + (0.0425 - 0.0275 * roughness)
     scale = -1.04 * b + 1.04 - 0.572 * roughness
@@ -146,7 +145,7 @@ def _value(x: Tensor, y: Tensor, seed: Tensor) -> Tensor:
     u, v = x - i, y - j
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
     i, j = i.int(), j.int()
-    corners = [unit(lattice_bits(i + a, j + b, seed, seed)) for b in (0, 1) for a in (0, 1)]
+    corners = [fraction(lattice_bits(i + a, j + b, seed, seed)) for b in (0, 1) for a in (0, 1)]
     low, high = torch.lerp(corners[0], corners[1], u), torch.lerp(corners[2], corners[3], u)
     return torch.lerp(low, high, v)
 

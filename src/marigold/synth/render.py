@@ -6,16 +6,19 @@ The picture obeys image = albedo * shading + residual in linear light, before th
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core.sample import Sample
-from marigold.synth import camera, lights, scene, surface, terrain, textures, trace
+from marigold.synth import camera, layout, lights, scene, surface, terrain, textures, trace
 from marigold.synth.hashing import hash_unit
 from marigold.synth.lights import LIGHTS
 from marigold.synth.scene import FAMILIES, Scene
 from marigold.synth.shapes import MISS
 from marigold.synth.trace import TILE, from_tiles, to_tiles
+from marigold.synth.vectors import dot, unit
+
+RANGE = 100.0
+"""How far, in metres, things cast shadows."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,11 @@ def _surfaces(
     local_point = torch.where(ground, point, hits.local_point)
     local_normal = torch.where(ground, slope, hits.local_normal)
     material = torch.where(ground[:, 0], _flat(soil)[:, 0], hits.material)
-    length = torch.linalg.vector_norm(flat_ray, dim=-1)
-    cosine = ((flat_ray * normal).sum(-1).abs() / length).clamp_min(0.08)
+    cosine = dot(unit(flat_ray, -1), normal, -1)[:, 0].abs().clamp_min(0.08)
     pixel = (2 * scene.tangent / wide)[owner]
     rows = scene.rows.flatten(0, 1)[owner * scene.rows.shape[1] + material]
     look = textures.evaluate(rows, local_point, local_normal, t * pixel / cosine.sqrt())
-    bumped = F.normalize(local_normal + look.bump, dim=-1)
+    bumped = unit(local_normal + look.bump, -1)
     bumped = torch.where(ground, bumped, (bumped.unsqueeze(-2) @ hits.rotation).squeeze(-2))
 
     def picture(x: Tensor) -> Tensor:
@@ -172,21 +174,21 @@ def illuminate(scene: Scene, table: trace.Tables, frame: Frame) -> tuple[Tensor,
     batch, _, high, wide = frame.ray.shape
     shape = (batch, -1, high, wide)
     flat = {name: getattr(frame, name).flatten(2) for name in ("point", "normal", "shading_normal", "ray")}
-    view = -F.normalize(flat["ray"], dim=1)
+    view = -unit(flat["ray"], 1)
     normal = flat["shading_normal"]
     roughness, metal, albedo = (getattr(frame, name).flatten(2) for name in ("roughness", "metallicity", "albedo"))
     base = torch.lerp(torch.full_like(albedo, 0.04), albedo, metal)
     shadows = visibility(scene, table, frame)
-    open_sky = shadows[:, LIGHTS : LIGHTS + 1] * frame.sheltered.flatten(2)
-    diffuse = lights.ambient(scene.dome, normal) * open_sky + shadows[:, LIGHTS + 1 :] * frame.sheltered.flatten(2)
-    mirrored = 2 * (view * normal).sum(1, keepdim=True) * normal - view
+    open_sky = shadows[:, scene.slots : scene.slots + 1] * frame.sheltered.flatten(2)
+    diffuse = lights.ambient(scene.dome, normal) * open_sky + shadows[:, scene.slots + 1 :] * frame.sheltered.flatten(2)
+    mirrored = 2 * dot(view, normal, 1) * normal - view
     gloss = lights.mirror_share(normal, view, roughness, base) * open_sky * lights.dome(scene.dome, mirrored)
     still = torch.zeros(batch, 2, 1, device=normal.device)
-    for slot in range(LIGHTS):
+    for slot in range(scene.slots):
         light = scene.lights[:, slot]
         towards, _, strength = lights.incoming(light, flat["point"], still)
         colour = light[:, lights.COLOUR].unsqueeze(-1) * strength * shadows[:, slot : slot + 1]
-        cosine = (normal * towards).sum(1, keepdim=True).clamp_min(0)
+        cosine = dot(normal, towards, 1).clamp_min(0)
         diffuse = diffuse + colour * cosine
         gloss = gloss + colour * lights.glossy(normal, view, towards, roughness, base)
     shading = ((1 - metal) * diffuse).view(shape)
@@ -204,47 +206,39 @@ def _background(scene: Scene, ray: Tensor, hit: Tensor) -> Tensor:
     free = (~hit).flatten().nonzero()[:, 0]
     result = torch.zeros(batch * pixels, 3, device=ray.device)
     owner = free // pixels
-    direction = F.normalize(ray.transpose(1, 2).reshape(-1, 3)[free], dim=1)
+    direction = unit(ray.transpose(1, 2).reshape(-1, 3)[free], 1)
     result[free] = lights.sky(scene.sky[owner], direction.unsqueeze(-1))[..., 0]
     return result.view(batch, pixels, 3).transpose(1, 2)
 
 
 def _mean_colours(rows: Tensor) -> Tensor:
-    """The colour [B, M, 3] that each material has from so far away that its pattern melts."""
-    flat = rows.flatten(0, 1)
-    nowhere = torch.zeros_like(flat[:, :3])
-    upwards = nowhere.clone()
-    upwards[:, 1] = 1
-    distant = torch.full_like(flat[:, 0], 1e3)
-    return textures.evaluate(flat, nowhere, upwards, distant).albedo.unflatten(0, rows.shape[:2])
+    """Roughly the colour [B, M, 3] that each material has from far away."""
+    first, second = (rows[..., start : start + 3] for start in (layout.COLOUR_A, layout.COLOUR_B))
+    return torch.lerp(first, second, 0.4)
 
 
 def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Tensor:
-    """Per pixel [B, LIGHTS + 4, H * W]: each light's visible share, the ambient light's, and one bounce of colour."""
+    """Per pixel [B, slots + 4, H * W]: each light's visible share, the ambient light's, and one bounce of colour."""
     batch, _, high, wide = frame.ray.shape
     tiles = high * wide // TILE**2
     owner = torch.arange(batch, device=frame.t.device).repeat_interleave(tiles)
     points, normals = to_tiles(frame.point), to_tiles(frame.normal)
     hit = to_tiles(frame.hit)
     start = points + normals * (1e-3 + 2e-4 * to_tiles(frame.t))
-    centre, radius = _bounds(start, hit)
+    centre, half = _bounds(start, hit)
     group = (batch, tiles)
     found = []
-    for slot in range(LIGHTS):
+    for slot in range(scene.slots):
         light = scene.lights[owner, slot]
         jitter = 2 * _jitter(scene, high, wide, slot) - 1
         towards, distance, _ = lights.incoming(light, start, to_tiles(jitter))
-        reach = torch.where(light[:, lights.DIRECTIONAL] > 0, 60.0, 1.0)
-        place = light[:, lights.PLACE]
-        end = torch.where(light[:, lights.DIRECTIONAL, None] > 0, centre + 60 * place, place)
-        spread = radius + torch.where(
-            light[:, lights.DIRECTIONAL] > 0,
-            60 * light[:, 3],
-            torch.linalg.vector_norm(light[:, 3:9].view(-1, 2, 3), dim=-1).sum(-1),
-        )
-        used = (light[:, lights.USED] > 0) & hit.any(-1)[:, 0]
-        wanted = trace.swept(table, centre.view(*group, 3), spread.view(group), end.view(*group, 3)).flatten(0, 1)
-        wanted = wanted & used.unsqueeze(1)
+        directional = light[:, lights.DIRECTIONAL, None] > 0
+        place, u, v = light[:, lights.PLACE], light[:, lights.AXIS_U], light[:, lights.AXIS_V]
+        end = torch.where(directional, centre + RANGE * place, place)
+        end_half = torch.where(directional, half + RANGE * 1.5 * light[:, 3:4], u.abs() + v.abs())
+        lit = hit & (dot(towards, normals, 1) > 0) & (light[:, lights.USED].view(-1, 1, 1) > 0)
+        bounds = (x.view(*group, 3) for x in (centre, half, end, end_half))
+        wanted = trace.swept(table, *bounds).flatten(0, 1) & lit.any(-1)
         t, _ = trace.cast(table, owner, start, towards, wanted)
         found.append((t > torch.where(light[:, lights.DIRECTIONAL, None] > 0, MISS / 2, distance[:, 0])).float())
     # Ambient light: one ray over the cosine-weighted hemisphere, of limited length.
@@ -256,7 +250,7 @@ def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Tensor:
         sideways * (ring * angle.cos()) + upwards * (ring * angle.sin()) + normals * (1 - u[:, :1]).clamp_min(0).sqrt()
     )
     limit = scene.reach[owner]
-    wanted = trace.around(table, centre.view(*group, 3), (radius + limit).view(group)).flatten(0, 1)
+    wanted = trace.around(table, centre.view(*group, 3), (half + limit.unsqueeze(1)).view(*group, 3)).flatten(0, 1)
     t, index = trace.cast(table, owner, start, towards, wanted & hit.any(-1))
     below = _ground_below(scene, start, owner)
     floor = (below - start[:, 1]) / towards[:, 1].clamp_max(-1e-6)
@@ -284,13 +278,11 @@ def _ground_below(scene: Scene, point: Tensor, owner: Tensor) -> Tensor:
 
 
 def _bounds(point: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
-    """Spheres (centre [T, 3], radius [T]) around the hit points [T, 3, P] of each tile."""
+    """Boxes (centre and half size [T, 3]) around the hit points [T, 3, P] of each tile."""
     low = torch.where(hit, point, MISS).amin(-1)
     high = torch.where(hit, point, -MISS).amax(-1)
     some = hit.any(-1)
-    centre = torch.where(some, 0.5 * (low + high), 0.0)
-    radius = torch.where(some[:, 0], 0.5 * torch.linalg.vector_norm(high - low, dim=-1), 0.0)
-    return centre, radius
+    return torch.where(some, 0.5 * (low + high), 0.0), torch.where(some, 0.5 * (high - low), 0.0)
 
 
 def _jitter(scene: Scene, high: int, wide: int, purpose: int) -> Tensor:
@@ -309,14 +301,14 @@ def _jitter(scene: Scene, high: int, wide: int, purpose: int) -> Tensor:
 def smooth(values: Tensor, frame: Frame) -> Tensor:
     """Averages noisy per-pixel values [B, C, H, W] over a block of pixels that belong to the same surface."""
     weights = (0.5, 1.0, 1.0, 1.0, 0.5)
-    guide = torch.cat((frame.normal, (frame.normal * frame.point).sum(1, keepdim=True)), 1)
+    guide = torch.cat((frame.normal, dot(frame.normal, frame.point, 1)), 1)
     scale = 1 / (0.02 + 0.02 * frame.t)
     for axis in (-1, -2):
         total, weight = values, torch.ones_like(frame.t)
         for step in (-2, -1, 1, 2):
             moved = values.roll(step, axis)
             other = guide.roll(step, axis)
-            alike = (frame.normal * other[:, :3]).sum(1, keepdim=True)
+            alike = dot(frame.normal, other[:, :3], 1)
             apart = (other[:, 3:] - guide[:, 3:]).abs() * scale
             share = weights[step + 2] * ((alike - 0.8) * 5).clamp(0, 1) * (1 - apart).clamp(0, 1)
             total, weight = total + share * moved, weight + share

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from marigold.core import seeds
-from marigold.synth import assembly, camera, trace
+from marigold.synth import assembly, camera, lights, trace
 from marigold.synth.families import FAMILIES
 from marigold.synth.plan import Plan
 from marigold.synth.shapes import KINDS
@@ -46,6 +46,8 @@ class Scene:
     """[B] what lies deeper is sky."""
     reach: Tensor
     """[B] how far ambient light looks for obstacles."""
+    slots: int
+    """How many lights the scene with most of them has."""
     lights: Tensor
     """[B, LIGHTS, LIGHT_WIDTH]."""
     sky: Tensor
@@ -76,18 +78,18 @@ def _map(value, change):
 def build(seed: int, indexes: list[int], families: tuple[str, ...] = FAMILIES) -> Scene:
     """Samples scenes number `indexes` of `seed`; each depends on the seed and its own index alone."""
     numbers = [seeds.number(seed, "scene", index) for index in indexes]
-    plans, names, lenses = [], [], []
+    plans, names = [], []
     for number in numbers:
         dice = assembly.Dice(number)
         name = dice.pick(families)
         family = importlib.import_module(f"marigold.synth.families.{name}")
         plans.append(family.plan(dice))
         names.append(name)
-        lenses.append(camera.sample(dice.rng))
-    return _pack([f"procedural/{seed}/{index}" for index in indexes], names, numbers, plans, lenses)
+    return pack([f"procedural/{seed}/{index}" for index in indexes], names, numbers, plans)
 
 
-def _pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Plan], lenses: list[np.ndarray]) -> Scene:
+def pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Plan]) -> Scene:
+    """Plans as one batch: their names, and the random numbers that the renderer and the camera start from."""
     finished = [plan.solids for plan in plans]
     counts = tuple(_rounded(max(int((solids.kind == kind).sum()) for solids in finished)) for kind in range(len(KINDS)))
     rows = _padded([plan.materials for plan in plans])
@@ -111,7 +113,8 @@ def _pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Pla
         rows=tensor(rows),
         **{name: column(name) for name in ("eye", "turn", "tangent", "floor", "hills", "far", "reach")},
         **{name: tensor([getattr(plan.light, name) for plan in plans]) for name in ("lights", "sky", "dome", "bounce")},
-        lens=tensor(np.stack(lenses)),
+        slots=max(int((plan.light.lights[:, lights.USED] > 0).sum()) for plan in plans),
+        lens=tensor(np.stack([camera.sample(np.random.default_rng(number)) for number in numbers])),
     )
 
 

@@ -15,6 +15,8 @@ Kinds, in the order of `KINDS`:
 import torch
 from torch import Tensor
 
+from marigold.synth.vectors import length
+
 KINDS = ("box", "polytope", "quadric", "leaves", "round")
 MISS = 1e6
 PLANES = 8
@@ -98,27 +100,32 @@ def round_solid(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
 
     `shape` [T, K, 5+, 1]: three half-extents of the core, rounding radius, ring radius (0 for a box).
     """
-    length = torch.linalg.vector_norm(direction, dim=-2)
     extent = shape[..., :3, :] + shape[..., 3:4, :]
     near, far = _slab(origin, direction, extent)
-    t = near.clamp_min(0)
-    entered = (near <= far) & (far > 0)
-    inverse = length.reciprocal()
+    result = torch.full_like(near, MISS)
+    # Most rays pass by the bounding box: only the others are traced.
+    group, solid, ray = ((near <= far) & (far > 0)).nonzero().unbind(-1)
+    heading = direction[group, solid, :, ray].T
+    start = origin.expand_as(direction)[group, solid, :, ray].T
+    form = shape[group, solid, :, 0].T
+    inverse = _length(heading).reciprocal()
+    t = near[group, solid, ray].clamp_min(0)
     for _ in range(TRACE_STEPS):
-        t = t + distance(origin + t.unsqueeze(-2) * direction, shape) * inverse
-    miss = distance(origin + t.unsqueeze(-2) * direction, shape).abs()
-    hit = entered & (t > 0) & (t < far + 1e-3) & (miss < 2e-4 + 2e-4 * t * length)
-    return torch.where(hit, t, MISS)
+        t = t + distance(start + t * heading, form) * inverse
+    miss = distance(start + t * heading, form).abs() * inverse
+    hit = (t > 0) & (t < far[group, solid, ray] + 1e-3) & (miss < 2e-4 * inverse + 2e-4 * t)
+    result[group, solid, ray] = torch.where(hit, t, MISS)
+    return result
 
 
 def distance(point: Tensor, shape: Tensor) -> Tensor:
-    """Signed distance [..., P] of points [..., 3, P] to the rounded box or torus `shape` [..., 5+, 1]."""
+    """Signed distance [..., P] of points [..., 3, P] to the rounded boxes or tori `shape` [..., 5+, P or 1]."""
     x, y, z = point.unbind(-2)
     radius, ring = shape[..., 3, :], shape[..., 4, :]
     across = torch.sqrt(x * x + z * z + _TINY) - ring
     torus = torch.sqrt(across * across + y * y + _TINY) - radius
     over = point.abs() - shape[..., :3, :]
-    outside = torch.sqrt(over.clamp_min(0).square().sum(-2) + _TINY)
+    outside = _length(over.clamp_min(0))
     rounded = outside + _greatest(over).clamp_max(0) - radius
     return torch.where(ring > 0, torus, rounded)
 
@@ -145,7 +152,7 @@ def _box_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
 def _polytope_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
     planes = shape.view(-1, PLANES, 4)
     value = (planes[..., :3] * point.unsqueeze(-2)).sum(-1) + planes[..., 3]
-    value = value / torch.linalg.vector_norm(planes[..., :3], dim=-1).clamp_min(1e-6)
+    value = value / length(planes[..., :3], -1)[..., 0].clamp_min(1e-6)
     face = value.argmax(-1, keepdim=True).unsqueeze(-1).expand(-1, -1, 3)
     return planes[..., :3].gather(1, face)[:, 0]
 
@@ -197,6 +204,11 @@ def _on_side(t: Tensor, oy: Tensor, dy: Tensor, real: Tensor) -> Tensor:
 def _on_cap(t: Tensor, a: Tensor, b: Tensor, c: Tensor, limit: Tensor) -> Tensor:
     inside = c + t * (2 * b + t * a) <= limit
     return torch.where(inside & (t > 0), t, MISS)
+
+
+def _length(x: Tensor) -> Tensor:
+    first, second, third = x.unbind(-2)
+    return torch.sqrt(first * first + second * second + third * third + _TINY)
 
 
 def _greatest(x: Tensor) -> Tensor:

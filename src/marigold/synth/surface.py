@@ -7,6 +7,7 @@ from torch import Tensor
 
 from marigold.synth import shapes
 from marigold.synth.trace import Solids
+from marigold.synth.vectors import dot, unit
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def describe(
     heading = (rotation @ direction.unsqueeze(-1)).squeeze(-1)
     metres = start + t.unsqueeze(-1) * heading
     normal = _normals(solids.counts, index, metres, half, shape)
-    normal = torch.where((normal * heading).sum(-1, keepdim=True) > 0, -normal, normal)
+    normal = torch.where(dot(normal, heading, -1) > 0, -normal, normal)
     is_box = index < solids.counts[0]
     metres, normal, deeper, inside, sheltered = _panels(metres, heading, normal, half, shape, is_box)
     materials = material.flatten(0, 1)[row]
@@ -70,17 +71,17 @@ def describe(
 
 def _normals(counts: tuple[int, ...], index: Tensor, metres: Tensor, half: Tensor, shape: Tensor) -> Tensor:
     """Unit normals [M, 3] in local metres, each by the function of its kind."""
-    unit = metres / half
+    cube = metres / half
     result, start = torch.zeros_like(metres), 0
     for kind, count in enumerate(counts):
         if count:
             own = ((index >= start) & (index < start + count)).unsqueeze(-1)
-            found = shapes.normal(kind, unit, shape, metres)
+            found = shapes.normal(kind, cube, shape, metres)
             # A normal is a gradient: from the unit cube to metres it scales with one over the size.
             found = found if shapes.KINDS[kind] == "round" else found / half
             result = torch.where(own, found, result)
         start += count
-    return result / torch.linalg.vector_norm(result, dim=-1, keepdim=True).clamp_min(1e-9)
+    return unit(result, -1)
 
 
 def _panels(
@@ -103,7 +104,7 @@ def _panels(
     cu, cv = u - which * column, v - (level + 0.5) * row
     allowed = (which.abs() < 0.5 * columns) & (level >= 0) & (level < rows)
     inside = upright & allowed & (cu.abs() < width) & (cv.abs() < height)
-    dn = (heading * normal).sum(-1).abs().clamp_min(1e-6)
+    dn = dot(heading, normal, -1)[:, 0].abs().clamp_min(1e-6)
     to_back = depth / dn
     to_side = (torch.where(du > 0, width, -width) - cu) / _nonzero(du)
     to_sill = (torch.where(dy > 0, height, -height) - cv) / _nonzero(dy)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from marigold.synth.assembly import Dice
 from marigold.synth.shapes import MISS
+from marigold.synth.vectors import unit
 
 WAVES = 7
 # A row: for every wave its wave vector (x, z), phase and amplitude; then the numbers below.
@@ -142,4 +143,4 @@ def describe(rows: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     material = torch.where(path, PATH, GROUND)
     material = torch.where(bank, BANK, material)
     material = torch.where(wet, WATERS, material)
-    return normal / torch.linalg.vector_norm(normal, dim=1, keepdim=True), material
+    return unit(normal, 1), material

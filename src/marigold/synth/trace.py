@@ -159,36 +159,47 @@ def seen(
     return (rows.unsqueeze(2) & columns.unsqueeze(1)).flatten(1, 2)
 
 
-def swept(table: Tables, centre: Tensor, radius: Tensor, end: Tensor) -> Tensor:
-    """Which solids [B, G, N] a sphere moving from `centre` to `end` [B, G, 3] may touch; `radius` [B, G] metres."""
-    matrix = table.unit
-    linear = matrix[..., :3].flatten(1, 2)
-    start = (centre @ linear.mT).unflatten(-1, (-1, 3)) + matrix[..., 3].unsqueeze(1)
-    move = ((end - centre) @ linear.mT).unflatten(-1, (-1, 3))
-    extent = 1 + radius.view(*radius.shape, 1, 1) * torch.linalg.vector_norm(matrix[..., :3], dim=-1).unsqueeze(1)
-    inverse = (move + 1e-12).reciprocal()
-    middle, reach = -start * inverse, extent * inverse.abs()
-    near, far = (middle - reach).amax(-1), (middle + reach).amin(-1)
-    return (near <= far) & (far >= 0) & (near <= 1)
+def swept(table: Tables, centre: Tensor, half: Tensor, end: Tensor, end_half: Tensor) -> Tensor:
+    """Which solids [B, G, N] may be touched by a box that moves from `centre` to `end` while its size changes.
+
+    All [B, G, 3]; `half` and `end_half` are half the box's size along the world's axes at both ends.
+    """
+    start, extent = _local(table, centre, half)
+    stop, last = _local(table, end, end_half)
+    move, growth = stop - start, last - extent
+    # Per axis the box covers the cube while |start + s move| <= extent + s growth: two half-lines of s.
+    low, high = torch.zeros_like(start[..., 0]), torch.ones_like(start[..., 0])
+    for axis in range(3):
+        for sign in (1, -1):
+            slope = sign * move[..., axis] - growth[..., axis]
+            bound = (extent[..., axis] - sign * start[..., axis]) / torch.where(slope.abs() < 1e-9, 1e-9, slope)
+            high = torch.where(slope > 0, torch.minimum(high, bound), high)
+            low = torch.where(slope > 0, low, torch.maximum(low, bound))
+    return low <= high
 
 
-def around(table: Tables, centre: Tensor, radius: Tensor) -> Tensor:
-    """Which solids [B, G, N] come within `radius` [B, G] metres of `centre` [B, G, 3]."""
-    matrix = table.unit
-    local = (centre @ matrix[..., :3].flatten(1, 2).mT).unflatten(-1, (-1, 3)) + matrix[..., 3].unsqueeze(1)
-    extent = 1 + radius.view(*radius.shape, 1, 1) * torch.linalg.vector_norm(matrix[..., :3], dim=-1).unsqueeze(1)
+def around(table: Tables, centre: Tensor, half: Tensor) -> Tensor:
+    """Which solids [B, G, N] may touch boxes around `centre` [B, G, 3] of half size `half` along the world's axes."""
+    local, extent = _local(table, centre, half)
     return (local.abs() <= extent).all(-1)
 
 
-def to_tiles(image: Tensor) -> Tensor:
-    """Pictures [B, C, H, W], with sides that are multiples of the tile, as groups [B * tiles, C, TILE * TILE]."""
+def _local(table: Tables, centre: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes in the space of every solid, [B, G, N, 3]: their centre, and the cube's reach grown by their extent."""
+    linear = table.unit[..., :3].flatten(1, 2)
+    local = (centre @ linear.mT).unflatten(-1, (-1, 3)) + table.unit[..., 3].unsqueeze(1)
+    return local, 1 + (half @ linear.abs().mT).unflatten(-1, (-1, 3))
+
+
+def to_tiles(image: Tensor, side: int = TILE) -> Tensor:
+    """Pictures [B, C, H, W], whose height and width are multiples of `side`, as groups [B * tiles, C, side * side]."""
     batch, channels, height, width = image.shape
-    tiles = image.view(batch, channels, height // TILE, TILE, width // TILE, TILE)
-    return tiles.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, TILE * TILE)
+    tiles = image.reshape(batch, channels, height // side, side, width // side, side)
+    return tiles.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, side * side)
 
 
-def from_tiles(groups: Tensor, height: int, width: int) -> Tensor:
+def from_tiles(groups: Tensor, height: int, width: int, side: int = TILE) -> Tensor:
     """The inverse of `to_tiles`."""
-    rows, columns = height // TILE, width // TILE
-    tiles = groups.view(-1, rows, columns, groups.shape[1], TILE, TILE)
+    rows, columns = height // side, width // side
+    tiles = groups.view(-1, rows, columns, groups.shape[1], side, side)
     return tiles.permute(0, 3, 1, 4, 2, 5).reshape(-1, groups.shape[1], height, width)

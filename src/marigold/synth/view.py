@@ -121,7 +121,7 @@ def _score(
     seen = np.minimum(t, ground)
     if seen.min() < limits.near or (seen < 1.5 * limits.near).mean() > 0.5:
         return 0.2
-    busy = (t < limits.middle).mean() / limits.share
+    busy = (t < limits.middle).mean() / max(limits.share, 1e-6)
     filled = (seen < far).mean() / 0.45
     varied = np.std(np.log(np.minimum(seen, far))) / 0.12
     return min(busy, filled, varied)
