@@ -217,3 +217,10 @@ def test_photographs_repeat_and_do_not_depend_on_their_batch():
         [camera.photograph(light[i : i + 1], depth[i : i + 1], rows[i : i + 1], seeds(6)[i : i + 1]) for i in range(6)]
     )
     assert (together - alone).abs().mean() < 1e-3
+
+
+def test_no_effect_asks_the_device_for_a_number():
+    on = {"device": "meta"}  # a device without values: any question raises
+    light, depth = torch.empty(2, 3, 40, 33, **on), torch.empty(2, 1, 40, 33, **on)
+    photo = camera.photograph(light, depth, torch.empty(2, camera.WIDTH, **on), torch.empty(2, dtype=torch.int64, **on))
+    assert photo.shape == light.shape

@@ -159,3 +159,9 @@ def test_a_plane_faces_the_largest_axis_of_the_normal():
     normals = torch.tensor([[0.1, -0.9, 0.2], [0.8, 0.1, 0.3], [0.0, 0.1, -0.5], [0.5, 0.5, 0.5]]).T
     assert facing(normals).argmax(0).tolist()[:3] == [1, 0, 2]
     torch.testing.assert_close(facing(normals).sum(0), torch.ones(4))
+
+
+@pytest.mark.parametrize("pattern", textures.PATTERNS, ids=textures.KINDS)
+def test_no_pattern_asks_the_device_for_a_number(pattern):
+    columns = torch.empty(layout.WIDTH + 7, 20, device="meta")  # a device without values: any question raises
+    assert textures.paint(pattern, columns).shape == (11, 20)
