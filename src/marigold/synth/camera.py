@@ -28,7 +28,7 @@ def sample(rng: np.random.Generator) -> np.ndarray:
     settings = {
         KEY: dice.between(0.12, 0.24),
         HIGHLIGHTS: dice.between(0.2, 0.8),
-        STOPS: float(rng.normal(-0.15, 0.5)),
+        STOPS: max(min(float(rng.normal(-0.25, 0.65)), 1.0), -2.2),
         BALANCE: dice.between(0.1, 0.9),
         CAST_RED: float(rng.normal(0.0, 0.05)),
         CAST_BLUE: float(rng.normal(0.0, 0.05)),
@@ -45,7 +45,7 @@ def sample(rng: np.random.Generator) -> np.ndarray:
         CONTRAST: dice.between(-0.15, 0.85),
         LEVELS: dice.between(0.0, 1.0),
         BLACK: dice.between(-0.03, 0.04),
-        SATURATION: 0.0 if dice.chance(0.025) else dice.between(0.8, 1.7),
+        SATURATION: 0.0 if dice.chance(0.025) else dice.between(0.85, 1.75),
         SHARPEN: dice.between(0.1, 1.0) if dice.chance(0.75) else 0.0,
         QUALITY: dice.weighted([(6, dice.between(70, 98)), (2, dice.between(35, 70)), (3, 101.0)]),
     }

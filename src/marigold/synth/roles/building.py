@@ -2,7 +2,7 @@
 
 from marigold.synth.palette import Dice, mixed, scaled
 from marigold.synth.roles import furnishing
-from marigold.synth.roles.row import QUARTER, Recipe, Row, light, one_of, row
+from marigold.synth.roles.row import OUTDOORS, QUARTER, Recipe, Row, light, one_of, row
 
 
 def plaster(dice: Dice, tone: str = "paint") -> Row:
@@ -74,6 +74,7 @@ def paving(dice: Dice) -> Row:
         numbers=(dice.between(0.005, 0.015), bond, dice.between(0.05, 0.4), dice.pick(0.0, 0.0, 0.0, 0.5)),
         rough=(0.65, 0.95),
         relief=dice.between(0.1, 0.4),
+        patches=OUTDOORS,
     )
 
 
@@ -131,6 +132,7 @@ def roof(dice: Dice) -> Row:
         rough=(0.5, 0.9),
         relief=dice.between(0.2, 0.6),
         soiled="moss",
+        patches=OUTDOORS,
     )
 
 

@@ -2,7 +2,7 @@
 
 from marigold.synth.palette import Dice, mixed, scaled
 from marigold.synth.roles.building import marble
-from marigold.synth.roles.row import Recipe, Row, one_of, row
+from marigold.synth.roles.row import OUTDOORS, Recipe, Row, one_of, row
 
 
 def rock(dice: Dice) -> Row:
@@ -35,6 +35,7 @@ def asphalt(dice: Dice) -> Row:
         relief=dice.between(0.1, 0.4),
         vary=dice.between(0.05, 0.18),
         dirt=dice.between(0.0, 0.4),
+        patches=OUTDOORS,
     )
 
 
@@ -49,9 +50,10 @@ def grass(dice: Dice) -> Row:
         numbers=(dice.between(0.3, 0.7), dice.between(0.5, 1.2), 0.0, dice.between(0.4, 1.0)),
         rough=(0.6, 0.9),
         relief=dice.between(0.4, 0.8),
-        vary=dice.between(0.1, 0.25),
+        vary=dice.between(0.1, 0.4),
         dirt=max(dice.between(-0.6, 0.8), 0.0),
         soiled="soil",
+        patches=OUTDOORS,
     )
 
 
@@ -84,8 +86,9 @@ def soil(dice: Dice) -> Row:
         numbers=(2.0 if kind == "ridged" else 0.25, 0.5, 0.4, 0.2),
         rough=(0.8, 1.0),
         relief=dice.between(0.1, 0.35),
-        vary=dice.between(0.08, 0.22),
+        vary=dice.between(0.1, 0.35),
         soiled=dice.pick("moss", "dirt", "grass"),
+        patches=OUTDOORS,
     )
 
 
@@ -101,6 +104,7 @@ def sand(dice: Dice) -> Row:
         rough=(0.85, 1.0),
         relief=dice.between(0.03, 0.22),
         dirt=dice.between(0.0, 0.25),
+        patches=OUTDOORS,
     )
 
 
@@ -117,6 +121,7 @@ def snow(dice: Dice) -> Row:
         vary=0.03,
         dirt=dice.pick(0.0, 0.0, 0.7),
         soiled="soil",
+        patches=OUTDOORS,
     )
 
 

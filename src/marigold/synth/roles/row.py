@@ -9,6 +9,9 @@ from marigold.synth.palette import Colour, Dice, scaled
 Row = list[float]
 Recipe = Callable[[Dice], Row]
 
+INDOORS, OUTDOORS = (0.15, 1.5), (0.5, 8.0)
+"""The range of sizes (m) of patches of uneven tone and dirt."""
+
 QUARTER = math.pi / 2
 """Turns a pattern by 90 degrees."""
 
@@ -36,6 +39,7 @@ def row(
     relief: float = 0.0,
     glow: Colour = (0.0, 0.0, 0.0),
     vary: float | None = None,
+    patches: tuple[float, float] = INDOORS,
     dirt: float | None = None,
     soiled: str = "dirt",
 ) -> Row:
@@ -51,7 +55,7 @@ def row(
     where = (period, aspect, angle, *stretch)
     how = (gain, contrast, warp, *numbers)
     surface = (*rough, metal, relief, *glow)
-    age = (vary, hue, dice.scale(0.15, 1.5), dirt, dice.between(0.05, 0.5), *dice.colour(soiled))
+    age = (vary, hue, dice.scale(*patches), dirt, dice.between(0.05, 0.5), *dice.colour(soiled))
     seed = float(int(dice.unit() * (1 << 20)))
     return [_KIND[kind], seed, *a, *b, *c, *(d or c), *where, *how, *surface, *age]
 
