@@ -110,12 +110,17 @@ class Assembly:
         self.used: set[str] = set()
         self._solids: list[tuple] = []
         self._shapes: list[tuple[float, ...]] = []
+        self._known: dict[tuple[str, ...], list[int]] = {}
         self._taken: list[tuple[float, float, float]] = []
 
     def material(self, *roles: str) -> int:
-        """The number of a freshly drawn material for one of these roles."""
+        """The number of a material for one of these roles: a fresh one, or one that the scene has for them already."""
+        known = self._known.setdefault(roles, [])
+        if known and self.dice.random() > 1.5 / (len(known) + 1.2):
+            return self.dice.pick(known)
         self.materials.append(materials.sample(self.dice.rng, self.dice.pick(roles)))
-        return len(self.materials) - 1
+        known.append(len(self.materials) - 1)
+        return known[-1]
 
     def add(
         self,
@@ -212,6 +217,14 @@ class Assembly:
     def dropped(self, since: int) -> None:
         """Takes the solids added since then away again."""
         del self._solids[since:], self._shapes[since:]
+
+    def painted(self, material: int, colour: tuple[float, float, float]) -> int:
+        """The number of a copy of a material in one colour."""
+        row = self.materials[material].copy()
+        for start in (layout.COLOUR_A, layout.COLOUR_B, layout.COLOUR_C, layout.COLOUR_D):
+            row[start : start + 3] = colour
+        self.materials.append(row)
+        return len(self.materials) - 1
 
     def composite(self, name: str) -> None:
         """Notes that a composite of this name is part of the scene."""

@@ -72,6 +72,13 @@ def sky(row: Tensor, direction: Tensor) -> Tensor:
     return torch.lerp(colour, _column(row, RIDGE), behind)
 
 
+def apparent_size(light: Tensor, distance: Tensor) -> Tensor:
+    """The tangent of the angular radius [B, 1, M] of a light at a distance [B, 1, M]: lights are mirrored as large as they are."""
+    u, v = _column(light, AXIS_U), _column(light, AXIS_V)
+    directional = _column(light, slice(DIRECTIONAL, DIRECTIONAL + 1)) > 0
+    return torch.where(directional, u[:, :1], 0.5 * (length(u, 1) + length(v, 1)) / distance)
+
+
 def incoming(light: Tensor, point: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How one light reaches points [B, 3, M]: unit direction [B, 3, M], distance and strength [B, 1, M].
 
@@ -103,18 +110,20 @@ def tangents(axis: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack((1 + sign * x * x * a, sign * b, -sign * x), 1), torch.stack((b, sign + y * y * a, -y), 1)
 
 
-def glossy(normal: Tensor, view: Tensor, light: Tensor, roughness: Tensor, base: Tensor) -> Tensor:
-    """The GGX lobe times pi times the cosine [B, 3, M], with Schlick's Fresnel term (Karis 2013's visibility).
+def glossy(normal: Tensor, view: Tensor, light: Tensor, roughness: Tensor, base: Tensor, size: Tensor) -> Tensor:
+    """The GGX lobe times pi times the cosine [B, 3, M], with Schlick's Fresnel term (Karis 2013, sphere lights).
 
-    Unit vectors [B, 3, M] away from the surface; `roughness` [B, 1, M]; `base` [B, 3, M] reflectance head-on.
+    Unit vectors [B, 3, M] away from the surface; `roughness` [B, 1, M]; `base` [B, 3, M] reflectance head-on; `size`
+    [B, 1, M] tangent of the light's angular radius, which widens the lobe.
     """
     half = unit(view + light, 1)
-    alpha = roughness.square().clamp_min(2e-3)
+    sharp = roughness.square().clamp_min(2e-3)
+    alpha = (sharp + 0.4 * size).clamp_max(1)
     n_h, n_v, n_l, v_h = (
         dot(a, b, 1).clamp_min(1e-4) for a, b in ((normal, half), (normal, view), (normal, light), (view, half))
     )
     spread = (n_h * n_h) * (alpha * alpha - 1) + 1
-    lobe = alpha * alpha / (spread * spread)
+    lobe = (alpha * alpha / (spread * spread)).clamp_max(60)
     k = (roughness + 1).square() / 8
     visible = 0.25 / ((n_l * (1 - k) + k) * (n_v * (1 - k) + k))
     fresnel = base + (1 - base) * (1 - v_h).clamp(0, 1) ** 5

@@ -19,6 +19,8 @@ from marigold.synth.vectors import dot, unit
 
 RANGE = 100.0
 """How far, in metres, things cast shadows."""
+HORIZON = 1500.0
+"""How far the camera sees the ground; what lies beyond a scene's own limit is painted, but counts as sky."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,13 @@ def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> S
     frame = look(scene, table, high, wide, width, height)
     shading, residual = illuminate(scene, table, frame)
     crop = (..., slice(height), slice(width))
-    depth = frame.t[crop]
+    limit = scene.far.view(-1, 1, 1, 1)
+    depth, known = torch.minimum(frame.t, limit)[crop], (frame.hit & (frame.t < limit))[crop]
     normals = (frame.normal.flatten(2).mT @ scene.turn).mT.view_as(frame.normal)[crop]
     facing = normals.new_tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
-    hit = frame.hit[crop]
     maps = {
         "depth": depth,
-        "normals": torch.where(hit, normals, facing),
+        "normals": torch.where(known, normals, facing),
         "albedo": frame.albedo[crop],
         "roughness": frame.roughness[crop],
         "metallicity": frame.metallicity[crop],
@@ -76,7 +78,7 @@ def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> S
     maps = {name: x.contiguous() for name, x in maps.items()}
     linear = maps["albedo"] * maps["shading"] + maps["residual"]
     image = camera.photograph(linear, maps["depth"], scene.lens, scene.seeds)
-    valid = dict.fromkeys(maps, hit)
+    valid = dict.fromkeys(maps, known)
     return Sample(" ".join(scene.keys), image, maps | ({"linear": linear} if with_linear else {}), valid)
 
 
@@ -94,8 +96,8 @@ def look(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, he
     level, slope, soil = _ground(scene, ray)
     on_ground = level < t
     t = torch.minimum(t, level)
-    hit = t < scene.far.view(-1, 1, 1, 1)
-    return _surfaces(scene, ray, torch.where(hit, t, scene.far.view(-1, 1, 1, 1)), index, on_ground, slope, soil, hit)
+    hit = t < HORIZON
+    return _surfaces(scene, ray, torch.where(hit, t, HORIZON), index, on_ground, slope, soil, hit)
 
 
 def _camera_rays(scene: Scene, focal: Tensor, high: int, wide: int, width: int, height: int) -> Tensor:
@@ -118,8 +120,8 @@ def _ground(scene: Scene, ray: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     hilly = [number for number, name in enumerate(scene.names) if name == "landscape"]
     if hilly:
         rows, eye, rays = scene.hills[hilly], scene.eye[hilly], ray[hilly].flatten(2)
-        hit = terrain.cast(rows, eye, rays, scene.far[hilly])
-        x, z = (eye[:, axis].unsqueeze(1) + hit.clamp_max(1e3) * rays[:, axis] for axis in (0, 2))
+        hit = terrain.cast(rows, eye, rays)
+        x, z = (eye[:, axis].unsqueeze(1) + hit.clamp_max(HORIZON) * rays[:, axis] for axis in (0, 2))
         slope, kind = terrain.describe(rows, x, z)
         t[hilly], normal[hilly] = hit.view(-1, *t.shape[1:]), slope.view(-1, *ray.shape[1:])
         material[hilly] = kind.view(-1, *t.shape[1:])
@@ -186,11 +188,12 @@ def illuminate(scene: Scene, table: trace.Tables, frame: Frame) -> tuple[Tensor,
     still = torch.zeros(batch, 2, 1, device=normal.device)
     for slot in range(scene.slots):
         light = scene.lights[:, slot]
-        towards, _, strength = lights.incoming(light, flat["point"], still)
+        towards, distance, strength = lights.incoming(light, flat["point"], still)
         colour = light[:, lights.COLOUR].unsqueeze(-1) * strength * shadows[:, slot : slot + 1]
+        size = lights.apparent_size(light, distance)
         cosine = dot(normal, towards, 1).clamp_min(0)
         diffuse = diffuse + colour * cosine
-        gloss = gloss + colour * lights.glossy(normal, view, towards, roughness, base)
+        gloss = gloss + colour * lights.glossy(normal, view, towards, roughness, base, size)
     shading = ((1 - metal) * diffuse).view(shape)
     residual = gloss.view(shape) + frame.emission
     clear = torch.exp(-scene.sky[:, lights.HAZE_DENSITY].view(-1, 1, 1, 1) * frame.t)
@@ -264,7 +267,13 @@ def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Tensor:
     bounce = colour.permute(0, 2, 1) * scene.bounce[owner].unsqueeze(-1) * (blocked - 0.8 * share).unsqueeze(1)
     found.append(1 - blocked)
     stacked = torch.cat((torch.stack(found, 1), bounce), 1)
-    return smooth(from_tiles(stacked, high, wide), frame).flatten(2)
+    fine = smooth(from_tiles(stacked, high, wide), frame, 1)
+    # The soft shadows of lamps and windows bear more smoothing than those of the sun.
+    coarse = smooth(fine, frame, 3)
+    sharp = scene.lights[:, : scene.slots, lights.DIRECTIONAL].view(batch, -1, 1, 1) > 0
+    fine[:, : scene.slots] = torch.where(sharp, fine[:, : scene.slots], coarse[:, : scene.slots])
+    fine[:, scene.slots :] = coarse[:, scene.slots :]
+    return fine.flatten(2)
 
 
 def _ground_below(scene: Scene, point: Tensor, owner: Tensor) -> Tensor:
@@ -298,16 +307,16 @@ def _jitter(scene: Scene, high: int, wide: int, purpose: int) -> Tensor:
     return torch.stack(((shuffled % 4 + first) / 4, (shuffled // 4 + second) / 4), 1)
 
 
-def smooth(values: Tensor, frame: Frame) -> Tensor:
-    """Averages noisy per-pixel values [B, C, H, W] over a block of pixels that belong to the same surface."""
+def smooth(values: Tensor, frame: Frame, stride: int) -> Tensor:
+    """Averages noisy per-pixel values [B, C, H, W] over five by five pixels, `stride` apart, of the same surface."""
     weights = (0.5, 1.0, 1.0, 1.0, 0.5)
     guide = torch.cat((frame.normal, dot(frame.normal, frame.point, 1)), 1)
     scale = 1 / (0.02 + 0.02 * frame.t)
     for axis in (-1, -2):
         total, weight = values, torch.ones_like(frame.t)
         for step in (-2, -1, 1, 2):
-            moved = values.roll(step, axis)
-            other = guide.roll(step, axis)
+            moved = values.roll(step * stride, axis)
+            other = guide.roll(step * stride, axis)
             alike = dot(frame.normal, other[:, :3], 1)
             apart = (other[:, 3:] - guide[:, 3:]).abs() * scale
             share = weights[step + 2] * ((alike - 0.8) * 5).clamp(0, 1) * (1 - apart).clamp(0, 1)

@@ -17,7 +17,8 @@ WAVES = 7
 WATER = 4 * WAVES
 PATH_X, PATH_Z, PATH_PHASE, PATH_WIDTH, PATH_BEND, USED, SHORE = (WATER + step for step in range(1, 8))
 WIDTH = SHORE + 1
-STEPS, REFINEMENTS = 30, 5
+STEPS, ROUNDS, REFINEMENTS = 12, 6, 6
+REACH = 250.0
 GROUND, PATH, WATERS, BANK = range(4)
 """Numbers of the materials that open ground is made of."""
 
@@ -86,45 +87,75 @@ def slopes(rows: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     return by_x, by_z
 
 
-def cast(rows: Tensor, eye: Tensor, ray: Tensor, far: Tensor) -> Tensor:
-    """First hits [B, M] of camera rays [B, 3, M] from `eye` [B, 3] with hills and water; `MISS` beyond `far` [B].
+def cast(rows: Tensor, eye: Tensor, ray: Tensor) -> Tensor:
+    """First hits [B, M] of camera rays [B, 3, M] from `eye` [B, 3] with hills and water.
 
-    A fixed number of steps that grow with distance and height above ground, then secant refinement of the crossing.
+    A fixed number of steps that grow with distance and with the height above ground, then secant refinement of the
+    crossing. Rays that are still above ground after `REACH` metres go on to the level plane.
     """
     x, y, z = ray.unbind(1)
-    ox, oy, oz = (eye[:, axis].unsqueeze(1) for axis in range(3))
-    water = rows[:, WATER].unsqueeze(1)
-    fastest = 1 / torch.sqrt(x * x + y * y + z * z)
-
-    def gap(t: Tensor) -> Tensor:
-        return oy + t * y - torch.maximum(heights(rows, ox + t * x, oz + t * z), water)
-
+    ox, oy, oz = (eye[:, axis].unsqueeze(1).expand_as(x) for axis in range(3))
+    level = rows[:, WATER].clamp_min(0).unsqueeze(1)
+    plane = (level - oy) / torch.where(y.abs() < 1e-9, -1e-9, y)
+    result = torch.where((plane > 0.5 * REACH) & (y < 0), plane, MISS)
+    owner = torch.arange(len(rows), device=rows.device).unsqueeze(1).expand_as(x)
     # Nothing rises above the sum of all amplitudes.
     top = rows[:, 3 : 4 * WAVES : 4].sum(1).unsqueeze(1)
-    entry = torch.where(oy > top, (top - oy) / y.clamp_max(-1e-6), 0.0)
-    after = entry.clamp(0, MISS)
-    before, above = after, gap(after)
-    found, below = torch.full_like(after, MISS), torch.zeros_like(after)
-    current, value = after, above
-    for _ in range(STEPS):
-        step = torch.maximum(0.7 * value * fastest, 0.012 * current + 0.03)
-        following = current + step
-        next_value = gap(following)
-        crossing = (next_value < 0) & (value >= 0) & (found >= MISS)
-        before, above = torch.where(crossing, current, before), torch.where(crossing, value, above)
-        found, below = torch.where(crossing, following, found), torch.where(crossing, next_value, below)
-        current, value = following, next_value
-    hit = (found < MISS) & (found < 2 * far.unsqueeze(1))
-    low, high = before, torch.where(hit, found, before + 1)
-    for _ in range(REFINEMENTS):
-        share = (above / (above - below).clamp_min(1e-9)).clamp(0.02, 0.98)
-        middle = low + (high - low) * share
-        value = gap(middle)
-        over = value > 0
-        low, above = torch.where(over, middle, low), torch.where(over, value, above)
-        high, below = torch.where(over, high, middle), torch.where(over, below, value)
-    share = (above / (above - below).clamp_min(1e-9)).clamp(0, 1)
-    return torch.where(hit, low + (high - low) * share, MISS)
+    after = torch.where(oy > top, (top - oy) / y.clamp_max(-1e-6), 0.0).clamp_min(0)
+    waiting = (after < REACH).flatten().nonzero()[:, 0]
+    march = _March(rows, *(part.flatten()[waiting] for part in (owner, ox, oy, oz, x, y, z)))
+    current = after.flatten()[waiting]
+    value = march.gap(current)
+    flat = result.flatten()
+    for _ in range(ROUNDS):
+        before, found, above, below = current, torch.full_like(current, MISS), value, value
+        for _ in range(STEPS):
+            following = current + torch.maximum(0.8 * value * march.pace, 0.045 * current + 0.03)
+            next_value = march.gap(following)
+            crossing = (next_value < 0) & (value >= 0) & (found >= MISS)
+            before, above = torch.where(crossing, current, before), torch.where(crossing, value, above)
+            found, below = torch.where(crossing, following, found), torch.where(crossing, next_value, below)
+            current, value = following, next_value
+        hit = found < MISS
+        there = hit.nonzero()[:, 0]
+        flat[waiting[there]] = march.only(there).refine(before[there], found[there], above[there], below[there])
+        on = (~hit & (current < REACH)).nonzero()[:, 0]
+        waiting, march, current, value = waiting[on], march.only(on), current[on], value[on]
+    return flat.view_as(result)
+
+
+class _March:
+    """Rays [M] over the hills of their scenes."""
+
+    def __init__(self, rows: Tensor, owner: Tensor, *parts: Tensor) -> None:
+        self.rows, self.owner, self.parts = rows, owner, parts
+        x, y, z = parts[3:]
+        self.pace = torch.rsqrt(x * x + y * y + z * z)
+        self.columns = rows[:, : 4 * WAVES + 1].T[:, owner]
+
+    def only(self, chosen: Tensor) -> "_March":
+        return _March(self.rows, self.owner[chosen], *(part[chosen] for part in self.parts))
+
+    def gap(self, t: Tensor) -> Tensor:
+        """The height of each ray above the ground."""
+        ox, oy, oz, x, y, z = self.parts
+        px, pz = torch.addcmul(ox, t, x), torch.addcmul(oz, t, z)
+        total = torch.zeros_like(t)
+        for wave in range(WAVES):
+            kx, kz, phase, amplitude = self.columns[4 * wave : 4 * wave + 4]
+            total = torch.addcmul(total, amplitude, torch.sin(torch.addcmul(torch.addcmul(phase, kx, px), kz, pz)))
+        return torch.addcmul(oy, t, y) - torch.maximum(total, self.columns[WATER])
+
+    def refine(self, low: Tensor, high: Tensor, above: Tensor, below: Tensor) -> Tensor:
+        """The crossing between `low` (with a positive gap `above`) and `high` (with a negative gap `below`)."""
+        for _ in range(REFINEMENTS):
+            share = (above / (above - below).clamp_min(1e-9)).clamp(0.02, 0.98)
+            middle = low + (high - low) * share
+            value = self.gap(middle)
+            over = value > 0
+            low, above = torch.where(over, middle, low), torch.where(over, value, above)
+            high, below = torch.where(over, high, middle), torch.where(over, below, value)
+        return low + (high - low) * (above / (above - below).clamp_min(1e-9)).clamp(0, 1)
 
 
 def describe(rows: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,11 +26,15 @@ class View(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a picture must show: nothing nearer than `near`; solid things within `middle` over a share of it."""
+    """What a picture must show.
+
+    Nothing nearer than `near`, solids within `middle` metres over a `share` of it, and so many different `solids`.
+    """
 
     near: float
     middle: float
     share: float = 0.35
+    solids: int = 5
 
 
 def lens(dice: Dice, low: float = 30.0, high: float = 100.0) -> float:
@@ -115,7 +119,9 @@ def _score(
     heading = np.einsum("nij,rj->rni", rotation, rays) + 1e-9
     middle, extent = -start / heading, half / np.abs(heading)
     near, out = (middle - extent).max(-1), (middle + extent).min(-1)
-    t = np.where((near <= out) & (near > 0), near, MISS).min(1)
+    hits = np.where((near <= out) & (near > 0), near, MISS)
+    t = hits.min(1, initial=MISS)
+    different = len(np.unique(hits.argmin(1)[t < far])) if hits.size else 0
     down = rays[:, 1]
     ground = np.where(down < -1e-6, (floor - eye[1]) / np.minimum(down, -1e-6), MISS)
     seen = np.minimum(t, ground)
@@ -124,4 +130,4 @@ def _score(
     busy = (t < limits.middle).mean() / max(limits.share, 1e-6)
     filled = (seen < far).mean() / 0.45
     varied = np.std(np.log(np.minimum(seen, far))) / 0.12
-    return min(busy, filled, varied)
+    return min(busy, filled, varied, different / max(limits.solids, 1e-6))

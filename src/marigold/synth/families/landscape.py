@@ -18,21 +18,24 @@ def plan(dice: Dice) -> Plan:
     parts.material("water")
     parts.material("sand", "stone", "soil", "grass")
     row = terrain.sample(dice)
-    woods, rocks = dice.log(3, 34), dice.log(0.5, 14)
+    woods, rocks = dice.log(1, 14), dice.log(0.5, 20)
     if dice.chance(0.35):
         for _ in range(dice.whole(1, 4)):
             _put(parts, row, lambda frame: buildings.house(parts, frame), 7, 12, 60)
     if dice.chance(0.15):
         _put(parts, row, lambda frame: buildings.tower(parts, frame), 4, 20, 65)
+    tall = dice.uniform(4, 14)
     for _ in range(int(woods)):
-        _put(parts, row, lambda frame: nature.tree(parts, frame, dice.uniform(3, 13)), 1.6, 4, REGION)
+        _put(parts, row, lambda frame: nature.tree(parts, frame, tall * dice.uniform(0.5, 1.2)), 1.6, 4, 35)
+    for _ in range(dice.whole(0, 4)):
+        _wood(parts, row, tall)
     for _ in range(int(rocks)):
         _put(parts, row, lambda frame: _stones(parts, frame), 1.5, 1.5, 45)
     for _ in range(int(dice.log(0.5, 12))):
         _put(parts, row, lambda frame: nature.bush(parts, frame, dice.uniform(0.5, 2.5)), 1.0, 2, 45)
     leaf = parts.material("leaf")
-    for _ in range(int(dice.log(0.5, 40))):
-        _put(parts, row, lambda frame: nature.tuft(parts, frame, dice.uniform(0.2, 0.7), leaf), 0.2, 1, 14)
+    for _ in range(int(dice.log(0.5, 60))):
+        _put(parts, row, lambda frame: nature.tuft(parts, frame, dice.uniform(0.2, 0.9), leaf), 0.2, 1, 20)
     for share, make, radius in (
         (0.15, lambda frame: nature.log(parts, frame, dice.uniform(1.5, 6)), 1.5),
         (0.12, lambda frame: nature.stump(parts, frame, dice.uniform(0.3, 0.9)), 0.6),
@@ -50,7 +53,7 @@ def plan(dice: Dice) -> Plan:
 
     def propose() -> view.View:
         tangent = view.lens(dice, 35, 100)
-        x, z = dice.normal(5), dice.normal(5)
+        x, z = dice.normal(7), dice.normal(7)
         above = dice.uniform(1.2, 2.0) if dice.chance(0.6) else dice.log(0.3, 15.0)
         y = terrain.height(row, x, z) + above
         turn, reach = dice.uniform(0, 6.3), 10.0
@@ -61,7 +64,7 @@ def plan(dice: Dice) -> Plan:
     def ground(x: float, z: float) -> float:
         return terrain.height(row, x, z)
 
-    limits = view.Limits(0.8, 70.0, 0.06)
+    limits = view.Limits(0.8, 70.0, 0.1, 3)
     return view.settle(parts, propose, light, limits, ground=ground, far=80.0, reach=2.5, hills=row)
 
 
@@ -75,6 +78,18 @@ def _put(parts: Assembly, row: list[float], make, radius: float, near: float, fa
             continue
         make(Frame(x, terrain.height(row, x, z) - 0.05, z, dice.uniform(0, 6.3)))
         return
+
+
+def _wood(parts: Assembly, row: list[float], tall: float) -> None:
+    """A stand of trees some way off."""
+    dice = parts.dice
+    angle, distance, spread = dice.uniform(0, 6.3), dice.uniform(22, 68), dice.uniform(6, 22)
+    for _ in range(dice.whole(6, 22)):
+        x = distance * math.cos(angle) + dice.normal(spread)
+        z = distance * math.sin(angle) + dice.normal(spread)
+        if math.hypot(x, z) > 14 and terrain.is_dry(row, x, z) and parts.claim(x, z, 1.2):
+            frame = Frame(x, terrain.height(row, x, z), z, dice.uniform(0, 6.3))
+            nature.distant_tree(parts, frame, tall * dice.uniform(0.6, 1.3))
 
 
 def _stones(parts: Assembly, frame: Frame) -> None:

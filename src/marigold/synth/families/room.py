@@ -19,7 +19,7 @@ def plan(dice: Dice) -> Plan:
     width, depth = dice.uniform(2.6, 6.5), dice.uniform(2.8, 8.0)
     height = dice.uniform(2.3, 3.0) if dice.chance(0.85) else dice.uniform(3.0, 4.5)
     room = interior.shell(parts, width, depth, height, upstairs)
-    furnish(parts, room, dice.pick(STYLES), dice.uniform(0.4, 1.0))
+    furnish(parts, room, dice.pick(STYLES), dice.uniform(0.55, 1.0))
     light = interior.illuminate(parts, room, upstairs)
 
     def propose() -> view.View:
@@ -43,7 +43,7 @@ def plan(dice: Dice) -> Plan:
             target = (-x, target[1], -z)
         return view.View((x, y, z), target, view.roll(dice), tangent)
 
-    limits = view.Limits(0.5, 12.0, 0.6)
+    limits = view.Limits(0.5, 12.0, 0.6, 8)
     return view.settle(parts, propose, light, limits, ground=lambda x, z: -upstairs, far=80.0, reach=1.3)
 
 
@@ -186,7 +186,7 @@ def sleeping(parts: Assembly, room: interior.Shell) -> None:
 def clutter(parts: Assembly, room: interior.Shell) -> None:
     """Boxes, stools and plants standing about."""
     dice = parts.dice
-    for _ in range(dice.whole(0, 7)):
+    for _ in range(dice.whole(2, 9)):
         x, z = dice.uniform(-0.4, 0.4) * room.width, dice.uniform(-0.4, 0.4) * room.depth
         if parts.claim(x, z, 0.4):
             piece = dice.pick(

@@ -62,7 +62,7 @@ def plan(dice: Dice) -> Plan:
         target = (x + reach * math.sin(turn), high + reach * math.tan(pitch), z - reach * math.cos(turn))
         return view.View((x, high, z), target, view.roll(dice), tangent)
 
-    limits = view.Limits(0.8, 60.0, 0.4)
+    limits = view.Limits(0.8, 60.0, 0.4, 7)
     return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, far=80.0, reach=2.5)
 
 

@@ -42,8 +42,8 @@ def plan(dice: Dice) -> Plan:
 
     def propose() -> view.View:
         tangent = view.lens(dice, 30, 75)
-        target = (dice.normal(0.2) * width, height + dice.uniform(0.0, 0.12), dice.normal(0.2) * depth)
-        distance, turn, rise = dice.uniform(0.45, 1.3), dice.uniform(0, 6.3), math.radians(dice.uniform(6, 60))
+        target = (dice.normal(0.15) * width, height + dice.uniform(0.0, 0.12), dice.normal(0.15) * depth)
+        distance, turn, rise = dice.log(0.35, 1.2), dice.uniform(0, 6.3), math.radians(dice.uniform(6, 60))
         c = math.cos(rise) * distance
         eye = (target[0] + c * math.cos(turn), target[1] + math.sin(rise) * distance, target[2] + c * math.sin(turn))
         eye = (
@@ -53,7 +53,7 @@ def plan(dice: Dice) -> Plan:
         )
         return view.View(eye, target, view.roll(dice), tangent)
 
-    limits = view.Limits(0.2, 3.0, 0.55)
+    limits = view.Limits(0.2, 3.0, 0.55, 6)
     ground = -0.3 if inside else 0.0
     return view.settle(parts, propose, light, limits, ground=lambda x, z: ground, far=80.0, reach=0.35)
 
@@ -85,11 +85,10 @@ def things(parts: Assembly, width: float, depth: float, height: float) -> None:
     """Things all over the top: many of one sort or a mixture, loose or crowded."""
     dice = parts.dice
     kinds = [dice.pick(tableware.SMALL) for _ in range(dice.whole(1, 6))]
-    tall = dice.whole(4, 14)
-    taken: list[tuple[float, float, float]] = []
-    for _ in range(tall):
-        x, z = dice.normal(0.2) * width, dice.normal(0.2) * depth
-        if any(math.hypot(x - a, z - b) < r + 0.06 for a, b, r in taken):
+        taken: list[tuple[float, float, float]] = []
+    for _ in range(dice.whole(8, 34)):
+        x, z = dice.normal(0.22) * width, dice.normal(0.22) * depth
+        if any(math.hypot(x - a, z - b) < r + dice.uniform(0.03, 0.09) for a, b, r in taken):
             continue
         radius = dice.pick(kinds)(parts, Frame(x, height + 0.006, z, dice.uniform(0, 6.3)))
         taken.append((x, z, radius))

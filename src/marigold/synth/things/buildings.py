@@ -105,6 +105,7 @@ def house(parts: Assembly, frame: Frame) -> tuple[float, float]:
     rise = width * dice.uniform(0.2, 0.5)
     grid = Panels(dice.uniform(1.8, 3), 2.7, 1.0, 1.2, 0.12, 0.9, int(wall_high / 2.5), glass, 0.4)
     parts.add(frame, "box", wall, (0, wall_high / 2, 0), (width, wall_high, depth), panels=grid)
+    parts.box(frame, parts.material("stone", "concrete"), 0, -2.5, 0, width + 0.1, 2.7, depth + 0.1)
     parts.add(frame, "gable", wall, (0, wall_high + rise / 2 - 0.05, 0), (width, rise, depth - 0.02))
     for side in (-1, 1):
         angle = math.atan2(rise, width / 2)

@@ -340,30 +340,22 @@ def potted_plant(parts: Assembly, frame: Frame, size: float = 1.0) -> tuple[floa
     return width, width
 
 
-def foliage(parts: Assembly, frame: Frame, leaf: int, height: float, width: float, blobs: int) -> None:
-    """A crown of leaves around (0, height / 2, 0): overlapping clusters with holes around a dense core."""
+def foliage(parts: Assembly, frame: Frame, leaf: int, height: float, width: float, clusters: int) -> None:
+    """A crown of leaves around (0, height / 2, 0): ragged clusters of leaves around denser cores."""
     dice = parts.dice
-    for number in range(blobs):
-        angle, share = number * 2.4 + dice.normal(0.4), dice.uniform(0.45, 0.75)
-        spread = 0.5 * (1 - share) if number else 0.0
-        place = (
-            width * spread * math.cos(angle),
-            height * (0.5 + dice.uniform(-0.25, 0.25) * (number > 0)),
-            width * spread * math.sin(angle),
-        )
-        size = (width * share, height * share * dice.uniform(0.75, 1.0), width * share)
-        for shell in (1.0, 0.72):
-            numbers = (
-                round(dice.uniform(9, 16) * shell, 1),
-                round(dice.uniform(-0.3, 0.5), 1),
-                round(dice.uniform(0, 90), 1),
-            )
-            turn = (dice.uniform(0, 6.3), dice.uniform(0, 6.3), 0.0)
-            scaled = tuple(extent * shell for extent in size)
-            parts.add(frame, "leaves", leaf, place, scaled, turn, numbers)
-    parts.add(
-        frame, "leaves", leaf, (0, height * 0.5, 0), (width * 0.5, height * 0.55, width * 0.5), numbers=(7.0, -1.2, 3.0)
-    )
+    ragged, grain = dice.uniform(0.3, 1.1), dice.uniform(14, 30)
+    for number in range(clusters):
+        # Spread over the crown by the golden angle, from its foot to its tip.
+        level = (number + 0.5) / clusters
+        angle, ring = number * 2.4 + dice.normal(0.3), math.sqrt(max(0.0, 1 - (2 * level - 1) ** 2))
+        share = dice.uniform(1.0, 1.5) / clusters**0.42
+        spread = 0.5 * width * (1 - 0.5 * share) * ring * (0.9 if number else 0.3)
+        place = (spread * math.cos(angle), height * (0.12 + 0.76 * level), spread * math.sin(angle))
+        size = (width * share * 0.8, height * share * dice.uniform(0.6, 0.9), width * share * 0.8)
+        turn = (dice.uniform(0, 6.3), dice.normal(0.4), dice.normal(0.4))
+        for shell, holes in ((1.0, ragged), (0.8, ragged - 0.9)):
+            numbers = (round(grain * shell, 1), round(holes, 2), round(dice.uniform(0, 90), 1))
+            parts.add(frame, "leaves", leaf, place, tuple(extent * shell for extent in size), turn, numbers)
 
 
 def pile_of_boxes(parts: Assembly, frame: Frame, size: float = 1.0) -> tuple[float, float]:

@@ -20,6 +20,28 @@ def tree(parts: Assembly, frame: Frame, height: float) -> None:
         bare(parts, frame, height)
 
 
+def distant_tree(parts: Assembly, frame: Frame, height: float) -> None:
+    """A tree of a few solids, for woods seen from afar."""
+    parts.composite("tree")
+    dice = parts.dice
+    bark, leaf = parts.material("bark"), parts.material("leaf")
+    width, low = height * dice.uniform(0.3, 0.7), height * dice.uniform(0.05, 0.35)
+    parts.limb(frame, bark, (0, -0.3, 0), (0, height * 0.6, 0), height * 0.025, 0.5)
+    grain = round(dice.uniform(12, 20), 1)
+    if dice.chance(0.4):
+        parts.stand(frame, "cone", leaf, 0, low, 0, (width * 0.6, height * 0.9 - low, width * 0.6), (0.05,))
+        for share in (0.2, 0.5, 0.8):
+            wide = width * (1.15 - share)
+            place = (0, low + (height - low) * share, 0)
+            parts.add(frame, "leaves", leaf, place, (wide, 0.5 * (height - low), wide), numbers=(grain, 0.3, 9 * share))
+        return
+    for number in range(4):
+        angle, spread = number * 2.4, 0.22 * width * (number > 0)
+        place = (spread * math.cos(angle), low + (height - low) * (0.5 + 0.12 * (number - 1)), spread * math.sin(angle))
+        size = (0.75 * width, 0.6 * (height - low), 0.75 * width)
+        parts.add(frame, "leaves", leaf, place, size, numbers=(grain, 0.2 - 0.8 * (number == 0), float(number)))
+
+
 def broadleaf(parts: Assembly, frame: Frame, height: float) -> None:
     """Trunk, a few boughs, and a crown of leaf clusters."""
     dice = parts.dice
@@ -33,7 +55,7 @@ def broadleaf(parts: Assembly, frame: Frame, height: float) -> None:
         angle = number * 2.4 + dice.normal(0.3)
         end = (0.3 * width * math.cos(angle), height * dice.uniform(0.5, 0.75), 0.3 * width * math.sin(angle))
         parts.limb(frame, bark, (0, clear, 0), end, thick * 0.45, 0.3)
-    foliage(parts, frame.at(0, clear, 0), leaf, height - clear, width, dice.whole(4, 8))
+    foliage(parts, frame.at(0, clear, 0), leaf, height - clear, width, dice.whole(6, 13))
 
 
 def conifer(parts: Assembly, frame: Frame, height: float) -> None:
@@ -47,7 +69,7 @@ def conifer(parts: Assembly, frame: Frame, height: float) -> None:
         y, tall = low + (height - low) * share, (height - low) / tiers * dice.uniform(1.5, 2.0)
         wide = width * (1.05 - share) * dice.uniform(0.9, 1.1)
         turn = (dice.uniform(0, 6.3), dice.normal(0.04), dice.normal(0.04))
-        numbers = (round(dice.uniform(11, 18), 1), round(dice.uniform(-0.6, 0.2), 1), round(dice.uniform(0, 90), 1))
+        numbers = (round(dice.uniform(16, 28), 1), round(dice.uniform(-0.2, 0.6), 1), round(dice.uniform(0, 90), 1))
         parts.add(frame, "leaves", leaf, (0, y + 0.3 * tall, 0), (wide, tall * 0.85, wide), turn, numbers)
         parts.add(frame, "cone", leaf, (0, y + tall * 0.5, 0), (wide * 0.7, tall * 0.9, wide * 0.7), turn, (0.05,))
 
@@ -108,7 +130,7 @@ def bush(parts: Assembly, frame: Frame, size: float) -> None:
     if dice.chance(0.15):
         parts.stand(frame, dice.pick(("rounded", "sphere", "cone")), leaf, 0, 0, 0, (size, size * 0.8, size))
         return
-    foliage(parts, frame.at(0, -0.1 * size, 0), leaf, size * dice.uniform(0.6, 1.1), size, dice.whole(2, 4))
+    foliage(parts, frame.at(0, -0.1 * size, 0), leaf, size * dice.uniform(0.6, 1.1), size, dice.whole(3, 6))
 
 
 def hedge(parts: Assembly, frame: Frame, length: float, height: float) -> None:
@@ -164,7 +186,7 @@ def stump(parts: Assembly, frame: Frame, size: float) -> None:
 def tuft(parts: Assembly, frame: Frame, size: float, leaf: int) -> None:
     """Tall grass or a flower clump."""
     dice = parts.dice
-    numbers = (round(dice.uniform(8, 16), 1), round(dice.uniform(0.2, 0.9), 1), round(dice.uniform(0, 90), 1))
+    numbers = (round(dice.uniform(12, 22), 1), round(dice.uniform(0.4, 1.3), 1), round(dice.uniform(0, 90), 1))
     parts.add(frame, "leaves", leaf, (0, size * 0.3, 0), (size, size * dice.uniform(0.6, 1.2), size), numbers=numbers)
 
 

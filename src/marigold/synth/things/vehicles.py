@@ -19,11 +19,10 @@ def car(parts: Assembly, frame: Frame) -> tuple[float, float]:
     slopes = (round(dice.uniform(0.35, 0.7), 2), round(dice.uniform(0.1, 0.5), 2), round(dice.uniform(0.75, 0.9), 2))
     roof = height - waist
     parts.add(frame, "cabin", glass, (-back, waist + roof / 2 - 0.02, 0), (long, roof, width * 0.93), numbers=slopes)
-    inner = (long * 0.985, roof + 0.004, width * 0.93 * 1.004)
     top = (long * (1 - 0.5 * slopes[0] - 0.5 * slopes[1]) * 0.98, 0.07, width * 0.93 * slopes[2])
     shift = -back - 0.25 * long * (slopes[0] - slopes[1])
     parts.add(frame, "rounded", paint, (shift, height - 0.03, 0), top, numbers=(0.03,))
-    for x in (-0.06, 0.28) if inner[0] > 2.4 else (0.05,):
+    for x in (-0.06, 0.28) if long > 2.4 else (0.05,):
         for side in (-1, 1):
             start = (-back - x * long, waist - 0.02, side * width * 0.466)
             end = (-back - x * long * 0.9, height - 0.04, side * width * 0.466 * slopes[2])
@@ -47,9 +46,8 @@ def wheels(parts: Assembly, frame: Frame, tyre: int, rim: int, reach: float, wid
 
 def _lamps(parts: Assembly, frame: Frame, length: float, width: float, y: float) -> None:
     dice = parts.dice
-    white, red = parts.material("glass", "plastic"), parts.material("plastic")
-    parts.materials[red][2:5] = (0.5, 0.02, 0.02)
-    parts.materials[red][5:8] = (0.5, 0.02, 0.02)
+    white = parts.material("glass", "plastic")
+    red = parts.painted(parts.material("plastic"), (0.5, 0.02, 0.02))
     for side in (-1, 1):
         z = side * width * 0.36
         size = (0.12, dice.uniform(0.1, 0.18), width * 0.18)
