@@ -85,7 +85,7 @@ def things(parts: Assembly, width: float, depth: float, height: float) -> None:
     """Things all over the top: many of one sort or a mixture, loose or crowded."""
     dice = parts.dice
     kinds = [dice.pick(tableware.SMALL) for _ in range(dice.whole(1, 6))]
-        taken: list[tuple[float, float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     for _ in range(dice.whole(8, 34)):
         x, z = dice.normal(0.22) * width, dice.normal(0.22) * depth
         if any(math.hypot(x - a, z - b) < r + dice.uniform(0.03, 0.09) for a, b, r in taken):
