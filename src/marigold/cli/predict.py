@@ -1,5 +1,6 @@
 """Predict maps for photos: files, folders or patterns."""
 
+import os
 import sys
 import time
 import warnings
@@ -38,6 +39,8 @@ def parse(arguments: list[str]) -> Options:
 def run(options: Options) -> int:
     """Predicts every photo; the exit code is 1 if any could not be used."""
     start = time.perf_counter()
+    # Threads that spin while they wait make a shared machine several times slower; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from marigold.core.files import make_folder
     from marigold.predict.batch import find_photos, predict_photos
 
