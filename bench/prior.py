@@ -55,7 +55,8 @@ def measure(options: argparse.Namespace) -> None:
         folder = options.out / name.replace(" ", "-")
         train(recipe(options, name, fresh), folder, device=options.device)
         result[name] = [
-            {"step": int(snapshot.name), **scores(snapshot, options)} for snapshot in sorted((folder / "steps").iterdir())
+            {"step": int(snapshot.name), **scores(snapshot, options)}
+            for snapshot in sorted((folder / "steps").iterdir())
         ]
         print(name, json.dumps(result[name], indent=1))
     options.result.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,14 @@ def scores(snapshot: Path, options: argparse.Namespace) -> dict[str, float]:
         keys = list(dataset.scan(Path(), "test")[: options.scenes])
         paint = painter(estimator, steps=1)
         scored = evaluate(
-            paint, implementation(Modality, "depth")(), dataset, Path(), keys, batch=10, device=options.device, progress=False
+            paint,
+            implementation(Modality, "depth")(),
+            dataset,
+            Path(),
+            keys,
+            batch=10,
+            device=options.device,
+            progress=False,
         )
         found[name] = scored.means()["abs_rel"]
     return found

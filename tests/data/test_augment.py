@@ -49,3 +49,29 @@ def test_grey_makes_the_channels_equal():
 def test_the_same_stream_gives_the_same_result():
     how = Augment(jitter=0.5, blur=0.5, noise=0.5)
     assert torch.equal(augment(sample(), how, rng()).image, augment(sample(), how, rng()).image)
+
+
+def test_a_window_moves_every_map_alike():
+    # Depth is the same picture as the red channel, so after any window it still is, up to the two resize rules.
+    ramp = torch.linspace(0, 1, 32).expand(4, 1, 32, 32)
+    shown = Sample("", ramp.expand(-1, 3, -1, -1), {"depth": ramp}, {"depth": torch.ones_like(ramp, dtype=torch.bool)})
+    after = augment(shown, Augment(mirror=0.0, zoom=2.0, stretch=1.3), rng())
+    assert (after.image[:, :1] - after.maps["depth"]).abs().max() <= 0.5 / 31 + 1e-5
+    assert after.valid["depth"].all()
+    assert (after.image.amax((1, 2, 3)) - after.image.amin((1, 2, 3)) < 0.99).any()
+
+
+def test_normals_stay_unit_in_a_window():
+    shown = sample()
+    normals = torch.nn.functional.normalize(shown.maps["normals"], dim=1)
+    shown = Sample("", shown.image, {"normals": normals}, {"normals": shown.valid["normals"]})
+    after = augment(shown, Augment(mirror=0.0, zoom=2.0), rng()).maps["normals"]
+    assert torch.allclose(after.norm(dim=1), torch.ones(4, 8, 8), atol=1e-5)
+
+
+def test_a_pixel_made_of_an_unusable_one_is_unusable():
+    valid = torch.ones(4, 1, 8, 8, dtype=torch.bool)
+    valid[..., 4] = False
+    shown = Sample("", torch.zeros(4, 3, 8, 8), {"depth": torch.ones(4, 1, 8, 8)}, {"depth": valid})
+    after = augment(shown, Augment(mirror=0.0, zoom=1.5), rng()).valid["depth"]
+    assert (after.sum((1, 2, 3)) <= 7 * 8).all()

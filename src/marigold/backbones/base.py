@@ -36,6 +36,10 @@ class Backbone(nn.Module, ABC):
     def autoencoder(self) -> nn.Module:
         """The network between pictures and latents, frozen when a modality is taught."""
 
+    @abstractmethod
+    def hot_parts(self) -> list[nn.Module]:
+        """The networks that `accel` may compile: together they do nearly all of the work."""
+
     @classmethod
     @abstractmethod
     def read(cls, parts: Mapping[str, Path], card: Card) -> "Backbone":

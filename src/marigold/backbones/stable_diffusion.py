@@ -165,6 +165,10 @@ class StableDiffusion(Backbone):
         """The KL or tiny autoencoder."""
         return self.vae
 
+    def hot_parts(self) -> list[nn.Module]:
+        """The U-Net, and the autoencoder's two halves, which are called apart from it."""
+        return [self.unet, self.vae.encoder, self.vae.decoder]
+
     def renew_denoiser(self) -> None:
         """Draws the U-Net's weights anew from the global random state; its shape stays."""
         self.unet = type(self.unet).from_config(self.unet.config)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core.fields import FIELDS
 from marigold.core.sample import Sample
 
 
@@ -15,6 +16,10 @@ class Augment:
 
     mirror: float = 0.5
     """Probability of a left-right mirror (fields with direction change sign)."""
+    zoom: float = 1.0
+    """The largest magnification: a random window of at least 1 / zoom of each side fills the picture."""
+    stretch: float = 1.0
+    """The largest change of the window's aspect ratio."""
     jitter: float = 0.0
     """Probability of a change of brightness, contrast, saturation and colour cast."""
     brightness: float = 0.3
@@ -37,6 +42,8 @@ def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
     mirrored = _coin(sample.image, how.mirror, rng)
     if bool(mirrored.any()):
         sample = _choose(mirrored, sample.mirrored(), sample)
+    if how.zoom > 1 or how.stretch > 1:
+        sample = _windowed(sample, how, rng)
     image = _jitter(sample.image, how, rng)
     image = _blur(image, how, rng)
     image = _noise(image, how, rng)
@@ -54,6 +61,35 @@ def _choose(which: Tensor, yes: Sample, no: Sample) -> Sample:
         torch.where(which, yes.image, no.image),
         {name: torch.where(which, yes.maps[name], no.maps[name]) for name in no.maps},
         {name: torch.where(which, yes.valid[name], no.valid[name]) for name in no.valid},
+    )
+
+
+def _windowed(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
+    """A random window of every sample at the full size; each map is sampled by its field's rule."""
+    count = len(sample.image)
+    uniform = torch.rand(count, 4, generator=rng)
+    size = how.zoom ** -uniform[:, :1]
+    ratio = how.stretch ** (uniform[:, 1:2] - 0.5)
+    extent = (size * torch.cat((ratio, 1 / ratio), dim=1)).clamp(max=1)
+    centre = (1 - extent) * (2 * uniform[:, 2:] - 1)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = extent[:, 0], extent[:, 1], centre
+    grid = F.affine_grid(theta, list(sample.image.shape), align_corners=False).to(sample.image.device)
+
+    def cut(x: Tensor, mode: str) -> Tensor:
+        return F.grid_sample(x.float(), grid, mode=mode, padding_mode="border", align_corners=False)
+
+    def by_rule(name: str, x: Tensor) -> Tensor:
+        rule = FIELDS[name].resize if name in FIELDS else "smooth"
+        if rule == "nearest":
+            return cut(x, "nearest")
+        return F.normalize(cut(x, "bilinear"), dim=1, eps=1e-6) if rule == "unit" else cut(x, "bilinear")
+
+    return Sample(
+        sample.key,
+        cut(sample.image, "bilinear"),
+        {name: by_rule(name, x) for name, x in sample.maps.items()},
+        {name: cut(x, "bilinear") > 1 - 1e-4 for name, x in sample.valid.items()},
     )
 
 

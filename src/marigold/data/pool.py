@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from marigold.core import seeds
 from marigold.core.sample import Sample
@@ -18,6 +19,8 @@ from marigold.data.reader import Reader
 from marigold.datasets.base import Dataset
 
 HALF_MAX = 65504.0
+WORTH_A_BAR = 4
+"""Blocks that take long enough to show a progress bar."""
 
 
 @dataclass
@@ -62,7 +65,9 @@ class Pool:
         """Reads on, in whole blocks, until the pool holds what it must hold at this step."""
         wanted = self._slots + math.floor(step * self.renewal / self.block)
         self._read = max(self._read, wanted - self._slots)
-        while self._read < wanted:
+        missing = wanted - self._read
+        quiet = missing < WORTH_A_BAR
+        for _ in tqdm(range(missing), desc="filling the pool", unit="block", leave=False, disable=quiet or None):
             self._store(self._reader.block(self._read, self.device), self._read % self._slots)
             self._read += 1
 

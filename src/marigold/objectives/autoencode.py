@@ -35,7 +35,7 @@ class Autoencode(Objective):
     def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
         """Squared and absolute error of the reconstruction, and the divergence of the latent."""
         autoencoder = estimator.backbone.autoencoder
-        pixels = batch.pixels.flatten(0, 1)
+        pixels = self._chosen(batch, rng)
         posterior = autoencoder.encode(pixels).latent_dist
         eps = torch.randn(posterior.mean.shape, generator=rng, device=pixels.device, dtype=torch.float32)
         latent = posterior.mean + posterior.std.clamp(min=self.blur) * eps.to(posterior.mean)
@@ -43,6 +43,14 @@ class Autoencode(Objective):
         mean, variance, log_variance = posterior.mean.float(), posterior.var.float(), posterior.logvar.float()
         divergence = 0.5 * (mean.square() + variance - 1 - log_variance).mean()
         return difference.square().mean() + self.absolute * difference.abs().mean() + self.divergence * divergence
+
+    def _chosen(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """As many pictures [B, 3, H, W] as there are samples, drawn from all their targets."""
+        pixels = batch.pixels.flatten(0, 1)
+        if len(pixels) == len(batch.pixels):
+            return pixels
+        order = torch.rand(len(pixels), generator=rng, device=pixels.device).argsort()
+        return pixels[order[: len(batch.pixels)]]
 
     def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """Each picture beside its reconstruction."""

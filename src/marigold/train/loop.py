@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from marigold import checkpoint
+from marigold.accel.compile import compile_networks, uncompiled
 from marigold.core import seeds
 from marigold.core.errors import DataError
 from marigold.core.sample import Batch
@@ -58,7 +59,7 @@ class Trainer:
         self.held_out = self._mix(recipe.validation or tuple(held_out(source, recipe.batch) for source in recipe.data))
         self.step, self.seconds = 0, 0.0
         if compiled:
-            self.module.compile()
+            compile_networks(self.estimator)
 
     def resume(self) -> None:
         """Continues from the run folder's saved state, if there is one."""
@@ -94,7 +95,8 @@ class Trainer:
     def finish(self) -> None:
         """Validates once more and writes the checkpoint with the averaged weights."""
         with self.average.applied(self.module), torch.no_grad():
-            self.objective.finish(self.estimator, self.mix.batch)
+            with uncompiled():
+                self.objective.finish(self.estimator, self.mix.batch)
         self._validate()
         self._export(self.run.checkpoint)
 
@@ -137,7 +139,7 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> None:
         """The objective's loss on held-out samples, and a picture, for every source; with averaged weights."""
-        with self.average.applied(self.module):
+        with self.average.applied(self.module), uncompiled():
             for position, source in enumerate(self.held_out.sources):
                 batches = [self.held_out.batch_of(position, step) for step in range(self.recipe.validation_batches)]
                 with self._autocast():
