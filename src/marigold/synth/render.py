@@ -6,6 +6,7 @@ The picture obeys image = albedo * shading + residual in linear light, before th
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core.sample import Sample
@@ -77,9 +78,29 @@ def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> S
     }
     maps = {name: x.contiguous() for name, x in maps.items()}
     linear = maps["albedo"] * maps["shading"] + maps["residual"]
-    image = camera.photograph(linear, maps["depth"], scene.lens, scene.seeds)
+    image = camera.photograph(
+        antialiased(linear, maps["depth"], maps["normals"]), maps["depth"], scene.lens, scene.seeds
+    )
     valid = dict.fromkeys(maps, known)
     return Sample(" ".join(scene.keys), image, maps | ({"linear": linear} if with_linear else {}), valid)
+
+
+def antialiased(linear: Tensor, depth: Tensor, normals: Tensor) -> Tensor:
+    """A picture [B, 3, H, W] whose outlines are blended over a pixel, as a sensor's cells would blend them.
+
+    One ray per pixel makes stairs of outlines; inside of a surface, textures have been filtered already.
+    """
+    kinds = torch.cat((depth.clamp_min(1e-3).log() * 8, normals), 1)
+    edge = torch.zeros_like(depth)
+    for axis in (-1, -2):
+        change = kinds.diff(dim=axis).abs().amax(1, keepdim=True)
+        first, last = [0, 0, 0, 0], [0, 0, 0, 0]
+        first[-2 * axis - 2], last[-2 * axis - 1] = 1, 1
+        edge = torch.maximum(edge, torch.maximum(F.pad(change, first), F.pad(change, last)))
+    kernel = linear.new_tensor([0.25, 0.5, 0.25])
+    soft = F.pad(linear, (1, 1, 1, 1), mode="replicate").unfold(3, 3, 1) @ kernel
+    soft = soft.unfold(2, 3, 1) @ kernel
+    return torch.lerp(linear, soft, (edge * 4 - 0.5).clamp(0, 1))
 
 
 def look(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, height: int) -> Frame:
