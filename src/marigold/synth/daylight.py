@@ -54,12 +54,17 @@ def area(place, u, v, tint: Colour, one_sided: bool = True) -> np.ndarray:
 
 
 def rows(*used: np.ndarray) -> np.ndarray:
-    """Up to `LIGHTS` rows as one array, with unused rows that shine nowhere."""
+    """Lights as one array [LIGHTS, LIGHT_WIDTH]: the first place is for the directional one; unused rows are dark."""
     packed = np.zeros((lights.LIGHTS, lights.LIGHT_WIDTH))
     packed[:, 1] = 1.0
     packed[:, lights.DIRECTIONAL] = 1.0
-    for slot, row in enumerate(used[: lights.LIGHTS]):
-        packed[slot] = row
+    place = 1
+    for row in used:
+        if row[lights.DIRECTIONAL] > 0:
+            packed[0] = row
+        elif place < lights.LIGHTS:
+            packed[place] = row
+            place += 1
     return packed
 
 

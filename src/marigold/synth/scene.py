@@ -46,8 +46,10 @@ class Scene:
     """[B] what lies deeper is sky."""
     reach: Tensor
     """[B] how far ambient light looks for obstacles."""
-    slots: int
-    """How many lights the scene with most of them has."""
+    sunny: bool
+    """Whether any scene has a directional light, which is always the first."""
+    lamps: int
+    """How many other lights the scene with most of them has."""
     lights: Tensor
     """[B, LIGHTS, LIGHT_WIDTH]."""
     sky: Tensor
@@ -113,7 +115,8 @@ def pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Plan
         rows=tensor(rows),
         **{name: column(name) for name in ("eye", "turn", "tangent", "floor", "hills", "far", "reach")},
         **{name: tensor([getattr(plan.light, name) for plan in plans]) for name in ("lights", "sky", "dome", "bounce")},
-        slots=max(int((plan.light.lights[:, lights.USED] > 0).sum()) for plan in plans),
+        sunny=any(plan.light.lights[0, lights.USED] > 0 for plan in plans),
+        lamps=max(int((plan.light.lights[1:, lights.USED] > 0).sum()) for plan in plans),
         lens=tensor(np.stack([camera.sample(np.random.default_rng(number)) for number in numbers])),
     )
 

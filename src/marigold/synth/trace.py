@@ -5,6 +5,7 @@ camera rays, a swept sphere against its box for shadow and reflection rays, a sp
 conservative, so the answer never depends on the grouping.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -88,24 +89,27 @@ def cast(table: Tables, owner: Tensor, origin: Tensor, direction: Tensor, wanted
 
 
 def _schedule(reach: Tensor, rays: int) -> Iterator[tuple[Tensor, int]]:
-    """Groups of similar reach in chunks that fit in cache (CPU) or memory (GPU), with the most solids any of them needs.
+    """Groups of similar reach, and the most solids that any of them needs, in chunks that fit in cache or memory.
 
-    One host synchronisation.
+    One host synchronisation. On a GPU a few large chunks; the busiest groups, which are few, stay by themselves.
     """
     reach, order = reach.sort(descending=True)
-    on_cpu = reach.device.type == "cpu"
-    step = max(1, 4096 // rays) if on_cpu else max(1, len(order) // 12)
-    budget = 1 << 16 if on_cpu else 1 << 26
-    most = reach[::step].tolist()
-    start, end = 0, len(order)
-    while start < end:
-        k = most[start // step]
-        if k == 0:
+    total = len(order)
+    if reach.device.type == "cpu":
+        budget, starts = 1 << 15, list(range(0, total, max(1, 2048 // rays)))
+        ends = [total] * len(starts)
+    else:
+        budget, starts = 1 << 27, sorted({int(total * share) for share in (0.0, 0.03, 0.1, 0.25, 0.5)})
+        ends = [*starts[1:], total]
+    most = reach[starts].tolist()
+    start = 0
+    while start < total:
+        place = bisect_right(starts, start) - 1
+        if most[place] == 0:
             return
-        room = max(1, budget // (k * rays * step))
-        stop = min(end, start + room * step)
-        yield order[start:stop], k
-        start = stop
+        end = min(ends[place], start + max(1, budget // (most[place] * rays)))
+        yield order[start:end], most[place]
+        start = end
 
 
 def _test(
