@@ -41,6 +41,9 @@ class Identity(Backbone):
     def autoencoder(self):
         return self
 
+    def hot_parts(self):
+        return []
+
     @classmethod
     def read(cls, parts, card):
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """A prediction as files."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ WHITE_QUANTILE = 0.95
 
 def save(prediction: Prediction, folder: Path, name: str) -> list[Path]:
     """Writes the files that `Prediction.save` describes and returns their paths; the report comes last."""
+    start = time.perf_counter()
     make_folder(folder)
     modality = name_of(prediction.modality)
     report = dict(prediction.report)
@@ -28,6 +30,7 @@ def save(prediction: Prediction, folder: Path, name: str) -> list[Path]:
         files += _save_uncertainty(folder / f"{name}_{modality}_uncertainty", prediction.uncertainty)
         report["uncertainty_white"] = _white(prediction.uncertainty)
     files.append(folder / f"{name}_{modality}.json")
+    report["seconds"] = {**report.get("seconds", {}), "write": round(time.perf_counter() - start, 4)}
     report["files"] = [file.name for file in files]
     write_json(files[-1], report)
     return files
