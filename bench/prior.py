@@ -19,7 +19,7 @@ from marigold.datasets.procedural import Procedural
 from marigold.evaluate.runner import evaluate, painter
 from marigold.modalities.base import Modality
 from marigold.train.loop import train
-from marigold.train.recipe import Every, Optim, Recipe, load
+from marigold.train.recipe import Every, Recipe, load
 
 RESULT = Path(__file__).parent / "results" / "prior.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "prior.png"
@@ -39,6 +39,9 @@ def main() -> None:
     run.add_argument("--capacity", type=int, default=1024)
     run.add_argument("--renewal", type=float, default=1.0)
     run.add_argument("--scenes", type=int, default=100)
+    run.add_argument("--snapshots", type=int, default=5)
+    run.add_argument("--workers", type=int, default=0)
+    run.add_argument("--compiled", action="store_true")
     run.add_argument("--result", type=Path, default=RESULT)
     commands.add_parser("plot")
     options = parser.parse_args()
@@ -53,7 +56,8 @@ def measure(options: argparse.Namespace) -> None:
     result: dict = {"steps": options.steps, "batch": options.batch, "scenes": options.scenes, "left_out": LEFT_OUT}
     for name, fresh in STARTS.items():
         folder = options.out / name.replace(" ", "-")
-        train(recipe(options, name, fresh), folder, device=options.device)
+        made = recipe(options, name, fresh)
+        train(made, folder, device=options.device, workers=options.workers, compiled=options.compiled)
         result[name] = [
             {"step": int(snapshot.name), **scores(snapshot, options)}
             for snapshot in sorted((folder / "steps").iterdir())
@@ -79,7 +83,7 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
         fresh_denoiser=fresh,
         data=(source,),
         optim=replace(base.optim, decay=options.steps),
-        every=Every(log=50, save=0, validate=0, keep=options.steps // 8),
+        every=Every(log=50, save=0, validate=0, keep=options.steps // options.snapshots),
         steps=options.steps,
         batch=options.batch,
         average=0.99,
