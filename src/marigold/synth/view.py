@@ -1,5 +1,6 @@
 """Choosing a viewpoint: proposals are drawn until one shows something and stands in nothing."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -111,17 +112,20 @@ def _score(
 ) -> float:
     """At least 1 for a good view, 0 for one inside a solid; only bounding boxes count."""
     rotation, centre = local[:, :3], local[:, 3]
-    start = np.einsum("nij,nj->ni", rotation, eye - centre)
-    if eye[1] < floor + 0.1 or (np.abs(start) < half + 0.6 * limits.near).all(1).any():
+    start = np.einsum("nij,nj->in", rotation, eye - centre)
+    extent = half.T
+    if eye[1] < floor + 0.1 or (np.abs(start) < extent + 0.6 * limits.near).all(0).any():
         return 0.0
     grid = np.linspace(-0.9, 0.9, GRID) * tangent
     rays = np.stack([*np.meshgrid(grid, grid), -np.ones((GRID, GRID))], -1).reshape(-1, 3) @ turn.T
-    heading = np.einsum("nij,rj->rni", rotation, rays) + 1e-9
-    middle, extent = -start / heading, half / np.abs(heading)
-    near, out = (middle - extent).max(-1), (middle + extent).min(-1)
+    # Slabs of every solid's bounding box, [3, solids, rays].
+    heading = (rotation.transpose(1, 0, 2).reshape(-1, 3) @ rays.T + 1e-9).reshape(3, -1, len(rays))
+    middle, reach = -start[..., None] / heading, extent[..., None] / np.abs(heading)
+    near = functools.reduce(np.maximum, middle - reach)
+    out = functools.reduce(np.minimum, middle + reach)
     hits = np.where((near <= out) & (near > 0), near, MISS)
-    t = hits.min(1, initial=MISS)
-    different = len(np.unique(hits.argmin(1)[t < far])) if hits.size else 0
+    t = hits.min(0, initial=MISS)
+    different = len(np.unique(hits.argmin(0)[t < far])) if hits.size else 0
     down = rays[:, 1]
     ground = np.where(down < -1e-6, (floor - eye[1]) / np.minimum(down, -1e-6), MISS)
     seen = np.minimum(t, ground)
