@@ -43,7 +43,7 @@ def test_maps_at_any_size_are_those_of_diffusers(both, size, resolution, steps):
     predictor, pipeline = both
     backbone = predictor.estimator.backbone
     photo = np.random.default_rng(0).random((*size, 3), dtype=np.float32)
-    latent_size = Frame.of(*size, resolution, backbone.stride).latent_size
+    latent_size = Frame.of(torch.empty(size), resolution, backbone.stride).latent_size
     noise = torch.randn(1, backbone.latent_channels, *latent_size, generator=torch.Generator().manual_seed(1))
     (ours,) = predictor.predict(photo, steps=steps, resolution=resolution, noise=noise).maps.values()
     as_tensor = torch.from_numpy(photo).permute(2, 0, 1)[None]

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_GREY = (0, 3)
@@ -101,7 +102,7 @@ def _read_twice(file: BinaryIO) -> np.ndarray:
     return np.asarray(high).astype(np.uint16) * 256 + np.asarray(low)
 
 
-def _open(file: BinaryIO) -> PIL.Image.Image:
+def _open(file: BinaryIO) -> PIL.ImageFile.ImageFile:
     """A picture of its own on the same bytes."""
     file.seek(0)
     return PIL.Image.open(io.BytesIO(file.read()), formats=("PNG", "TIFF"))

@@ -7,6 +7,7 @@ an animation or a document of several pages the first picture counts. A file who
 """
 
 import io
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,7 +33,7 @@ _PNG_COMPRESSION = 3
 _WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
 
 
-def read_image(path: str | Path) -> Tensor:
+def read_image(path: str | PathLike[str]) -> Tensor:
     """The photo in a file, upright: [3, H, W] float32 sRGB, 0 to 1. Raises `ImageError`."""
     path = Path(path)
     with _opened(path) as file:
@@ -167,7 +168,8 @@ def _to_srgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if "srgb" not in ImageCms.getProfileDescription(source).lower():
                 mode = "RGBA" if image.mode == "RGBA" else "RGB"
-                return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+                target = ImageCms.createProfile("sRGB")
+                return ImageCms.profileToProfile(image, source, target, outputMode=mode) or image
         except (ImageCms.PyCMSError, OSError):
             pass
     return image.convert("RGB") if image.mode == "CMYK" else image

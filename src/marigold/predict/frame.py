@@ -20,8 +20,9 @@ class Frame:
     """The side of a latent cell."""
 
     @classmethod
-    def of(cls, height: int, width: int, resolution: int, stride: int) -> "Frame":
-        """The frame of a photo of this size whose longest side is worked at as `resolution`; 0 keeps the size."""
+    def of(cls, photo: Tensor, resolution: int, stride: int) -> "Frame":
+        """The frame of a photo [..., H, W] whose longest side is worked at as `resolution`; 0 keeps the size."""
+        height, width = photo.shape[-2:]
         longest = max(height, width)
         scaled = resolution or longest
         return cls(max(1, height * scaled // longest), max(1, width * scaled // longest), stride)

@@ -1,6 +1,6 @@
 """One photo in, maps out: working size, one encoding, members, merging, and back to the photo's size."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,12 @@ from marigold.estimator import Estimator
 from marigold.predict.frame import Frame, resize
 from marigold.predict.members import checked_noise, draw_noise, members
 from marigold.predict.prediction import Prediction
-from marigold.predict.request import Request
+from marigold.predict.request import Request, Settings
 from marigold.predict.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     import PIL.Image
 
-FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768}
-"""Settings where neither the caller nor the checkpoint's card says one."""
 FEWEST_FOR_UNCERTAINTY = 3
 """Of two members that disagree, nothing tells which one is off."""
 
@@ -72,29 +70,23 @@ class Predictor:
         watch = Stopwatch(self.plan.device)
         with watch("read"):
             photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
-        request = self._request(steps, ensemble if noise is None else len(noise), resolution, seed)
-        frame = Frame.of(*photo.shape[-2:], request.resolution, self.estimator.backbone.stride)
+        count = ensemble if noise is None else len(noise)
+        request = Request(steps=steps, ensemble=count, resolution=resolution, seed=seed)
+        settings = request.settings(self.estimator.card.defaults)
+        frame = Frame.of(photo, settings.resolution, self.estimator.backbone.stride)
         if noise is None:
-            noise = draw_noise(self.estimator, frame, request.ensemble, seed)
+            noise = draw_noise(self.estimator, frame, settings.ensemble, seed)
         else:
             noise = checked_noise(noise, self.estimator, frame)
-        values, notes = self._members(photo, frame, noise, request.steps, watch)
-        maps, uncertainty = self._merge(values, *photo.shape[-2:], watch)
+        values, notes = self._members(photo, frame, noise, settings.steps, watch)
+        maps, uncertainty = self._merge(values, photo, watch)
         return Prediction(
             maps=maps,
             uncertainty=uncertainty,
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
-            report=self._report(photo, frame, request, watch, notes),
+            report=self._report(photo, frame, settings, watch, notes),
         )
-
-    def _request(self, steps: int | None, ensemble: int | None, resolution: int | None, seed: int) -> Request:
-        """The settings with nothing left open."""
-        card = self.estimator.card
-        asked = {"steps": steps, "ensemble": ensemble, "resolution": resolution}
-        for name, value in asked.items():
-            asked[name] = card.defaults.get(name, FALLBACK[name]) if value is None else value
-        return Request(card.name, seed=seed, **asked)
 
     def _members(
         self, photo: Tensor, frame: Frame, noise: Tensor, steps: int, watch: Stopwatch
@@ -113,10 +105,11 @@ class Predictor:
         return values, notes
 
     def _merge(
-        self, values: Tensor, height: int, width: int, watch: Stopwatch
+        self, values: Tensor, photo: Tensor, watch: Stopwatch
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Members [E, C, h, w] to maps at the photo's size, and their uncertainty if there are enough of them."""
         modality, uncertainty = self.estimator.modality, None
+        height, width = photo.shape[-2:]
         merged = values[0]
         if len(values) > 1:
             with watch("ensemble"):
@@ -130,17 +123,14 @@ class Predictor:
             return maps, _as_array(resize(uncertainty[None], height, width)[0])
 
     def _report(
-        self, photo: Tensor, frame: Frame, request: Request, watch: Stopwatch, notes: list[str]
+        self, photo: Tensor, frame: Frame, settings: Settings, watch: Stopwatch, notes: list[str]
     ) -> dict[str, Any]:
         card = self.estimator.card
         return {
             "modality": name_of(self.estimator.modality),
             "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
             "settings": {
-                "steps": request.steps,
-                "ensemble": request.ensemble,
-                "resolution": request.resolution,
-                "seed": request.seed,
+                **asdict(settings),
                 "precision": precision_name(self.plan.dtype),
                 "device": str(self.plan.device),
             },

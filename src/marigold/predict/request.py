@@ -1,9 +1,23 @@
 """What one prediction is asked for; the command line and every other front end are made of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from marigold.core.errors import ConfigError
+
+FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768}
+"""Settings where neither the request nor the checkpoint's card says one."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a prediction's result depends on, beside the photo and the weights; the fields are those of `Request`."""
+
+    steps: int
+    ensemble: int
+    resolution: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -30,3 +44,13 @@ class Request:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
+
+    def settings(self, defaults: Mapping[str, int]) -> Settings:
+        """The settings with nothing left open; `defaults` are a checkpoint's."""
+        usual = {**FALLBACK, **defaults}
+        return Settings(
+            steps=usual["steps"] if self.steps is None else self.steps,
+            ensemble=usual["ensemble"] if self.ensemble is None else self.ensemble,
+            resolution=usual["resolution"] if self.resolution is None else self.resolution,
+            seed=self.seed,
+        )
