@@ -17,7 +17,7 @@ from toys.identity import identity_estimator
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "in" / "deep").mkdir(parents=True)
-    for name in ("b.JPG", "a.png", "deep/c.tif", "notes.txt"):
+    for name in ("b.JPG", "a.png", "deep/c.tif", "notes.txt", "._a.png"):
         (tmp_path / "in" / name).write_bytes(b"x")
     return tmp_path / "in"
 

@@ -158,6 +158,33 @@ def test_an_overflow_in_low_precision_is_computed_again_in_full():
     np.testing.assert_allclose(prediction.maps["depth"], PHOTO.mean(axis=2), atol=1e-6)
 
 
+def test_a_full_device_takes_the_members_one_by_one():
+    estimator = identity_estimator(leak=0.1)
+    sample, batches = estimator.sample, []
+
+    def cramped(condition, noise, steps):
+        batches.append(len(noise))
+        if len(noise) > 1:
+            raise torch.OutOfMemoryError("no memory left")
+        return sample(condition, noise, steps)
+
+    estimator.sample = cramped
+    prediction = Predictor(estimator, Plan(pixels_at_once=10**9)).predict(PHOTO, ensemble=3)
+    assert batches == [3, 1, 1, 1]
+    expected = Predictor(identity_estimator(leak=0.1)).predict(PHOTO, ensemble=3)
+    np.testing.assert_array_equal(prediction.maps["depth"], expected.maps["depth"])
+
+
+def test_a_photo_too_large_for_the_device_is_a_setting_to_change():
+    def full(image):
+        raise torch.OutOfMemoryError("no memory left")
+
+    estimator = identity_estimator()
+    estimator.encode_image = full
+    with pytest.raises(ConfigError, match="resolution: 53 x 37 pixels do not fit into cpu; choose less"):
+        Predictor(estimator, Plan(pixels_at_once=10**9)).predict(PHOTO)
+
+
 def test_a_generator_that_sees_no_photo_is_refused():
     with pytest.raises(ConfigError, match="`identity` sees no photo"):
         Predictor(identity_estimator(conditions=0))

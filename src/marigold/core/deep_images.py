@@ -96,9 +96,9 @@ def _read_twice(file: BinaryIO) -> np.ndarray:
     if high.mode.startswith("I;16"):
         return np.asarray(high)[..., None]
     (tile,) = low.tile
-    mode = tile.args if isinstance(tile.args, str) else tile.args[0]
-    other = mode[:-4] + _OTHER_BYTE[mode[-4:]]
-    low.tile = [tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))]
+    raw_mode, *others = [tile.args] if isinstance(tile.args, str) else list(tile.args or [""])
+    low_mode = raw_mode[:-4] + _OTHER_BYTE[raw_mode[-4:]]
+    low.tile = [tile._replace(args=(low_mode, *others) if others else low_mode)]
     return np.asarray(high).astype(np.uint16) * 256 + np.asarray(low)
 
 

@@ -115,7 +115,8 @@ def _meant(name: str) -> list[Path]:
 
 
 def _photos(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+    visible = (path for path in paths if not path.name.startswith("."))
+    return sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def _names(photo: Path, number: int) -> list[str]:

@@ -93,16 +93,27 @@ class Predictor:
     ) -> tuple[Tensor, list[str]]:
         """The members' values, all of them numbers, and a note when that took a second attempt in float32."""
         notes = []
-        values = members(self.estimator, self.plan, photo, frame, noise, steps, watch)
+        values = self._attempt(photo, frame, noise, steps, watch)
         if not values.isfinite().all() and self.plan.dtype != torch.float32:
             notes.append(f"{precision_name(self.plan.dtype)} overflowed; computed in fp32")
             self.plan = replace(self.plan, dtype=torch.float32)
             self.estimator = apply(self.estimator, self.plan)
-            values = members(self.estimator, self.plan, photo, frame, noise, steps, watch)
+            values = self._attempt(photo, frame, noise, steps, watch)
         if not values.isfinite().all():
             name = self.estimator.card.name
             raise CheckpointError(f"{name}: its weights give no numbers (NaN); fetch or train the checkpoint again")
         return values, notes
+
+    def _attempt(self, photo: Tensor, frame: Frame, noise: Tensor, steps: int, watch: Stopwatch) -> Tensor:
+        """The members' values; one member at a time from when the device's memory does not hold more."""
+        try:
+            return members(self.estimator, self.plan, photo, frame, noise, steps, watch)
+        except torch.OutOfMemoryError as error:
+            if not self.plan.pixels_at_once:
+                size = f"{frame.width} x {frame.height} pixels"
+                raise ConfigError(f"resolution: {size} do not fit into {self.plan.device}; choose less") from error
+        self.plan = replace(self.plan, pixels_at_once=0)
+        return self._attempt(photo, frame, noise, steps, watch)
 
     def _merge(
         self, values: Tensor, photo: Tensor, watch: Stopwatch
