@@ -109,13 +109,13 @@ def count(folder: Path) -> str:
     return " + ".join(f"{numbers(file) / 1e6:.0f}" for file in sorted(folder.glob("*/diffusion_pytorch_model.*")))
 
 
-def table(numbers: dict[str, float], weights: str, size: int) -> str:
+def table(numbers: dict[str, float], weights: str, size: int, load: float) -> str:
     """The numbers as Markdown."""
     import torch
 
     where = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, bfloat16"
     rows = [f"| {name} | {number:.1f} |" for name, number in numbers.items()]
-    head = f"{weights} million weights, {size} x {size} pixels, {where}"
+    head = f"{weights} million weights, {size} x {size} pixels, {where}; load average {load:.1f} before the run"
     return "\n".join([head, "", "| stage | seconds |", "|---|---:|", *rows])
 
 
@@ -139,8 +139,9 @@ def compare(size: int) -> None:
         folder = Path(temporary) / "full-size"
         subprocess.run([sys.executable, __file__, "--make", folder], check=True)
         command = [sys.executable, __file__, "--run", folder, "--size", str(size)]
+        load = os.getloadavg()[0]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        result = table(json.loads(answer.splitlines()[-1]), count(folder), size)
+        result = table(json.loads(answer.splitlines()[-1]), count(folder), size, load)
     print(result)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(result + "\n")
