@@ -83,7 +83,7 @@ def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: 
 
     @torch.no_grad()
     def paint(image: Tensor) -> Tensor:
-        frame = Frame.of(*image.shape[-2:], resolution, estimator.backbone.stride)
+        frame = Frame.of(image, resolution, estimator.backbone.stride)
         condition = estimator.encode_image(frame.fill(image)) if estimator.backbone.conditions else None
         noises = (_noise(estimator, image, frame, seed, member) for member in range(ensemble))
         members = torch.stack([estimator.decode(estimator.sample(condition, noise, steps)) for noise in noises])
