@@ -2,31 +2,21 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from marigold.synth import daylight, render, scene, view
-from marigold.synth.assembly import Assembly, Dice, Frame
+from marigold.synth import render, scene
 from marigold.synth.families import FAMILIES
+from synth.scenes import placed
 
 SIZE = 48
 BEHIND = ("box", (0.0, 0.0, 30.0), (1.0, 1.0, 1.0))
 
 
-def shot(*things, eye=(0.0, 0.0, 0.0), target=(0.0, 0.0, -1.0), tangent=0.5, floor=-50.0):
-    """A picture of hand-placed solids: each a name, centre, size, and optionally turn and numbers."""
-    parts = Assembly(Dice(1))
-    parts.material("concrete")
-    for name, centre, size, *more in things:
-        parts.add(Frame(), name, 0, centre, size, *more)
-    light = daylight.outdoors(Dice(2), np.array([0.3, 0.3, 0.3]))
-    plan = view.settle(
-        parts, lambda: view.View(eye, target, 0.0, tangent), light, view.Limits(0.0, 1.0, 0.0),
-        ground=lambda x, z: floor, far=80.0, reach=1.0,
-    )  # fmt: skip
-    return render.shoot(scene.pack(["one"], ["objects"], [7], [plan]), SIZE, SIZE)
+def shot(*things, **options):
+    """A picture of hand-placed solids."""
+    return render.shoot(placed(*things, **options), SIZE, SIZE)
 
 
 def rays(tangent=0.5):
@@ -107,8 +97,9 @@ def test_normals_agree_with_the_slope_of_the_unprojected_depth(family):
         own = normals[:, 1:-1, 1:-1]
         # Smooth: the neighbours' normals agree with the centre's, and all five pixels lie near one plane.
         flat = sample.valid["depth"][0, 0, 1:-1, 1:-1].clone()
-        for other, moved in ((normals[:, 1:-1, 2:], points[:, 1:-1, 2:]), (normals[:, 1:-1, :-2], points[:, 1:-1, :-2]),
-                             (normals[:, 2:, 1:-1], points[:, 2:, 1:-1]), (normals[:, :-2, 1:-1], points[:, :-2, 1:-1])):  # fmt: skip
+        middle = (slice(None), slice(1, -1), slice(1, -1))
+        for rows, columns in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+            other, moved = (torch.roll(x, (rows, columns), (1, 2))[middle] for x in (normals, points))
             flat &= (own * other).sum(0) > 0.998
             flat &= ((moved - points[:, 1:-1, 1:-1]) * own).sum(0).abs() < 0.02 * (moved - points[:, 1:-1, 1:-1]).norm(
                 dim=0

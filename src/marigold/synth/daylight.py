@@ -46,7 +46,7 @@ def directional(towards: np.ndarray, tint: Colour, radius: float) -> np.ndarray:
 
 
 def area(place, u, v, tint: Colour, one_sided: bool = True) -> np.ndarray:
-    """A light row for a rectangle with half-edges `u` and `v` that shines to the side of u x v; a point if they are 0."""
+    """A light row for a rectangle with half-edges `u` and `v` that shines to the side of u x v; or for a point."""
     row = np.zeros(lights.LIGHT_WIDTH)
     row[lights.PLACE], row[lights.AXIS_U], row[lights.AXIS_V], row[lights.COLOUR] = place, u, v, tint
     row[lights.ONE_SIDED], row[lights.USED] = float(one_sided), 1

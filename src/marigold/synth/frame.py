@@ -39,7 +39,7 @@ class Frame:
 def look(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, height: int) -> Frame:
     """Casts camera rays and works out the surface of every pixel."""
     focal = 0.5 * width / scene.tangent
-    ray = _camera_rays(scene, focal, high, wide, width, height)
+    ray = camera_rays(scene, focal, high, wide, width, height)
     batch, tiles = len(ray), high * wide // TILE**2
     owner = torch.arange(batch, device=ray.device).repeat_interleave(tiles)
     wanted = trace.seen(scene.solids, scene.eye, scene.turn, focal, high, wide, width, height).flatten(0, 1)
@@ -54,7 +54,8 @@ def look(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, he
     return _surfaces(scene, ray, torch.where(hit, t, HORIZON), index, on_ground, slope, soil, hit)
 
 
-def _camera_rays(scene: Scene, focal: Tensor, high: int, wide: int, width: int, height: int) -> Tensor:
+def camera_rays(scene: Scene, focal: Tensor, high: int, wide: int, width: int, height: int) -> Tensor:
+    """World rays [B, 3, high, wide] of a picture of `height` by `width`, padded; planar depth grows by 1 along them."""
     device = scene.eye.device
     x = (torch.arange(wide, device=device) + 0.5 - width / 2).view(1, 1, wide) / focal.view(-1, 1, 1)
     y = (height / 2 - torch.arange(high, device=device) - 0.5).view(1, high, 1) / focal.view(-1, 1, 1)
@@ -64,7 +65,7 @@ def _camera_rays(scene: Scene, focal: Tensor, high: int, wide: int, width: int, 
 
 
 def _ground(scene: Scene, ray: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where camera rays meet the ground [B, 1, H, W], its normal [B, 3, H, W] and material number [B, 1, H, W] there."""
+    """Where camera rays meet the ground, [B, 1, H, W], and its normal and material number there."""
     down = ray[:, 1:2]
     t = (scene.floor.view(-1, 1, 1, 1) - scene.eye[:, 1].view(-1, 1, 1, 1)) / torch.where(down.abs() < 1e-9, 1e-9, down)
     t = torch.where(t > 0, t, MISS)

@@ -37,8 +37,8 @@ class Shell:
     """Mean colours of ceiling, walls and floor."""
 
 
-def shell(parts: Assembly, width: float, depth: float, height: float, upstairs: float) -> Shell:
-    """Builds the room around the origin, floor at 0; material 0 must already be the ground `upstairs` metres below."""
+def shell(parts: Assembly, width: float, depth: float, height: float) -> Shell:
+    """Builds the room around the origin, floor at 0; material 0 must already be the ground outside."""
     dice = parts.dice
     floor, ceiling = parts.material("floor", "wood", "tile", "rug"), parts.material("ceiling")
     paint = parts.material("wall")
@@ -179,7 +179,7 @@ def _door(parts: Assembly, wall: Wall, height: float) -> None:
         parts.box(wall.frame, parts.material("floor"), x, -0.1, -0.9, 3.0, 0.1, 1.4)
 
 
-def illuminate(parts: Assembly, room: Shell, upstairs: float) -> Light:
+def illuminate(parts: Assembly, room: Shell) -> Light:
     """Light for a room: sun and sky through its windows, lamps under the ceiling, and all that the walls return."""
     dice = parts.dice
     outside = daylight.outdoors(dice, daylight.mean_colour(parts.materials[0]), ridge=True)

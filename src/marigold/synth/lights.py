@@ -73,7 +73,7 @@ def sky(row: Tensor, direction: Tensor) -> Tensor:
 
 
 def apparent_size(light: Tensor, distance: Tensor) -> Tensor:
-    """The tangent of the angular radius [B, 1, M] of a light at a distance [B, 1, M]: lights are mirrored as large as they are."""
+    """The tangent of the angular radius [B, 1, M] that a light has at a distance [B, 1, M]."""
     u, v = _column(light, AXIS_U), _column(light, AXIS_V)
     directional = _column(light, slice(DIRECTIONAL, DIRECTIONAL + 1)) > 0
     return torch.where(directional, u[:, :1], 0.5 * (length(u, 1) + length(v, 1)) / distance)

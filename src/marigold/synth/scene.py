@@ -1,4 +1,4 @@
-"""Random scenes: sampled on the CPU from (seed, index) alone, packed into small tensors that a renderer takes anywhere."""
+"""Random scenes: sampled on the CPU from (seed, index) alone, and packed into small tensors for any device."""
 
 import importlib
 from dataclasses import dataclass, fields, replace

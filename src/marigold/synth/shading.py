@@ -1,4 +1,4 @@
-"""Light on surfaces: diffuse shading, and everything that is not diffuse: highlights, mirrored things, glow, haze, sky."""
+"""Light on surfaces: diffuse shading, and all that is not diffuse: highlights, reflections, glow, haze, sky."""
 
 import torch
 from torch import Tensor

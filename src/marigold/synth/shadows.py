@@ -160,7 +160,7 @@ def _ambient(scene: Scene, table: trace.Tables, spots: Spots, start: Start) -> T
 
 
 def _mirrored(scene: Scene, table: trace.Tables, spots: Spots, start: Start, frame: Frame) -> Tensor:
-    """What a mirror in place of each glossy spot would show: [B, 4, h, w], radiance and whether it is a thing at all."""
+    """What a mirror in place of each glossy spot shows: [B, 4, h, w], radiance, and whether it is a thing at all."""
     roughness, ray, bumped = (x[..., ::2, ::2] for x in (frame.roughness, frame.ray, frame.shading_normal))
     glossy = spots.groups((roughness < GLOSSY) & spots.hit)
     view, normal = unit(spots.groups(ray), 1), spots.groups(bumped)

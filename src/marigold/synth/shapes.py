@@ -1,7 +1,7 @@
 """Where rays meet solids: first hits and normals of every kind of solid, as pure functions of tensors.
 
-Every solid lives in the cube -1 to 1 of its own space; an affine map takes the world there, so a ray keeps its parameter
-`t` and one function serves every size, turn and shear. Rays are `origin + t * direction`; `T` counts groups of rays
+Every solid lives in the cube -1 to 1 of its own space; an affine map takes the world there, so a ray keeps its
+parameter `t` and one function serves every size and turn. Rays are `origin + t * direction`; `T` counts groups of rays
 (tiles of the image), `K` the solids tested against a group, `P` the rays of a group. A miss is `MISS`.
 
 Kinds, in the order of `KINDS`:

@@ -1,7 +1,7 @@
 """The primitive shapes by name: which kind of solid each is, and the numbers that give it its form.
 
-Every shape fills the cube -1 to 1 of its own space, so that a size in metres is its bounding box. `form(name, *numbers)`
-gives the kind's index in `shapes.KINDS` and the packed row that `shapes` reads.
+Every shape fills the cube -1 to 1 of its own space, so that a size in metres is its bounding box.
+`form(name, *numbers)` gives the kind's index in `shapes.KINDS` and the packed row that `shapes` reads.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Open ground: hills as a sum of waves, with water where they dip below a level and a path that winds across.
 
-One row of numbers describes it, for scalar look-ups while a scene is assembled and for whole pictures while it is rendered.
+One row of numbers describes it: for look-ups while a scene is assembled, and for whole pictures when it is rendered.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Groups of objects: any primitives and composites on any ground, alone, in heaps, stacked, afloat, against backdrops."""
+"""Groups of objects: any primitives and composites on any ground, alone, stacked, afloat, against backdrops."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from marigold.synth import daylight, interior, view
 from marigold.synth.assembly import Assembly, Dice, Frame, Panels
 from marigold.synth.plan import Plan
 from marigold.synth.solids import SHAPES
-from marigold.synth.things import buildings, figures, furniture, nature, tableware, vehicles
+from marigold.synth.things import buildings, desk, figures, furniture, leaves, nature, seats, tableware, vehicles
 
 NUMBERS: dict[str, Callable[[Dice], tuple[float, ...]]] = {
     "stone": lambda dice: tuple(dice.uniform(-1, 1) for _ in range(16)),
@@ -38,6 +38,17 @@ GROUNDS = (
     "rug",
     "paving",
 )
+
+COMPOSITES = (
+    (seats.chair, 0.9), (seats.sofa, 1.4), (seats.stool, 0.5), (furniture.table, 1.2), (furniture.cabinet, 1.0),
+    (furniture.shelf, 1.4), (furniture.floor_lamp, 1.4), (furniture.pile_of_boxes, 0.8), (furniture.bin_, 0.35),
+    (furniture.coffer, 1.2), (leaves.potted_plant, 0.8), (vehicles.car, 4.0), (vehicles.van, 5.0),
+    (vehicles.bicycle, 1.5), (buildings.house, 9.0), (buildings.bench, 1.3), (buildings.bollard, 0.8),
+    (buildings.container, 3.0), (figures.animal, 1.0), (figures.person, 1.7), (tableware.bottle, 0.3),
+    (tableware.pot, 0.25), (tableware.fruit_bowl, 0.3), (tableware.cup, 0.12), (desk.vase, 0.3), (desk.books, 0.25),
+    (desk.laptop, 0.35), (buildings.stairs, 2.0),
+)  # fmt: skip
+"""Composites and their natural size in metres."""
 
 
 def primitive(parts: Assembly, frame: Frame, size: float, material: int) -> float:
@@ -86,16 +97,7 @@ def stack(parts: Assembly, frame: Frame, size: float, palette: list[int]) -> flo
 def composite(parts: Assembly, frame: Frame, size: float) -> None:
     """Any composite, scaled to about this size."""
     dice = parts.dice
-    make, natural = dice.pick(
-        (
-            (furniture.chair, 0.9), (furniture.table, 1.2), (furniture.sofa, 1.4), (furniture.cabinet, 1.0), (furniture.shelf, 1.4),
-            (furniture.potted_plant, 0.8), (furniture.floor_lamp, 1.4), (furniture.stool, 0.5), (furniture.pile_of_boxes, 0.8),
-            (furniture.bin_, 0.35), (furniture.coffer, 1.2), (vehicles.car, 4.0), (vehicles.van, 5.0), (vehicles.bicycle, 1.5),
-            (buildings.house, 9.0), (buildings.bench, 1.3), (buildings.bollard, 0.8), (buildings.container, 3.0),
-            (figures.animal, 1.0), (figures.person, 1.7), (tableware.bottle, 0.3), (tableware.pot, 0.25), (tableware.vase, 0.3),
-            (tableware.fruit_bowl, 0.3), (tableware.books, 0.25), (tableware.cup, 0.12), (tableware.laptop, 0.35),
-        )
-    )  # fmt: skip
+    make, natural = dice.pick(COMPOSITES)
     make(parts, frame.at(0, 0, 0, 0, size * dice.uniform(0.8, 1.3) / natural))
 
 
@@ -110,8 +112,8 @@ def plan(dice: Dice) -> Plan:
     half = max(2.2 * spread, 1.5) + dice.uniform(0.3, 2.0)
     if inside:
         tall = max(2.3, 3 * size) + dice.uniform(0, 0.6)
-        room = interior.shell(parts, 2 * half, 2 * half * dice.uniform(0.8, 1.2), tall, 0.3)
-        light = interior.illuminate(parts, room, 0.3)
+        room = interior.shell(parts, 2 * half, 2 * half * dice.uniform(0.8, 1.2), tall)
+        light = interior.illuminate(parts, room)
     else:
         light = daylight.outdoors(dice, daylight.mean_colour(parts.materials[0]))
         backdrop(parts, half, size)

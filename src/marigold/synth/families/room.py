@@ -6,7 +6,8 @@ from collections.abc import Callable
 from marigold.synth import interior, view
 from marigold.synth.assembly import Assembly, Dice, Frame
 from marigold.synth.plan import Plan
-from marigold.synth.things import figures, furniture, tableware
+from marigold.synth.things import figures, furniture, leaves, seats
+from marigold.synth.things.small import SMALL
 
 Piece = Callable[[Assembly, Frame], tuple]
 
@@ -18,9 +19,9 @@ def plan(dice: Dice) -> Plan:
     upstairs = 0.3 if dice.chance(0.4) else dice.uniform(2.5, 20)
     width, depth = dice.uniform(2.6, 6.5), dice.uniform(2.8, 8.0)
     height = dice.uniform(2.3, 3.0) if dice.chance(0.85) else dice.uniform(3.0, 4.5)
-    room = interior.shell(parts, width, depth, height, upstairs)
+    room = interior.shell(parts, width, depth, height)
     furnish(parts, room, dice.pick(STYLES), dice.uniform(0.55, 1.0))
-    light = interior.illuminate(parts, room, upstairs)
+    light = interior.illuminate(parts, room)
 
     def propose() -> view.View:
         tangent = view.lens(dice, 45, 100)
@@ -97,7 +98,7 @@ def dress(parts: Assembly, frame: Frame, width: float, depth: float, most: int =
         x += dice.uniform(0.05, 0.35)
         if x > width / 2 - 0.1:
             return
-        thing = dice.pick(tableware.SMALL)
+        thing = dice.pick(SMALL)
         x += thing(parts, frame.at(x, 0, dice.normal(0.15) * depth, dice.uniform(0, 6.3)))
 
 
@@ -124,6 +125,17 @@ def rug(parts: Assembly, room: interior.Shell) -> None:
         parts.box(spot, cloth, 0, 0, 0, w, 0.012, d)
 
 
+SEATS = (
+    (-0.25, 0.5, math.pi),
+    (0.25, 0.5, math.pi),
+    (-0.25, -0.5, 0.0),
+    (0.25, -0.5, 0.0),
+    (0.5, 0.0, -math.pi / 2),
+    (-0.5, 0.0, math.pi / 2),
+)
+"""Places around a table of size 1: x, z and where they face."""
+
+
 def dining(parts: Assembly, room: interior.Shell) -> None:
     """A table with chairs around it and things on it."""
     dice = parts.dice
@@ -136,12 +148,12 @@ def dining(parts: Assembly, room: interior.Shell) -> None:
         parts.dropped(since)
         return
     dress(parts, spot.at(0, height, 0), width, depth, 7)
-    for x, z, yaw in ((-0.25 * width, 0.5 * depth, math.pi), (0.25 * width, 0.5 * depth, math.pi), (-0.25 * width, -0.5 * depth, 0.0),
-                      (0.25 * width, -0.5 * depth, 0.0), (0.5 * width, 0.0, -math.pi / 2), (-0.5 * width, 0.0, math.pi / 2)):  # fmt: skip
+    for x, z, yaw in SEATS:
+        x, z = x * width, z * depth
         if dice.chance(0.6):
             out = dice.uniform(1.0, 1.25)
             seat = spot.at(x * out, 0, z * out + (0.12 if z > 0 else -0.12 if z < 0 else 0), yaw + dice.normal(0.2))
-            furniture.chair(parts, seat)
+            seats.chair(parts, seat)
             if dice.chance(0.12):
                 figures.person(parts, seat.at(0, 0, 0), sitting=True)
 
@@ -159,9 +171,9 @@ def lounge(parts: Assembly, room: interior.Shell) -> None:
         return
     width, depth, height = furniture.table(parts, spot, low=True)
     dress(parts, spot.at(0, height, 0), width, depth)
-    furniture.sofa(parts, spot.at(0, 0, -depth / 2 - dice.uniform(0.75, 0.95)))
+    seats.sofa(parts, spot.at(0, 0, -depth / 2 - dice.uniform(0.75, 0.95)))
     if dice.chance(0.5):
-        furniture.sofa(parts, spot.at(width / 2 + 1.0, 0, 0.2, -1.2 + dice.normal(0.3)))
+        seats.sofa(parts, spot.at(width / 2 + 1.0, 0, 0.2, -1.2 + dice.normal(0.3)))
 
 
 def sleeping(parts: Assembly, room: interior.Shell) -> None:
@@ -169,7 +181,7 @@ def sleeping(parts: Assembly, room: interior.Shell) -> None:
     dice = parts.dice
     wall = dice.pick(room.walls)
     since = parts.count()
-    width, depth = furniture.bed(parts, Frame())
+    width, depth = seats.bed(parts, Frame())
     spot = wall.frame.at(dice.uniform(-0.25, 0.25) * wall.length, 0, depth / 2 + 0.1)
     if not parts.claim(spot.x, spot.z, 0.9):
         parts.dropped(since)
@@ -189,9 +201,7 @@ def clutter(parts: Assembly, room: interior.Shell) -> None:
     for _ in range(dice.whole(2, 9)):
         x, z = dice.uniform(-0.4, 0.4) * room.width, dice.uniform(-0.4, 0.4) * room.depth
         if parts.claim(x, z, 0.4):
-            piece = dice.pick(
-                (furniture.pile_of_boxes, furniture.stool, furniture.potted_plant, furniture.chair, furniture.bin_)
-            )
+            piece = dice.pick((furniture.pile_of_boxes, seats.stool, leaves.potted_plant, seats.chair, furniture.bin_))
             piece(parts, Frame(x, 0, z, dice.uniform(0, 6.3)))
 
 
@@ -220,10 +230,10 @@ def _lamp(parts: Assembly, frame: Frame) -> tuple[float, float]:
 
 
 STYLES = (
-    Style(lounge, furniture.shelf, furniture.cabinet, screen_on_cabinet, furniture.potted_plant, _lamp, furniture.sofa, furniture.chair),
-    Style(sleeping, tall_cabinet, furniture.cabinet, furniture.chair, furniture.potted_plant, _lamp, furniture.coffer),
-    Style(dining, furniture.cabinet, furniture.shelf, furniture.potted_plant, furniture.chair, _lamp),
-    Style(dining, furniture.cabinet, furniture.cabinet, tall_cabinet, furniture.stool, furniture.bin_),
-    Style(clutter, furniture.table, furniture.shelf, furniture.cabinet, furniture.chair, furniture.bin_, furniture.coffer),
-    Style(clutter, furniture.pile_of_boxes, furniture.chair, furniture.potted_plant, furniture.stool),
+    Style(lounge, furniture.shelf, furniture.cabinet, screen_on_cabinet, leaves.potted_plant, _lamp, seats.sofa),
+    Style(sleeping, tall_cabinet, furniture.cabinet, seats.chair, leaves.potted_plant, _lamp, furniture.coffer),
+    Style(dining, furniture.cabinet, furniture.shelf, leaves.potted_plant, seats.chair, _lamp),
+    Style(dining, furniture.cabinet, furniture.cabinet, tall_cabinet, seats.stool, furniture.bin_),
+    Style(clutter, furniture.table, furniture.shelf, furniture.cabinet, seats.chair, furniture.bin_, furniture.coffer),
+    Style(clutter, furniture.pile_of_boxes, seats.chair, leaves.potted_plant, seats.stool),
 )  # fmt: skip

@@ -6,7 +6,8 @@ from marigold.synth import daylight, interior, view
 from marigold.synth.assembly import Assembly, Dice, Frame
 from marigold.synth.families import room
 from marigold.synth.plan import Plan
-from marigold.synth.things import furniture, nature, tableware
+from marigold.synth.things import furniture, nature, seats
+from marigold.synth.things.small import SMALL
 
 
 def plan(dice: Dice) -> Plan:
@@ -20,7 +21,7 @@ def plan(dice: Dice) -> Plan:
     things(parts, width, depth, height)
     if inside:
         side, long = dice.uniform(3.0, 6.0), dice.uniform(3.0, 6.5)
-        shell = interior.shell(parts, side, long, dice.uniform(2.3, 3.0), 0.3)
+        shell = interior.shell(parts, side, long, dice.uniform(2.3, 3.0))
         parts.claim(0, 0, 0.7 * width)
         for wall in shell.walls:
             room.along(parts, wall, shell, dice.pick(room.STYLES).pieces, 0.4)
@@ -28,8 +29,8 @@ def plan(dice: Dice) -> Plan:
         for _ in range(dice.whole(0, 3)):
             angle = dice.uniform(0, 6.3)
             reach = dice.uniform(0.7, 0.9) * math.hypot(width, depth)
-            furniture.chair(parts, Frame(reach * math.cos(angle), 0, reach * math.sin(angle), dice.uniform(0, 6.3)))
-        light = interior.illuminate(parts, shell, 0.3)
+            seats.chair(parts, Frame(reach * math.cos(angle), 0, reach * math.sin(angle), dice.uniform(0, 6.3)))
+        light = interior.illuminate(parts, shell)
     else:
         side, long = 100.0, 100.0
         for _ in range(dice.whole(2, 7)):
@@ -84,7 +85,7 @@ def top(parts: Assembly, frame: Frame, width: float, depth: float, height: float
 def things(parts: Assembly, width: float, depth: float, height: float) -> None:
     """Things all over the top: many of one sort or a mixture, loose or crowded."""
     dice = parts.dice
-    kinds = [dice.pick(tableware.SMALL) for _ in range(dice.whole(1, 6))]
+    kinds = [dice.pick(SMALL) for _ in range(dice.whole(1, 6))]
     taken: list[tuple[float, float, float]] = []
     for _ in range(dice.whole(8, 34)):
         x, z = dice.normal(0.22) * width, dice.normal(0.22) * depth

@@ -230,9 +230,10 @@ def bollard(parts: Assembly, frame: Frame) -> None:
         parts.stand(frame, dice.pick(("dome", "cylinder")), body, 0, height, 0, (width * 1.1, width * 0.4, width * 1.1))
 
 
-def stairs(parts: Assembly, frame: Frame, width: float, steps: int) -> None:
+def stairs(parts: Assembly, frame: Frame) -> None:
     """Steps that rise towards -z."""
     parts.composite("stairs")
+    width, steps = parts.dice.uniform(0.9, 4), parts.dice.whole(2, 9)
     stone = parts.material("stone", "concrete", "wood")
     rise, going = parts.dice.uniform(0.14, 0.2), parts.dice.uniform(0.26, 0.36)
     for step in range(steps):

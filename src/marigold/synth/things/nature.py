@@ -3,7 +3,7 @@
 import math
 
 from marigold.synth.assembly import Assembly, Frame
-from marigold.synth.things.furniture import foliage
+from marigold.synth.things.leaves import foliage
 
 
 def tree(parts: Assembly, frame: Frame, height: float) -> None:
