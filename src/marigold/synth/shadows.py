@@ -124,11 +124,12 @@ def _shadow(scene: Scene, table: trace.Tables, spots: Spots, start: Start, slot:
     place, u, v = light[:, lights.PLACE], light[:, lights.AXIS_U], light[:, lights.AXIS_V]
     end = torch.where(directional, start.centre + RANGE * place, place)
     end_half = torch.where(directional, start.half + RANGE * 1.5 * light[:, 3:4], u.abs() + v.abs())
-    lit = start.hit & (dot(towards, start.normal, 1) > 0) & (light[:, lights.USED].view(-1, 1, 1) > 0)
+    faced = dot(towards, start.normal, 1) > 0
+    lit = start.hit & faced & (light[:, lights.USED].view(-1, 1, 1) > 0)
     wanted = _swept(table, start, end, end_half) & lit.any(-1)
     t, _ = trace.cast(table, start.owner, start.origin, towards, wanted)
     free = t > torch.where(directional, MISS / 2, distance[:, 0])
-    return spots.picture(free.unsqueeze(1).float())
+    return spots.picture((free.unsqueeze(1) & faced).float())
 
 
 def _swept(table: trace.Tables, start: Start, end: Tensor, end_half: Tensor) -> Tensor:
@@ -235,8 +236,8 @@ def _jitter(scene: Scene, high: int, wide: int, purpose: int) -> Tensor:
 def smooth(values: Tensor, spots: Spots, stride: int) -> Tensor:
     """Averages noisy values [B, C, h, w] over five by five pixels, `stride` apart, of the same surface."""
     weights = (0.5, 1.0, 1.0, 1.0, 0.5)
-    guide = torch.cat((spots.normal, dot(spots.normal, spots.point, 1)), 1)
-    scale = 1 / (0.02 + 0.02 * spots.t)
+    guide = torch.cat((spots.normal, spots.point), 1)
+    scale = 1 / (0.005 + 0.01 * spots.t)
     for axis in (-1, -2):
         total, weight = values, torch.ones_like(spots.t)
         for step in (-2, -1, 1, 2):
@@ -249,20 +250,20 @@ def smooth(values: Tensor, spots: Spots, stride: int) -> Tensor:
 
 def enlarged(values: Tensor, spots: Spots, frame: Frame) -> Tensor:
     """Values of every second pixel [B, C, h, w] for all pixels: from the nearest four that lie on the same surface."""
-    guide = torch.cat((frame.normal, dot(frame.normal, frame.point, 1)), 1)
-    coarse = torch.cat((values, spots.normal, dot(spots.normal, spots.point, 1)), 1)
-    scale = 1 / (0.02 + 0.02 * frame.t)
+    guide = torch.cat((frame.normal, frame.point), 1)
+    coarse = torch.cat((values, spots.normal, spots.point), 1)
+    scale = 1 / (0.005 + 0.01 * frame.t)
     total, weight = 0.0, 1e-6
     for down in (0, 1):
         for right in (0, 1):
             near = coarse.roll((-down, -right), (-2, -1)).repeat_interleave(2, -2).repeat_interleave(2, -1)
-            share = _alike(guide, near[:, -4:], scale) + 1e-4
-            total, weight = total + share * near[:, :-4], weight + share
+            share = _alike(guide, near[:, -6:], scale) + 1e-4
+            total, weight = total + share * near[:, :-6], weight + share
     return total / weight
 
 
 def _alike(guide: Tensor, other: Tensor, scale: Tensor) -> Tensor:
-    """How far two pixels [B, 4, H, W] (normal and distance of the tangent plane) belong to one surface, 0 to 1."""
+    """How far the pixels `other` lie on the surface of `guide`, 0 to 1; both [B, 6, H, W], normal and point."""
     facing = dot(guide[:, :3], other[:, :3], 1)
-    apart = (other[:, 3:] - guide[:, 3:]).abs() * scale
+    apart = dot(guide[:, :3], other[:, 3:] - guide[:, 3:], 1).abs() * scale
     return ((facing - 0.8) * 5).clamp(0, 1) * (1 - apart).clamp(0, 1)

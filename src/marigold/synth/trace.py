@@ -99,7 +99,7 @@ def _schedule(reach: Tensor, rays: int) -> Iterator[tuple[Tensor, int]]:
         budget, starts = 1 << 15, list(range(0, total, max(1, 2048 // rays)))
         ends = [total] * len(starts)
     else:
-        budget, starts = 1 << 27, sorted({int(total * share) for share in (0.0, 0.03, 0.1, 0.25, 0.5)})
+        budget, starts = 1 << 25, sorted({int(total * share) for share in (0.0, 0.03, 0.1, 0.25, 0.5)})
         ends = [*starts[1:], total]
     most = reach[starts].tolist()
     start = 0

@@ -117,6 +117,34 @@ def plan(dice: Dice) -> Plan:
     else:
         light = daylight.outdoors(dice, daylight.mean_colour(parts.materials[0]))
         backdrop(parts, half, size)
+    portrait = (not inside and dice.chance(0.15)) or (inside and spread < 1.2 and dice.chance(0.25))
+    if portrait:
+        size, spread = people(parts), 0.45
+    else:
+        scatter(parts, size, spread, palette)
+
+    def propose() -> view.View:
+        tangent = view.lens(dice)
+        distance = spread * dice.uniform(0.6, 1.3) / tangent
+        turn, rise = dice.uniform(0, 6.3), math.radians(dice.uniform(2, 55))
+        target = (dice.normal(spread * 0.25), size * dice.uniform(0, 0.9), dice.normal(spread * 0.25))
+        if portrait:
+            distance, rise, turn = dice.log(0.7, 3.0), math.radians(dice.normal(9)), math.pi / 2 + dice.normal(0.5)
+            target = (dice.normal(0.1), size * dice.uniform(0.75, 0.95), 0.0)
+        c = math.cos(rise) * distance
+        eye = (target[0] + c * math.cos(turn), target[1] + math.sin(rise) * distance, target[2] + c * math.sin(turn))
+        if inside:
+            inner = half * 0.8 - 0.3
+            eye = (min(max(eye[0], -inner), inner), min(eye[1], tall - 0.3), min(max(eye[2], -inner), inner))
+        return view.View(eye, target, view.roll(dice), tangent)
+
+    limits = view.Limits(min(0.4, size), 20.0, 0.3, 5)
+    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, far=80.0, reach=min(1.5 * size, 1.5))
+
+
+def scatter(parts: Assembly, size: float, spread: float, palette: list[int]) -> None:
+    """Strews primitives, stacks and composites around the origin."""
+    dice = parts.dice
     share = dice.random()
     for _ in range(dice.whole(5, 34)):
         x, z = dice.normal(spread * 0.5), dice.normal(spread * 0.5)
@@ -131,20 +159,17 @@ def plan(dice: Dice) -> Plan:
         else:
             primitive(parts, frame, extent, dice.pick(palette))
 
-    def propose() -> view.View:
-        tangent = view.lens(dice)
-        distance = spread * dice.uniform(0.6, 1.3) / tangent
-        turn, rise = dice.uniform(0, 6.3), math.radians(dice.uniform(2, 55))
-        target = (dice.normal(spread * 0.25), size * dice.uniform(0, 0.9), dice.normal(spread * 0.25))
-        c = math.cos(rise) * distance
-        eye = (target[0] + c * math.cos(turn), target[1] + math.sin(rise) * distance, target[2] + c * math.sin(turn))
-        if inside:
-            inner = half * 0.8 - 0.3
-            eye = (min(max(eye[0], -inner), inner), min(eye[1], tall - 0.3), min(max(eye[2], -inner), inner))
-        return view.View(eye, target, view.roll(dice), tangent)
 
-    limits = view.Limits(min(0.4, size), 20.0, 0.3, 5)
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, far=80.0, reach=min(1.5 * size, 1.5))
+def people(parts: Assembly) -> float:
+    """One to three people side by side, facing +z. Returns about the height of their heads."""
+    dice = parts.dice
+    count = dice.whole(1, 3)
+    for number in range(count):
+        place = ((number - (count - 1) / 2) * dice.uniform(0.5, 0.8), 0.0, dice.normal(0.15), dice.normal(0.4))
+        figures.person(parts, Frame(*place), close=True)
+    if dice.chance(0.4):
+        figures.animal(parts, Frame(dice.uniform(-1.2, 1.2), 0, dice.uniform(-0.6, 0.6), dice.uniform(0, 6.3)))
+    return 1.65
 
 
 def backdrop(parts: Assembly, half: float, size: float) -> None:

@@ -18,6 +18,9 @@ def plan(dice: Dice) -> Plan:
     parts.material(*interior.OUTSIDE)
     upstairs = 0.3 if dice.chance(0.4) else dice.uniform(2.5, 20)
     width, depth = dice.uniform(2.6, 6.5), dice.uniform(2.8, 8.0)
+    if dice.chance(0.12):
+        # Corridors, halls and lofts.
+        width, depth = dice.log(1.7, 11.0), dice.uniform(8.0, 17.0)
     height = dice.uniform(2.3, 3.0) if dice.chance(0.85) else dice.uniform(3.0, 4.5)
     room = interior.shell(parts, width, depth, height)
     furnish(parts, room, dice.pick(STYLES), dice.uniform(0.55, 1.0))
@@ -62,7 +65,7 @@ def furnish(parts: Assembly, room: interior.Shell, style: "Style", amount: float
             dice.uniform(-0.35, 0.35) * room.width, 0, dice.uniform(-0.35, 0.35) * room.depth, dice.uniform(0, 6.3)
         )
         if parts.claim(spot.x, spot.z, 0.35):
-            figures.person(parts, spot)
+            figures.person(parts, spot, close=True)
 
 
 def along(parts: Assembly, wall: interior.Wall, room: interior.Shell, pieces: tuple[Piece, ...], amount: float) -> None:

@@ -5,8 +5,8 @@ import math
 from marigold.synth.assembly import Assembly, Frame
 
 
-def person(parts: Assembly, frame: Frame, sitting: bool = False) -> None:
-    """Someone standing, walking or sitting (on a seat of 0.45 m), facing +z."""
+def person(parts: Assembly, frame: Frame, sitting: bool = False, close: bool = False) -> None:
+    """Someone standing, walking or sitting (on a seat of 0.45 m), facing +z; `close` adds a face."""
     parts.composite("person")
     dice = parts.dice
     s = dice.uniform(0.88, 1.08) if dice.chance(0.85) else dice.uniform(0.55, 0.8)
@@ -27,6 +27,8 @@ def person(parts: Assembly, frame: Frame, sitting: bool = False) -> None:
     parts.add(frame, "sphere", hair, (0, hip + 0.8, -0.015), (0.18, 0.2, 0.2))
     if dice.chance(0.3):
         parts.add(frame, "sphere", hair, (0, hip + 0.66, -0.06), (0.2, 0.36, 0.14))
+    if close:
+        _face(parts, frame.at(0, hip + 0.76, 0.02), skin, hair)
     stride = dice.uniform(-0.5, 0.5)
     for side in (-1, 1):
         x = side * wide * 0.24
@@ -40,6 +42,21 @@ def person(parts: Assembly, frame: Frame, sitting: bool = False) -> None:
         parts.limb(frame, legs, knee, foot, 0.062, 0.7)
         parts.add(frame, "rounded", shoe, (foot[0], 0.045, foot[2] + 0.05), (0.09, 0.09, 0.26), numbers=(0.04,))
         _arm(parts, frame, top, skin, side, wide, hip, stride)
+
+
+def _face(parts: Assembly, head: Frame, skin: int, hair: int) -> None:
+    """Eyes, brows, nose, mouth and ears on a head centred at the frame."""
+    dice = parts.dice
+    white, iris = parts.painted(skin, (0.7, 0.68, 0.65)), parts.painted(hair, (0.03, 0.025, 0.02))
+    lips = parts.painted(skin, (0.35, 0.1, 0.09))
+    for side in (-1, 1):
+        parts.add(head, "sphere", white, (side * 0.032, 0.018, 0.083), (0.028, 0.018, 0.022))
+        parts.add(head, "sphere", iris, (side * 0.032, 0.018, 0.091), (0.013, 0.013, 0.01))
+        parts.add(head, "rounded", hair, (side * 0.033, 0.042, 0.089), (0.036, 0.008, 0.014), numbers=(0.003,))
+        parts.add(head, "sphere", skin, (side * 0.08, 0.0, -0.01), (0.02, 0.06, 0.035))
+    parts.add(head, "sphere", skin, (0, -0.012, 0.1), (0.028, 0.05, 0.038))
+    parts.add(head, "sphere", lips, (0, -0.058, 0.085), (0.05, dice.uniform(0.012, 0.024), 0.02))
+    parts.add(head, "sphere", skin, (0, -0.085, 0.055), (0.07, 0.06, 0.07))
 
 
 def _arm(
