@@ -31,8 +31,6 @@ class Options:
     """Scenes to render."""
     workers: int = 0
     """Processes that render side by side (CPU only); 0 renders here, and measures the stages."""
-    threads: int = 0
-    """Threads of this process; 0 leaves them as they are."""
 
 
 STAGES = {
@@ -51,8 +49,6 @@ def main(options: Options) -> None:
     """Prints the measurements."""
     if options.workers:
         return _side_by_side(options)
-    if options.threads:
-        torch.set_num_threads(options.threads)
     _render(options, 0, 2 * options.batch)
     begin = time.perf_counter()
     _render(options, 1000, options.count)

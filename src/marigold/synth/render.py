@@ -38,14 +38,21 @@ def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> S
 
 @contextmanager
 def exactly(device: str) -> Iterator[None]:
-    """Full single precision inside, whatever a training loop has chosen for its networks: rays need it."""
-    chosen = torch.get_float32_matmul_precision()
+    """Full single precision inside, whatever a training loop has chosen for its networks: rays need it.
+
+    On a CPU one thread, too: the chunks of rays are small, and threads that wait for each other cost more than they
+    save. Several processes use several cores well.
+    """
+    chosen, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
     torch.set_float32_matmul_precision("highest")
+    if device == "cpu":
+        torch.set_num_threads(1)
     try:
         with torch.autocast(device, enabled=False):
             yield
     finally:
         torch.set_float32_matmul_precision(chosen)
+        torch.set_num_threads(threads)
 
 
 def _shoot(scene: Scene, height: int, width: int, with_linear: bool) -> Sample:
