@@ -84,10 +84,22 @@ def test_pictures_need_not_be_square_or_whole_tiles():
 
 def test_sky_has_a_finite_depth_and_no_valid_field():
     sample = render.render(7, list(range(4)), 32, 32, families=("landscape",))
-    sky = ~sample.valid["depth"]
+    sky = ~sample.valid["normals"]
     assert sky.any()
     assert (sample.maps["depth"][sky] >= sample.maps["depth"][~sky].max() - 1e-3).all()
-    assert all(torch.equal(valid, sample.valid["depth"]) for valid in sample.valid.values())
+    others = {name: valid for name, valid in sample.valid.items() if name != "depth"}
+    assert all(torch.equal(valid, sample.valid["normals"]) for valid in others.values())
+    assert not (sample.valid["depth"] & sky).any()
+
+
+def test_depth_beyond_six_medians_is_out_of_range():
+    depth = torch.tensor([1.0, 2.0, 3.0, 12.0, 12.5, 80.0]).view(1, 1, 1, 6)
+    known = torch.tensor([True, True, True, True, True, False]).view(1, 1, 1, 6)
+    # The median of the five known depths is 3, so the limit is 18; of the last four it is the lower middle one, 2.
+    assert render.in_range(depth, known).flatten().tolist() == [True, True, True, True, True, False]
+    known[..., 3:] = False
+    known[..., 4] = True
+    assert render.in_range(depth, known).flatten().tolist() == [True, True, True, False, False, False]
 
 
 def test_scenes_can_be_sent_to_other_processes():

@@ -74,7 +74,7 @@ def _windowed(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
     centre = (1 - extent) * (2 * uniform[:, 2:] - 1)
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = extent[:, 0], extent[:, 1], centre
-    grid = F.affine_grid(theta, list(sample.image.shape), align_corners=False).to(sample.image.device)
+    grid = F.affine_grid(theta.to(sample.image.device), list(sample.image.shape), align_corners=False)
 
     def cut(x: Tensor, mode: str) -> Tensor:
         return F.grid_sample(x.float(), grid, mode=mode, padding_mode="border", align_corners=False)

@@ -19,6 +19,10 @@ from marigold.synth.shading import illuminate
 from marigold.synth.trace import TILE
 
 
+RANGE = 6.0
+"""Depth is valid up to this multiple of the picture's median depth."""
+
+
 def render(
     seed: int, indexes: list[int], height: int, width: int, device: str = "cpu", families: tuple[str, ...] = FAMILIES
 ) -> Sample:
@@ -30,7 +34,7 @@ def render(
 def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> Sample:
     """Photographs scenes; `with_linear` adds the map `linear`, the picture before the camera's effects.
 
-    Sky has no valid field; its depth is the scene's limit and its normal faces the camera.
+    Sky has no valid field, and depth beyond `RANGE` medians is not valid either; its depth is the scene's limit and its normal faces the camera.
     """
     with exactly(scene.eye.device.type):
         return _shoot(scene, height, width, with_linear)
@@ -79,8 +83,17 @@ def _shoot(scene: Scene, height: int, width: int, with_linear: bool) -> Sample:
     image = camera.photograph(
         antialiased(linear, maps["depth"], maps["normals"]), maps["depth"], scene.lens, scene.seeds
     )
-    valid = dict.fromkeys(maps, known)
+    valid = dict.fromkeys(maps, known) | {"depth": in_range(maps["depth"], known)}
     return Sample(" ".join(scene.keys), image, maps | ({"linear": linear} if with_linear else {}), valid)
+
+
+def in_range(depth: Tensor, known: Tensor) -> Tensor:
+    """Where depth [B, 1, H, W] is known and within `RANGE` medians of its picture, as a depth sensor's range ends too.
+
+    A gap that opens on far hills would otherwise take most of an affine-invariant map for a few pixels.
+    """
+    median = depth.masked_fill(~known, torch.nan).flatten(1).nanmedian(dim=1).values.view(-1, 1, 1, 1)
+    return known & (depth <= RANGE * median)
 
 
 def antialiased(linear: Tensor, depth: Tensor, normals: Tensor) -> Tensor:

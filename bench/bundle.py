@@ -1,0 +1,39 @@
+"""Puts a trained checkpoint into the package: half precision, its scores on the card, shared parts left out.
+
+python bench/bundle.py CHECKPOINT NAME [--shares generator] [--scores bench/results/scores-X.json] [--note TEXT]
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from marigold import checkpoint
+
+SHARED = ("vae", "text_encoder", "tokenizer")
+"""Parts that are the same in the whole small family."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--shares", default="", help="the bundled checkpoint that holds the shared parts")
+    parser.add_argument("--scores", type=Path, default=None, help="what bench/scores.py wrote")
+    parser.add_argument("--note", default="")
+    options = parser.parse_args()
+    estimator = checkpoint.open(options.checkpoint)
+    scores = json.loads(options.scores.read_text()) if options.scores else {}
+    note = options.note or estimator.card.note
+    estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note)
+    shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}
+    folder = Path(checkpoint.__file__).parent / "weights" / options.name
+    checkpoint.save(estimator, folder, dtype=torch.float16, shares=shares)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"{folder.name}: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
