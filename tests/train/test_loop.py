@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from marigold import checkpoint
 from marigold.core.errors import ConfigError, UnknownNameError
-from marigold.data.mix import Source
+from marigold.data.source import Source
 from marigold.train.loop import train
 from marigold.train.recipe import Every, Optim, Recipe, load, names
 from marigold.train.run import Run

@@ -5,7 +5,7 @@ data set, so the content at a step is a function of the step alone and a resumed
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from marigold.core import seeds
 from marigold.core.sample import Sample
 from marigold.data.reader import Reader
+from marigold.data.source import Source, open_dataset
 from marigold.datasets.base import Dataset
 
 HALF_MAX = 65504.0
@@ -28,7 +29,8 @@ class Pool:
     """Samples of one data set, all of one size.
 
     `capacity` is the number kept; `renewal` how many are replaced at each step (a fraction means one every few steps);
-    `block` how many are read at a time, by `workers` processes ahead of need. Tensors are stored in half precision, masks as bool.
+    `block` how many are read at a time, by `workers` processes ahead of need. Tensors are stored in half
+    precision, masks as bool.
     """
 
     dataset: Dataset
@@ -44,18 +46,20 @@ class Pool:
 
     def __post_init__(self) -> None:
         self._keys: Sequence[str] = self.dataset.scan(self.root, self.split)
-        self._reader = Reader(self.dataset, self.root, self._keys_of_block, self.workers)
         self._slots = math.ceil(self.capacity / self.block)
+        last = None if self.renewal else self._slots
+        self._reader = Reader(self.dataset, self.root, self._keys_of_block, self.workers, last)
         self._stored: Sample | None = None
         self._read = 0  # blocks that have been read since the run began
 
-    def draw(self, step: int, count: int) -> Sample:
-        """`count` samples at this step as one stacked sample, in float32."""
+    def draw(self, step: int, count: int, needs: tuple[str, ...] | None = None) -> Sample:
+        """`count` samples at this step as one stacked sample, in float32, with the fields in `needs` (default: all)."""
         self._renew(step)
         assert self._stored is not None
         rng = seeds.stream(self.seed, "draw", step)
         chosen = torch.randint(self.capacity, (count,), generator=rng).to(self.device)
-        return _each(self._stored, lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
+        wanted = _only(self._stored, self.needs if needs is None else needs)
+        return _each(wanted, lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
 
     def close(self) -> None:
         """Ends the worker processes."""
@@ -70,6 +74,8 @@ class Pool:
         for _ in tqdm(range(missing), desc="filling the pool", unit="block", leave=False, disable=quiet or None):
             self._store(self._reader.block(self._read, self.device), self._read % self._slots)
             self._read += 1
+        if not self.renewal:
+            self.close()
 
     def _keys_of_block(self, number: int) -> list[str]:
         return [self._keys[self._place(index)] for index in range(number * self.block, (number + 1) * self.block)]
@@ -84,13 +90,56 @@ class Pool:
         return (position * factor + offset) % length
 
     def _store(self, read: Sample, slot: int) -> None:
-        kept = {name: read.maps[name] for name in self.needs}
-        masks = {name: read.valid[name] for name in self.needs}
-        fresh = Sample("", read.image, kept, masks)
+        fresh = _only(read, self.needs)
         if self._stored is None:
             self._stored = _each(fresh, lambda x: _small(x).new_empty(self._slots * self.block, *x.shape[1:]))
         for stored, new in zip(_tensors(self._stored), _tensors(fresh), strict=True):
             stored[slot * self.block : (slot + 1) * self.block] = _small(new)
+
+
+class Pools:
+    """The pools of a process: sources, and whole runs, that read the same data share one.
+
+    `fields` are kept besides those that the first run needs, for the runs that follow.
+    """
+
+    def __init__(self, device: str, workers: int = 0, fields: tuple[str, ...] = ()) -> None:
+        self._device, self._workers, self._fields = device, workers, set(fields)
+        self._pools: dict[str, Pool] = {}
+
+    def of(self, source: Source, needs: set[str], seed: int) -> Pool:
+        """The pool of a source, with at least the fields in `needs`."""
+        key = f"{seed} {source.data()}"
+        if key not in self._pools or not needs <= set(self._pools[key].needs):
+            self._pools[key] = self._new(source, needs, seed)
+        return self._pools[key]
+
+    def close(self) -> None:
+        """Ends all worker processes."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def _new(self, source: Source, needs: set[str], seed: int) -> Pool:
+        dataset = open_dataset(source)
+        kept = needs | (self._fields & set(dataset.card.fields))
+        return Pool(
+            dataset=dataset,
+            root=source.root,
+            split=source.split,
+            needs=tuple(sorted(kept)),
+            capacity=source.capacity,
+            renewal=source.renewal,
+            seed=seed,
+            device=self._device,
+            block=source.block,
+            workers=self._workers if source.split == "train" else 0,
+        )
+
+
+def _only(sample: Sample, names: tuple[str, ...]) -> Sample:
+    """The photo with these fields alone."""
+    maps, valid = ({name: x[name] for name in names} for x in (sample.maps, sample.valid))
+    return Sample(sample.key, sample.image, maps, valid)
 
 
 def _small(x: Tensor) -> Tensor:

@@ -12,19 +12,23 @@ from marigold.datasets.base import Dataset
 
 
 class Reader:
-    """The numbered blocks of a data set, of which each holds the keys that `keys(number)` names."""
+    """The numbered blocks of a data set; `keys(number)` names what is in each, `last` is the end, if there is one."""
 
-    def __init__(self, dataset: Dataset, root: Path, keys: Callable[[int], list[str]], workers: int) -> None:
+    def __init__(
+        self, dataset: Dataset, root: Path, keys: Callable[[int], list[str]], workers: int, last: int | None
+    ) -> None:
         self._dataset, self._root, self._keys = dataset, root, keys
         self._pool = ProcessPoolExecutor(workers, get_context("spawn")) if workers else None
         self._ahead = 3 * workers
+        self._last = last
         self._pending: dict[int, Future[bytes]] = {}
 
     def block(self, number: int, device: str) -> Sample:
         """The samples of a block, stacked, on the device; what comes after it is started in the background."""
         if self._pool is None:
             return self._dataset.finish(self._dataset.prepare(self._root, self._keys(number)), device)
-        for later in range(number, number + self._ahead + 1):
+        end = number + self._ahead + 1
+        for later in range(number, end if self._last is None else min(end, self._last)):
             if later not in self._pending:
                 job = (_prepare, self._dataset, self._root, self._keys(later))
                 self._pending[later] = self._pool.submit(*job)

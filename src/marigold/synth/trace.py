@@ -6,7 +6,7 @@ conservative, so the answer never depends on the grouping.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -122,7 +122,7 @@ def _test(
     form = table.forms[kind][rows].view(groups, reach, 5, 1)
     local_direction = torch.bmm(matrix[..., :3], direction).unflatten(1, (reach, -1))
     local_origin = torch.baddbmm(matrix[..., 3:], matrix[..., :3], origin).unflatten(1, (reach, -1))
-    t, slot = _HITS[kind](local_origin, local_direction, form).min(1)
+    t, slot = nearest[kind](local_origin, local_direction, form)
     return t, chosen.gather(1, slot).to(torch.int32)
 
 
@@ -133,6 +133,19 @@ _HITS = (
     shapes.leaves,
     shapes.round_solid,
 )
+
+Nearest = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def _nearest(hits: Callable[..., Tensor]) -> Nearest:
+    def nearest(origin: Tensor, direction: Tensor, form: Tensor) -> tuple[Tensor, Tensor]:
+        return hits(origin, direction, form).min(1)
+
+    return nearest
+
+
+nearest: list[Nearest] = [_nearest(hits) for hits in _HITS]
+"""For each kind: the first hit [T, P] of every ray with K solids, and with which; `accel.compile` may replace them."""
 
 
 def seen(

@@ -21,18 +21,19 @@ def build(recipe: Recipe) -> Estimator:
     """A new small generator, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
     modality = find.implementation(Modality, recipe.modality)()
     with _seeded(seeds.number(recipe.seed, "weights")):
-        backbone = checkpoint.open(recipe.start).backbone if recipe.start else _new_backbone(recipe)
+        started = checkpoint.open(recipe.start) if recipe.start else None
+        backbone = started.backbone if started else _new_backbone(recipe)
         if recipe.fresh_denoiser:
             backbone.renew_denoiser()
     if recipe.schedule:
         backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
     if modality.needs:
         backbone.adapt(conditions=1, targets=len(modality.targets))
-    return Estimator(backbone, modality, card(recipe))
+    return Estimator(backbone, modality, card(recipe, started.card if started else None))
 
 
-def card(recipe: Recipe) -> Card:
-    """The label of what this recipe makes."""
+def card(recipe: Recipe, start: Card | None) -> Card:
+    """The label of what this recipe makes from a checkpoint with the card `start`."""
     return Card(
         name=recipe.name,
         modality=recipe.modality,
@@ -40,7 +41,7 @@ def card(recipe: Recipe) -> Card:
         recipe=f"{recipe.name}@{recipe.digest()}",
         data=recipe.about,
         defaults=dict(recipe.defaults),
-        source=recipe.start,
+        source=f"{start.name} {start.revision}".strip() if start else "",
     )
 
 

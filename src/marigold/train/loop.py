@@ -15,7 +15,9 @@ from marigold.core import seeds
 from marigold.core.errors import DataError
 from marigold.core.sample import Batch
 from marigold.data.augment import Augment
-from marigold.data.mix import Mix, Source
+from marigold.data.mix import Mix
+from marigold.data.pool import Pools
+from marigold.data.source import Source
 from marigold.estimator import Estimator
 from marigold.train.average import Average
 from marigold.train.build import build
@@ -25,28 +27,40 @@ from marigold.train.recipe import Recipe
 from marigold.train.run import Run, pack, unpack
 
 
-def train(recipe: Recipe, folder: Path, *, device: str = "cpu", compiled: bool = False, workers: int = 0) -> Path:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    compiled: bool = False,
+    workers: int = 0,
+    pools: Pools | None = None,
+) -> Path:
     """Runs a recipe in a run folder, or resumes it, and returns the folder of the finished checkpoint.
+
+    `workers` processes read or lay out samples ahead of need; `pools` lets runs of one process share their samples.
 
     Every random draw is a function of the seed and the step, so a resumed run ends with the same weights as an
     uninterrupted one, to the bit on the CPU.
     """
     run = Run(folder, recipe)
-    trainer = Trainer(recipe, run, device, compiled, workers)
+    trainer = Trainer(recipe, run, device, compiled, pools or Pools(device, workers))
     try:
         trainer.resume()
         trainer.go()
         trainer.finish()
     finally:
-        trainer.close()
+        run.close()
+        if pools is None:
+            trainer.pools.close()
     return run.checkpoint
 
 
 class Trainer:
     """The state of one run: estimator, optimizer, average, step."""
 
-    def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool, workers: int) -> None:
-        self.recipe, self.run, self.device, self.workers = recipe, run, device, workers
+    def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool, pools: Pools) -> None:
+        self.recipe, self.run, self.device, self.pools = recipe, run, device, pools
         self.estimator: Estimator = build(recipe).to(device)
         self.objective = recipe.make_objective()
         self.module = self.objective.trainable(self.estimator)
@@ -77,7 +91,7 @@ class Trainer:
         losses: list[Tensor] = []
         bar = tqdm(total=self.recipe.steps, initial=self.step, desc=self.recipe.name, unit="step", mininterval=1.0)
         while self.step < self.recipe.steps:
-            losses.append(self._update())
+            losses.append(self.update())
             self.step += 1
             self.seconds = before + time.monotonic() - begun
             bar.update()
@@ -94,19 +108,12 @@ class Trainer:
 
     def finish(self) -> None:
         """Validates once more and writes the checkpoint with the averaged weights."""
-        with self.average.applied(self.module), torch.no_grad():
-            with uncompiled():
-                self.objective.finish(self.estimator, self.mix.batch)
+        with self.average.applied(self.module), torch.no_grad(), uncompiled():
+            self.objective.finish(self.estimator, self.mix.batch)
         self._validate()
         self._export(self.run.checkpoint)
 
-    def close(self) -> None:
-        """Ends worker processes and flushes the log."""
-        self.mix.close()
-        self.held_out.close()
-        self.run.close()
-
-    def _update(self) -> Tensor:
+    def update(self) -> Tensor:
         """One optimizer step over `accumulate` batches; returns the mean loss, still on the device."""
         recipe, total = self.recipe, torch.zeros((), device=self.device)
         for part in range(recipe.accumulate):
@@ -164,8 +171,8 @@ class Trainer:
             checkpoint.save(self.estimator, folder)
 
     def _mix(self, sources: tuple[Source, ...]) -> Mix:
-        recipe, modality = self.recipe, self.estimator.modality
-        return Mix(sources, modality, batch=recipe.batch, seed=recipe.seed, device=self.device, workers=self.workers)
+        recipe = self.recipe
+        return Mix(sources, self.estimator.modality, self.pools, batch=recipe.batch, seed=recipe.seed)
 
     def _rng(self, *path: str | int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(seeds.number(self.recipe.seed, *path))

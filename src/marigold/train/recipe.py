@@ -10,7 +10,7 @@ from typing import Any, Literal
 from marigold.core import find
 from marigold.core.config import decode, encode, load_yaml, merge
 from marigold.core.errors import ConfigError, UnknownNameError
-from marigold.data.mix import Source
+from marigold.data.source import Source
 from marigold.objectives.base import Objective
 
 

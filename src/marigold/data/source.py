@@ -1,0 +1,46 @@
+"""One data set in a training mix: what to read, how much to keep, how to change it."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from marigold.core import find
+from marigold.core.config import decode
+from marigold.data.augment import Augment
+from marigold.datasets.base import Dataset
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set in a mix."""
+
+    dataset: str
+    """The name of a data set (a file in `datasets/`) or a dotted module name."""
+    root: Path = Path()
+    """The folder it lies in; data sets that render need none."""
+    split: str = "train"
+    weight: float = 1.0
+    """Share of the steps that use this source, relative to the other sources."""
+    paint: str = ""
+    """The modality whose pictures are the targets; empty means the recipe's own."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The data set's own settings, such as `height` and `width`."""
+    augment: Augment = Augment()
+    capacity: int = 512
+    """Samples kept on the device."""
+    renewal: float = 1.0
+    """Samples replaced by others at each step that draws from the mix."""
+    block: int = 16
+    """Samples read or rendered together."""
+    optional: bool = False
+    """Leave the source out when its folder does not exist."""
+
+    def data(self) -> str:
+        """What is read, as text: sources with the same text can share what they have read."""
+        return repr(replace(self, paint="", weight=1.0, augment=Augment(), optional=False))
+
+
+def open_dataset(source: Source) -> Dataset:
+    """The data set object of a source, with its options checked."""
+    kind = find.implementation(Dataset, source.dataset)
+    return decode(kind, source.options, f"data.{source.dataset}.options")
