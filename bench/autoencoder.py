@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from photographs import paths
 
 from marigold import checkpoint
 from marigold.core import find
@@ -17,6 +16,7 @@ from marigold.core.sample import Sample
 from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
+from photographs import paths
 
 SCENES = 32
 LONGEST = 384

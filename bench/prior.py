@@ -38,6 +38,7 @@ def main() -> None:
     run.add_argument("--batch", type=int, default=16)
     run.add_argument("--capacity", type=int, default=1024)
     run.add_argument("--renewal", type=float, default=1.0)
+    run.add_argument("--size", type=int, default=256)
     run.add_argument("--scenes", type=int, default=100)
     run.add_argument("--snapshots", type=int, default=5)
     run.add_argument("--workers", type=int, default=0)
@@ -53,7 +54,13 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     """Trains both, scores every snapshot, writes the result."""
-    result: dict = {"steps": options.steps, "batch": options.batch, "scenes": options.scenes, "left_out": LEFT_OUT}
+    result: dict = {
+        "size": options.size,
+        "steps": options.steps,
+        "batch": options.batch,
+        "scenes": options.scenes,
+        "left_out": LEFT_OUT,
+    }
     for name, fresh in STARTS.items():
         folder = options.out / name.replace(" ", "-")
         made = recipe(options, name, fresh)
@@ -72,7 +79,11 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
     base = load("tiny-depth")
     source = replace(
         base.data[0],
-        options={"families": tuple(f for f in Procedural().families if f != LEFT_OUT)},
+        options={
+            "families": tuple(family for family in Procedural().families if family != LEFT_OUT),
+            "height": options.size,
+            "width": options.size,
+        },
         capacity=options.capacity,
         renewal=options.renewal,
     )
@@ -96,7 +107,7 @@ def scores(snapshot: Path, options: argparse.Namespace) -> dict[str, float]:
     trained = tuple(family for family in Procedural().families if family != LEFT_OUT)
     found = {}
     for name, families in (("trained families", trained), ("family left out", (LEFT_OUT,))):
-        dataset = Procedural(families=families)
+        dataset = Procedural(options.size, options.size, families=families)
         keys = list(dataset.scan(Path(), "test")[: options.scenes])
         paint = painter(estimator, steps=1)
         scored = evaluate(

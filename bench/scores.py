@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("checkpoint", nargs="?", default="depth")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--scenes", type=int, default=200)
+    parser.add_argument("--resolution", type=int, default=0, help="longest side at work; 0: the scenes' own, 256")
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--result", type=Path, default=None)
     options = parser.parse_args()
@@ -29,14 +30,22 @@ def main() -> None:
     methods: dict = {}
     for name in options.settings:
         steps, ensemble = SETTINGS[name]
-        paint = painter(estimator, steps=steps, ensemble=ensemble)
+        paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=options.resolution)
         scored = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=10, device=options.device)
         methods = {name: scored.methods.pop(name), **methods, **scored.methods}
     print(table(Scores(methods)))
     result = options.result or Path(__file__).parent / "results" / f"scores-{estimator.card.name}.json"
     result.parent.mkdir(parents=True, exist_ok=True)
     means = {name: {metric: tally.mean for metric, tally in tallies.items()} for name, tallies in methods.items()}
-    result.write_text(json.dumps({"scenes": len(keys), "card": estimator.card.recipe, **means}, indent=1) + "\n")
+    facts = {
+        "scenes": len(keys),
+        "pixels": scenes.width,
+        "resolution": options.resolution or scenes.width,
+        "recipe": estimator.card.recipe,
+        "revision": estimator.card.revision,
+        "scores": means,
+    }
+    result.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":
