@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from toys.scenes import NETWORK, Toy
 
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.core.card import Card
@@ -10,6 +9,7 @@ from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
+from toys.scenes import NETWORK, Toy
 
 
 def estimator(prediction: str = "v_prediction") -> Estimator:

@@ -55,7 +55,9 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     import tyro
 
     description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
-    return tyro.cli(options, prog=f"marigold {name}", description=description, args=arguments)
+    return tyro.cli(
+        options, prog=f"marigold {name}", description=description, args=arguments, config=(tyro.conf.DisallowNone,)
+    )
 
 
 def one_line(error: BaseException | str) -> str:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--compiled] [--key.path VALUE ...]
+USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--compiled] [--KEY VALUE ...]
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run.
 
-RECIPE is the name of a recipe or a YAML file. Every key of a recipe can be overridden, such as --optim.lr 1e-4 or
---steps 500; `marigold train RECIPE --help` lists them all."""
+RECIPE is the name of a recipe or a YAML file. Every key of it is an option too: --steps 500, --optim.lr 1e-4,
+--data.0.weight 2. `marigold train RECIPE --help` lists them with the recipe's values."""
 
 
 @dataclass(frozen=True)

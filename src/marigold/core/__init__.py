@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, fields, samples, images, seeds. Imports nothing of `marigold` above itself."""
+"""What everything else stands on: errors, fields, samples, images, seeds. Imports nothing of `marigold` above it."""

@@ -1,13 +1,13 @@
 """Every error that a user can cause. Each message says what is wrong, where, and what to do.
 
-    MarigoldError
-    ├── UnknownNameError     a modality, backbone, recipe or checkpoint that does not exist
-    ├── ConfigError          a recipe or an option that cannot be used
-    ├── ImageError           a photo or map that cannot be read
-    ├── DataError            a data set sample that breaks its promise
-    ├── CheckpointError      a checkpoint that cannot be opened, or weights that cannot be used
-    ├── OutputError          a file or folder that cannot be written
-    └── MissingExtraError    an optional library that is not installed
+MarigoldError
+├── UnknownNameError     a modality, backbone, recipe or checkpoint that does not exist
+├── ConfigError          a recipe or an option that cannot be used
+├── ImageError           a photo or map that cannot be read
+├── DataError            a data set sample that breaks its promise
+├── CheckpointError      a checkpoint that cannot be opened, or weights that cannot be used
+├── OutputError          a file or folder that cannot be written
+└── MissingExtraError    an optional library that is not installed
 """
 
 

@@ -160,7 +160,7 @@ def _unpacked(name: str, array: np.ndarray) -> Tensor:
     return F.normalize(values, dim=0) if FIELDS[name].resize == "unit" else values
 
 
-def _check(folder: Path, name: str, arrays: dict[str, np.ndarray], size: tuple[int, int]) -> None:
+def _check(folder: Path, name: str, arrays: dict[str, np.ndarray], size: tuple[int, ...]) -> None:
     """Raises `DataError` unless a field is there with its mask, of the right shape, and finite where it is valid."""
     values, valid = arrays.get(name), arrays.get(f"{name}.valid")
     if values is None or valid is None:
@@ -169,7 +169,7 @@ def _check(folder: Path, name: str, arrays: dict[str, np.ndarray], size: tuple[i
     if values.shape != expected or valid.shape != (1, *size) or valid.dtype != bool:
         shapes = f"{list(values.shape)} with a mask of {list(valid.shape)}"
         raise DataError(f"{folder}: {name} is {shapes}, the photo asks for {list(expected)}; write the sample again")
-    if not np.isfinite(values).all(axis=0)[valid[0]].all():
+    if not np.isfinite(values[:, valid[0]]).all():
         raise DataError(f"{folder}: {name} is not finite where its mask allows it; mask these pixels out")
 
 

@@ -32,7 +32,8 @@ class Photos(Dataset):
     smallest: float = 0.35
     """The smallest crop, likewise."""
     card: DatasetCard = field(
-        default=DatasetCard((), ("train", "test"), "as the folder's owner states", "a folder of photographs"), init=False
+        default=DatasetCard((), ("train", "test"), "as the folder's owner states", "a folder of photographs"),
+        init=False,
     )
 
     def scan(self, root: Path, split: str) -> Sequence[str]:
@@ -40,7 +41,9 @@ class Photos(Dataset):
         files = sorted(path.name for path in root.iterdir() if path.suffix.lower() in ENDINGS) if root.is_dir() else []
         chosen = [name for position, name in enumerate(files) if (position % 10 == 9) == (split == "test")]
         if not chosen:
-            raise DataError(f"{root}: no photographs for the split `{split}`; put at least ten .jpg or .png files there")
+            raise DataError(
+                f"{root}: no photographs for the split `{split}`; put at least ten .jpg or .png files there"
+            )
         crops = 1 if split == "test" else CROPS
         return [f"{name}#{crop}" for crop in range(crops) for name in chosen]
 

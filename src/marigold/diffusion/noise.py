@@ -19,7 +19,7 @@ def gaussian(
 
 
 def multi_resolution(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     generator: torch.Generator,
     strength: float | Tensor = 0.9,
     device: torch.device | str | None = None,
@@ -43,7 +43,7 @@ def multi_resolution(
 
 
 def annealed(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     t: Tensor,
     length: int,
     generator: torch.Generator,

@@ -6,6 +6,7 @@ admired, so plain reconstruction error is what counts.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class Autoencode(Objective):
 
     def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
         """Squared and absolute error of the reconstruction, and the divergence of the latent."""
-        autoencoder = estimator.backbone.autoencoder
+        autoencoder: Any = estimator.backbone.autoencoder
         pixels = self._chosen(batch, rng)
         posterior = autoencoder.encode(pixels).latent_dist
         eps = torch.randn(posterior.mean.shape, generator=rng, device=pixels.device, dtype=torch.float32)
@@ -60,7 +61,7 @@ class Autoencode(Objective):
 
     def finish(self, estimator: Estimator, draw: Callable[[int], Batch]) -> None:
         """Sets the scaling factor so that latents have unit standard deviation over the training pictures."""
-        autoencoder = estimator.backbone.autoencoder
+        autoencoder: Any = estimator.backbone.autoencoder
         squares = [
             autoencoder.encode(draw(step).pixels.flatten(0, 1)).latent_dist.mean.float().square().mean()
             for step in range(self.calibration_batches)

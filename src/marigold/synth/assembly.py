@@ -188,12 +188,12 @@ class Assembly:
         """Adds a shape whose axis runs from `start` to `end`: a rod that narrows to `taper`, or any upright shape."""
         dx, dy, dz = (b - a for a, b in zip(start, end, strict=True))
         length = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-4)
-        middle = tuple(0.5 * (a + b) for a, b in zip(start, end, strict=True))
+        x, y, z = (0.5 * (a + b) for a, b in zip(start, end, strict=True))
         turn = (math.atan2(dx, dz), math.acos(max(-1.0, min(1.0, dy / length))), 0.0)
         if name == "cone" and taper == 1.0:
             name = "cylinder"
         numbers = (round(taper, 2),) if name == "cone" else ()
-        self.add(frame, name, material, middle, (2 * radius, length, 2 * radius), turn, numbers)
+        self.add(frame, name, material, (x, y, z), (2 * radius, length, 2 * radius), turn, numbers)
 
     def glowing(self, material: int, radiance: tuple[float, float, float]) -> int:
         """The number of a copy of a material that shines."""

@@ -65,8 +65,8 @@ def shell(parts: Assembly, width: float, depth: float, height: float) -> Shell:
         _wall(parts, wall, own, height)
         if dice.chance(0.75):
             _skirting(parts, wall, trim, dice.uniform(0.06, 0.14))
-    tones = tuple(daylight.mean_colour(parts.materials[number]) for number in (ceiling, paint, floor))
-    return Shell(width, depth, height, walls, windows, tones)
+    above, around, below = (daylight.mean_colour(parts.materials[number]) for number in (ceiling, paint, floor))
+    return Shell(width, depth, height, walls, windows, (above, around, below))
 
 
 def _wall(parts: Assembly, wall: Wall, material: int, height: float) -> None:

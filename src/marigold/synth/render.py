@@ -18,7 +18,6 @@ from marigold.synth.scene import Scene
 from marigold.synth.shading import illuminate
 from marigold.synth.trace import TILE
 
-
 RANGE = 6.0
 """Depth is valid up to this multiple of the picture's median depth."""
 
@@ -34,7 +33,8 @@ def render(
 def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> Sample:
     """Photographs scenes; `with_linear` adds the map `linear`, the picture before the camera's effects.
 
-    Sky has no valid field, and depth beyond `RANGE` medians is not valid either; its depth is the scene's limit and its normal faces the camera.
+    Sky has no valid field; its depth is the scene's limit and its normal faces the camera. Depth beyond `RANGE` medians
+    is not valid either.
     """
     with exactly(scene.eye.device.type):
         return _shoot(scene, height, width, with_linear)

@@ -87,8 +87,8 @@ def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Arrivals:
         spots = Spots(frame.t, frame.point, frame.normal, frame.hit, trace.TILE)
         sun = _shadow(scene, table, spots, _start(scene, spots), 0)
         shares[:, :1] = smooth(sun, spots, 1)
-    halved = (x[..., ::2, ::2] for x in (frame.t, frame.point, frame.normal, frame.hit))
-    spots = Spots(*halved, trace.TILE // 2)
+    t, point, normal, hit = (x[..., ::2, ::2] for x in (frame.t, frame.point, frame.normal, frame.hit))
+    spots = Spots(t, point, normal, hit, trace.TILE // 2)
     start = _start(scene, spots)
     soft = [_shadow(scene, table, spots, start, slot) for slot in range(1, 1 + scene.lamps)]
     soft.append(_ambient(scene, table, spots, start))

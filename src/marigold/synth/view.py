@@ -84,6 +84,7 @@ def settle(
             best, most = (view, turn, floor), score
         if score >= 1:
             break
+    assert best is not None
     view, turn, floor = best
     return Plan(
         solids=solids,

@@ -158,7 +158,8 @@ def lamp_shade(parts: Assembly, frame: Frame, y: float, width: float, glow: floa
         cloth = parts.glowing(cloth, (glow, glow * (0.55 + 0.4 * warm), glow * (0.2 + 0.6 * warm)))
     size = (width, width * dice.uniform(0.5, 0.9), width)
     if dice.chance(0.2):
-        parts.stand(frame, "sphere", cloth, 0, y, 0, (width * 0.8,) * 3)
+        ball = width * 0.8
+        parts.stand(frame, "sphere", cloth, 0, y, 0, (ball, ball, ball))
     else:
         parts.stand(frame, "shade", cloth, 0, y, 0, size, (round(dice.uniform(0.45, 1.0), 1),))
 
@@ -185,8 +186,8 @@ def pile_of_boxes(parts: Assembly, frame: Frame, size: float = 1.0) -> tuple[flo
     for _ in range(dice.whole(1, 4)):
         height = width * dice.uniform(0.4, 1.0)
         x, z = dice.normal(0.05 * width), dice.normal(0.05 * width)
-        size = (width, height, width * dice.uniform(0.6, 1.0))
-        parts.stand(frame, "box", parts.material("paper", "wood", "plastic"), x, y, z, size, yaw=dice.normal(0.25))
+        box = (width, height, width * dice.uniform(0.6, 1.0))
+        parts.stand(frame, "box", parts.material("paper", "wood", "plastic"), x, y, z, box, yaw=dice.normal(0.25))
         y += height
         width *= dice.uniform(0.65, 1.0)
     return outer, outer

@@ -195,8 +195,9 @@ def cactus(parts: Assembly, frame: Frame, height: float) -> None:
     parts.composite("cactus")
     dice = parts.dice
     leaf, thick = parts.material("leaf"), height * dice.uniform(0.06, 0.1)
+    tip = 1.2 * thick
     parts.limb(frame, leaf, (0, 0, 0), (0, height, 0), thick)
-    parts.add(frame, "sphere", leaf, (0, height, 0), (2 * thick,) * 3)
+    parts.add(frame, "sphere", leaf, (0, height, 0), (2 * thick, 2 * thick, 2 * thick))
     for side in (-1, 1):
         if dice.chance(0.7):
             y, reach, up = (
@@ -206,4 +207,4 @@ def cactus(parts: Assembly, frame: Frame, height: float) -> None:
             )
             parts.limb(frame, leaf, (0, y, 0), (side * reach, y, 0), thick * 0.6)
             parts.limb(frame, leaf, (side * reach, y - thick * 0.3, 0), (side * reach, y + up, 0), thick * 0.6)
-            parts.add(frame, "sphere", leaf, (side * reach, y + up, 0), (1.2 * thick,) * 3)
+            parts.add(frame, "sphere", leaf, (side * reach, y + up, 0), (tip, tip, tip))
