@@ -23,7 +23,7 @@ class Options:
     """A folder that `marigold synth` wrote, or the name of a data set, such as procedural."""
     root: Path = Path()
     """Where a data set given by name lies; those that render need none."""
-    split: str = ""
+    split: Annotated[str, tyro.conf.arg(help_behavior_hint="")] = ""
     """Which part of the data set; when left out, test or the only one there is."""
     count: int = 0
     """Use the first so many samples; 0 means all."""

@@ -24,11 +24,11 @@ class Options:
 
     modality: Annotated[Positional[str], arg(metavar="MODALITY")]
     """What to predict, such as depth."""
-    inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT...")]
+    inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT...", help_behavior_hint="(one or more)")]
     """Photos: files, folders, or patterns in quotes such as 'photos/**/*.jpg'."""
     output: Path = Path("output")
     """The folder that the results are written to."""
-    request: OmitArgPrefixes[Request] = field(default_factory=Request)
+    request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
 
 
 def parse(arguments: list[str]) -> Options:

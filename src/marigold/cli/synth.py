@@ -25,7 +25,7 @@ class Options:
     """Height and width in pixels."""
     seed: int = 0
     """Scene n of a seed is the same scene on every machine."""
-    families: tuple[str, ...] = ()
+    families: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")] = ()
     """The kinds of scene, such as room or street; all when left out."""
     split: str = "train"
     """train, or test for the scenes that no training recipe of this project sees."""
