@@ -85,6 +85,28 @@ def test_noise_of_the_wrong_shape_is_refused_with_the_right_one():
         Predictor(identity_estimator(stride=4)).predict(PHOTO, noise=torch.zeros(1, 48, 9, 9))
 
 
+def test_noise_may_be_a_numpy_array():
+    noise = np.random.default_rng(1).standard_normal((2, 48, 10, 14), dtype=np.float32)
+    predictor = Predictor(identity_estimator(stride=4, leak=0.1))
+    given = predictor.predict(PHOTO, noise=noise)
+    np.testing.assert_array_equal(
+        given.maps["depth"], predictor.predict(PHOTO, noise=torch.from_numpy(noise)).maps["depth"]
+    )
+    assert given.report["settings"]["ensemble"] == 2
+
+
+def test_noise_for_another_number_of_members_is_refused():
+    with pytest.raises(ConfigError, match="noise: starts 2 members, not 3"):
+        Predictor(identity_estimator(stride=4)).predict(PHOTO, ensemble=3, noise=torch.zeros(2, 48, 10, 14))
+
+
+def test_noise_that_is_no_number_is_not_blamed_on_the_weights():
+    noise = torch.zeros(1, 48, 10, 14)
+    noise[0, 0, 0, 0] = torch.nan
+    with pytest.raises(ConfigError, match="noise: holds NaN"):
+        Predictor(identity_estimator(stride=4)).predict(PHOTO, noise=noise)
+
+
 def test_uncertainty_needs_three_members():
     predictor = Predictor(identity_estimator(leak=0.1))
     assert predictor.predict(PHOTO, ensemble=1).uncertainty is None
@@ -192,7 +214,12 @@ def test_a_generator_that_sees_no_photo_is_refused():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"steps": 0}, "steps: 0"), ({"ensemble": 0}, "ensemble: 0"), ({"resolution": -1}, "resolution: -1")],
+    [
+        ({"steps": 0}, "steps: 0"),
+        ({"ensemble": 0}, "ensemble: 0"),
+        ({"resolution": -1}, "resolution: -1"),
+        ({"steps": 1.5}, "steps: 1.5 is not a whole number"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):

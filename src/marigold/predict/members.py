@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,13 +20,21 @@ def draw_noise(estimator: Estimator, frame: Frame, count: int, seed: int) -> Ten
     return torch.stack([torch.randn(shape, generator=seeds.stream(seed, "noise", member)) for member in range(count)])
 
 
-def checked_noise(noise: Tensor, estimator: Estimator, frame: Frame) -> Tensor:
-    """Noise from the caller, [E, N * C, h, w]. Raises `ConfigError` when its shape does not fit the frame."""
-    shape = noise_shape(estimator, frame)
-    if noise.ndim != 4 or tuple(noise.shape[1:]) != shape:
+def checked_noise(noise: Tensor | np.ndarray, estimator: Estimator, frame: Frame, count: int) -> Tensor:
+    """Noise from the caller, [E, N * C, h, w], float32, for `count` members.
+
+    Raises `ConfigError` when its shape does not fit the frame or the count, or when not all of it are numbers.
+    """
+    given, shape = torch.as_tensor(noise), noise_shape(estimator, frame)
+    if given.ndim != 4 or tuple(given.shape[1:]) != shape:
         wanted = f"[E, {', '.join(map(str, shape))}]"
-        raise ConfigError(f"noise: {list(noise.shape)} does not fit the working size {frame}; give {wanted}")
-    return noise.float()
+        size = f"{frame.width} x {frame.height} pixels"
+        raise ConfigError(f"noise: {list(given.shape)} does not fit the working size of {size}; give {wanted}")
+    if len(given) != count:
+        raise ConfigError(f"noise: starts {len(given)} members, not {count}; leave `ensemble` out or give as many")
+    if not given.isfinite().all():
+        raise ConfigError("noise: holds NaN or infinite values; draw it again")
+    return given.float()
 
 
 def noise_shape(estimator: Estimator, frame: Frame) -> tuple[int, int, int]:

@@ -58,27 +58,27 @@ class Predictor:
         ensemble: int | None = None,
         resolution: int | None = None,
         seed: int = 0,
-        noise: Tensor | None = None,
+        noise: Tensor | np.ndarray | None = None,
     ) -> Prediction:
         """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
 
         What is None is as the checkpoint's card recommends. `noise` [E, N * C, h, w] starts the E members instead of
         noise drawn from `seed`; h and w are the working size in latent cells. Raises `ImageError` for a photo that
-        cannot be read, `ConfigError` for settings that cannot be used, `CheckpointError` when the weights give no
-        numbers.
+        cannot be read, `ConfigError` for settings or noise that cannot be used, `CheckpointError` when the weights give
+        no numbers.
         """
         watch = Stopwatch(self.plan.device)
         with watch("read"):
             photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
-        count = ensemble if noise is None else len(noise)
+        count = ensemble if noise is None or ensemble is not None else len(noise)
         request = Request(steps=steps, ensemble=count, resolution=resolution, seed=seed)
         settings = request.settings(self.estimator.card.defaults)
         frame = Frame.of(photo, settings.resolution, self.estimator.backbone.stride)
         if noise is None:
-            noise = draw_noise(self.estimator, frame, settings.ensemble, seed)
+            start = draw_noise(self.estimator, frame, settings.ensemble, seed)
         else:
-            noise = checked_noise(noise, self.estimator, frame)
-        values, notes = self._members(photo, frame, noise, settings.steps, watch)
+            start = checked_noise(noise, self.estimator, frame, settings.ensemble)
+        values, notes = self._members(photo, frame, start, settings.steps, watch)
         maps, uncertainty = self._merge(values, photo, watch)
         return Prediction(
             maps=maps,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from marigold.core.errors import ConfigError
@@ -42,6 +43,8 @@ class Request:
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("ensemble", 1), ("resolution", 0), ("seed", 0)):
             value = getattr(self, name)
+            if value is not None and not isinstance(value, Integral):
+                raise ConfigError(f"{name}: {value!r} is not a whole number; use one of {least} or more")
             if value is not None and value < least:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
 
