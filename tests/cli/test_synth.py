@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from marigold.cli import main
+from marigold.core.sample import Camera
 from marigold.datasets import folder
 from marigold.datasets.folder import Folder, read_index
 from marigold.datasets.procedural import Procedural
@@ -25,6 +26,8 @@ def test_scenes_are_read_back_as_they_were_rendered(tmp_path):
     torch.testing.assert_close(back.maps["depth"], rendered.maps["depth"])
     torch.testing.assert_close(back.image, rendered.image, rtol=0, atol=0.5 / 255 + 1e-6)
     assert set(back.maps) == set(rendered.maps)
+    assert isinstance(back.camera, Camera)
+    assert back.camera == rendered.camera
 
 
 def test_the_settings_are_kept_beside_the_scenes(tmp_path):

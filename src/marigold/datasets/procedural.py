@@ -5,12 +5,14 @@ training draws from 0 upwards, validation and test have 200 scenes each.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
+import torch
+
 from marigold.core.errors import DataError
-from marigold.core.sample import Camera, Sample
+from marigold.core.sample import Camera, Sample, unstack
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold.synth import render, scene
 from marigold.synth.families import FAMILIES
@@ -73,16 +75,8 @@ class Procedural(Dataset):
 
     def read(self, root: Path, key: str) -> Sample:
         """Renders one scene on the CPU."""
-        scenes = self.prepare(root, [key])
-        batch = self.finish(scenes, "cpu")
-        focal = 0.5 * self.width / float(scenes.tangent[0])
-        return Sample(
-            key=key,
-            image=batch.image[0],
-            maps={name: values[0] for name, values in batch.maps.items()},
-            valid={name: valid[0] for name, valid in batch.valid.items()},
-            camera=Camera(focal, focal, 0.5 * self.width, 0.5 * self.height),
-        )
+        (sample,) = unstack(self.read_many(root, [key], "cpu"), [key])
+        return sample
 
     def prepare(self, root: Path, keys: list[str]) -> Scene:
         """Lays the scenes out; raises `DataError` for keys of several seeds."""
@@ -94,7 +88,10 @@ class Procedural(Dataset):
 
     def finish(self, prepared: Scene, device: str) -> Sample:
         """Renders the scenes on the device."""
-        return render.shoot(prepared.to(device), self.height, self.width)
+        sample = render.shoot(prepared.to(device), self.height, self.width)
+        focal = 0.5 * self.width / prepared.tangent.double().cpu()
+        centre = (torch.full_like(focal, 0.5 * side) for side in (self.width, self.height))
+        return replace(sample, camera=Camera(focal, focal, *centre))
 
 
 def _parse(key: str) -> tuple[int, int]:
