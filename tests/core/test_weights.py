@@ -37,6 +37,13 @@ def test_what_is_written_is_read_back(tmp_path):
     assert same(weights.build(make, tmp_path), network.state_dict())
 
 
+def test_whoever_may_read_other_files_may_read_the_weights(tmp_path):
+    weights.write(make(), tmp_path)
+    (tmp_path / "other").touch()
+    (file,) = tmp_path.glob("*.safetensors")
+    assert file.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_a_network_that_was_read_can_be_trained_and_its_file_stays(tmp_path):
     tensors = stored(tmp_path)
     network = weights.build(make, tmp_path)

@@ -71,7 +71,11 @@ def write(network: nn.Module, folder: Path, dtype: torch.dtype | None = None) ->
     """Writes a network's weights into its folder; floating-point ones as `dtype`, or as they are when it is None."""
     from safetensors.torch import save_file
 
-    save_file(_stored(network.state_dict(), dtype), folder / f"{STEM}.safetensors", {"format": "pt"})
+    file = folder / f"{STEM}.safetensors"
+    file.touch()
+    mode = file.stat().st_mode  # what the user's umask says; `save_file` makes a file that only its owner may read
+    save_file(_stored(network.state_dict(), dtype), file, {"format": "pt"})
+    file.chmod(mode)
 
 
 def to_bytes(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
