@@ -1,5 +1,6 @@
 """The `marigold` command itself: usage, verbs, exit codes."""
 
+import os
 import subprocess
 import sys
 import types
@@ -70,6 +71,16 @@ def test_an_interrupt_is_exit_code_130(monkeypatch, capsys):
     answering(monkeypatch, fails_with(KeyboardInterrupt()))
     assert cli.main(["fake"]) == 130
     assert capsys.readouterr().err == "marigold: interrupted\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_of_the_program():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "marigold", "--help"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == ""
 
 
 def test_an_error_of_the_program_shows_where_it_is(monkeypatch):

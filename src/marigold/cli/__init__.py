@@ -12,6 +12,7 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 
 import ast
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -28,9 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command line (`sys.argv` by default) and returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
     except MarigoldError as error:
         print(f"marigold: error: {one_line(error)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 the interpreter flushes it when it ends
         return 1
     except KeyboardInterrupt:
         print("marigold: interrupted", file=sys.stderr)
