@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from marigold import checkpoint
 from marigold.core import find
 from marigold.core.images import read_image
-from marigold.core.sample import Sample
+from marigold.core.sample import Sample, stack
 from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
@@ -20,6 +20,7 @@ from photographs import paths
 
 SCENES = 32
 LONGEST = 384
+SIZE = 256
 
 
 @torch.no_grad()
@@ -28,8 +29,10 @@ def main(name: str) -> None:
     print(f"{'pictures':<22}{'PSNR dB':>8}{'worst':>8}")
     photos = [psnr(estimator, picture(path)[None, None]) for path in paths()]
     line("photographs", torch.cat(photos))
-    scenes = Procedural()
-    sample = scenes.read_many(Path(), list(scenes.scan(Path(), "test")[:SCENES]), "cpu")
+    # Rendered at twice the size and reduced by each field's rule, as the photographs are reduced too.
+    scenes = Procedural(2 * SIZE, 2 * SIZE)
+    keys = scenes.scan(Path(), "test")[:SCENES]
+    sample = stack([scenes.read(Path(), key).resized(SIZE, SIZE) for key in keys])
     for modality in ("image", "depth", "normals", "appearance", "lighting"):
         for target, pixels in pictures(modality, sample).items():
             line(f"{modality}: {target}", psnr(estimator, pixels))

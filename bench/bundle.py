@@ -1,10 +1,12 @@
-"""Puts a trained checkpoint into the package: half precision, its scores on the card, shared parts left out.
+"""Puts a trained checkpoint into the package: half precision, scores on the card, the recipe
+as it ran beside the weights, shared parts left out.
 
 python bench/bundle.py CHECKPOINT NAME [--shares generator] [--scores bench/results/scores-X.json] [--note TEXT]
 """
 
 import argparse
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,15 +24,22 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--shares", default="", help="the bundled checkpoint that holds the shared parts")
     parser.add_argument("--scores", type=Path, default=None, help="what bench/scores.py wrote")
+    parser.add_argument("--recipe", type=Path, default=None, help="the resolved recipe; by default the run's own")
+    parser.add_argument("--source", default=None, help="the checkpoint that it was fine-tuned from")
     parser.add_argument("--note", default="")
     options = parser.parse_args()
     estimator = checkpoint.open(options.checkpoint)
     scores = json.loads(options.scores.read_text()) if options.scores else {}
     note = options.note or estimator.card.note
     estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note)
+    if options.source is not None:
+        estimator.card = replace(estimator.card, source=options.source)
     shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}
     folder = Path(checkpoint.__file__).parent / "weights" / options.name
     checkpoint.save(estimator, folder, dtype=torch.float16, shares=shares)
+    recipe = options.recipe or options.checkpoint.parent / "recipe.yaml"
+    if recipe.is_file():
+        shutil.copy(recipe, folder / "recipe.yaml")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder.name}: {size / 1e6:.1f} MB")
 

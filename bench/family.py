@@ -44,6 +44,7 @@ def main() -> None:
         prepare_gpu(options)
     pools = Pools(options.device, options.workers, tuple(FIELDS))
     stages = [name for name in options.stages if not (options.out / name / "checkpoint").is_dir()]
+    fill(options, pools, stages, blocks=4)
     warmers = [warm(options, name) for name in stages] if options.compiled else []
     fill(options, pools, stages)
     for warmer in warmers:
@@ -128,13 +129,13 @@ def started(options: argparse.Namespace, name: str) -> Recipe:
     return replace(recipe, start=str(folder)) if recipe.start and folder.is_dir() else recipe
 
 
-def fill(options: argparse.Namespace, pools: Pools, stages: list[str]) -> None:
-    """Reads every source that the stages train on, before the first of them."""
+def fill(options: argparse.Namespace, pools: Pools, stages: list[str], blocks: int | None = None) -> None:
+    """Reads every source that the stages train on, or its first few blocks, before the first of them."""
     for name in stages:
         recipe = adapted(options, load(name))
         for source in recipe.data:
             if not (source.optional and not source.root.is_dir()):
-                pools.of(source, set(), recipe.seed).draw(0, 1)
+                pools.of(source, set(), recipe.seed).fill(blocks)
 
 
 def run_stage(options: argparse.Namespace, name: str, pools: Pools, left: Callable[[], float], share: float) -> None:

@@ -54,3 +54,10 @@ def test_an_epoch_holds_every_sample_once():
     places = [pool()._place(index) for index in range(40)]
     assert sorted(places) == list(range(40))
     assert places != list(range(40))
+
+
+def test_a_pool_filled_in_two_goes_is_the_same():
+    at_once, in_parts = pool(renewal=0.0), pool(renewal=0.0)
+    in_parts.fill(1)
+    in_parts.fill()
+    assert torch.equal(at_once.draw(0, 8).image, in_parts.draw(0, 8).image)

@@ -65,16 +65,23 @@ class Pool:
         """Ends the worker processes."""
         self._reader.close()
 
+    def fill(self, blocks: int | None = None) -> None:
+        """Reads what the first step needs, or its first few blocks."""
+        self._read_to(self._slots if blocks is None else min(blocks, self._slots))
+
     def _renew(self, step: int) -> None:
         """Reads on, in whole blocks, until the pool holds what it must hold at this step."""
         wanted = self._slots + math.floor(step * self.renewal / self.block)
         self._read = max(self._read, wanted - self._slots)
+        self._read_to(wanted)
+
+    def _read_to(self, wanted: int) -> None:
         missing = wanted - self._read
         quiet = missing < WORTH_A_BAR
         for _ in tqdm(range(missing), desc="filling the pool", unit="block", leave=False, disable=quiet or None):
             self._store(self._reader.block(self._read, self.device), self._read % self._slots)
             self._read += 1
-        if not self.renewal:
+        if not self.renewal and self._read == self._slots:
             self.close()
 
     def _keys_of_block(self, number: int) -> list[str]:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core import seeds
+
 _LEVELS = 10
 
 
@@ -33,7 +35,7 @@ def multi_resolution(
     device = device or generator.device
     height, width = shape[-2:]
     total = gaussian(shape, generator, device)
-    for level, ratio in enumerate((2 + 2 * _uniform(generator)).tolist()):
+    for level, ratio in enumerate(_ratios(generator)):
         height, width = (max(1, int(side / ratio**level)) for side in (height, width))
         coarse = gaussian((*shape[:2], height, width), generator, device)
         total = total + strength**level * F.interpolate(coarse, shape[-2:], mode="bilinear")
@@ -58,5 +60,8 @@ def annealed(
     return multi_resolution(shape, generator, faded, t.device, dtype)
 
 
-def _uniform(generator: torch.Generator) -> Tensor:
-    return torch.rand(_LEVELS, generator=generator, device=generator.device)
+def _ratios(generator: torch.Generator) -> list[float]:
+    """A factor of 2 to 4 for every level, drawn on the CPU: sizes must be known there, and a GPU is not waited for."""
+    if generator.device.type == "cuda":
+        generator = seeds.stream(generator.initial_seed(), "ratios", generator.get_offset())
+    return (2 + 2 * torch.rand(_LEVELS, generator=generator, device=generator.device)).tolist()
