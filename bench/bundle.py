@@ -31,7 +31,8 @@ def main() -> None:
     estimator = checkpoint.open(options.checkpoint)
     scores = json.loads(options.scores.read_text()) if options.scores else {}
     note = options.note or estimator.card.note
-    estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note)
+    source = origin(estimator.card.source)
+    estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note, source=source)
     if options.source is not None:
         estimator.card = replace(estimator.card, source=options.source)
     shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}
@@ -42,6 +43,12 @@ def main() -> None:
         shutil.copy(recipe, folder / "recipe.yaml")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder.name}: {size / 1e6:.1f} MB")
+
+
+def origin(source: str) -> str:
+    """A run's checkpoint by the run's name: where it lay on the training machine means nothing elsewhere."""
+    path = Path(source)
+    return path.parent.name if path.name == "checkpoint" else source
 
 
 if __name__ == "__main__":

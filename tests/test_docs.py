@@ -4,8 +4,11 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 
 import marigold
@@ -58,6 +61,30 @@ def test_a_command_in_the_pages_is_understood(arguments):
         cli.verb(arguments[0]).parse(arguments[1:])
     except SystemExit as stop:
         assert stop.code == 0
+
+
+def test_the_readme_works_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    PIL.Image.fromarray(photo).save("photo.jpg")
+    readme = ROOT / "README.md"
+    lines = [line for block in blocks(readme, "sh") for line in block.splitlines()]
+    (first, *_) = [shlex.split(line)[1:] for line in lines if line.startswith("marigold predict")]
+    assert cli.main(first) == 0
+    shown = np.load("output/photo_depth.npy")
+    (code,) = blocks(readme, "python")
+    names = {}
+    exec(code, names)
+    np.testing.assert_array_equal(names["prediction"].maps["depth"], shown)
+
+
+def test_make_knows_the_words_of_the_readme():
+    lines = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+    words = {line.split()[1] for line in lines if line.startswith("make ")}
+    assert {"demo", "test"} <= words
+    command = ["make", "--dry-run", "--directory", str(ROOT), *sorted(words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,0 +1,64 @@
+"""What every bundled checkpoint promises."""
+
+import hashlib
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from marigold import checkpoint
+from marigold.core.card import Card
+
+NAMES = checkpoint.bundled()
+MOST_BYTES = 40_000_000
+
+
+def folder_of(name):
+    return checkpoint.BUNDLED / name
+
+
+def test_depth_is_bundled():
+    assert "depth" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_opens_and_its_weights_are_finite(name):
+    estimator = checkpoint.open(name)
+    assert estimator.card.name == name
+    assert sum(weights.numel() for weights in estimator.parameters()) > 1_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_says_how_it_came_to_be(name):
+    card = Card.read(folder_of(name))
+    assert card.licence and card.recipe and card.data
+    assert card.seconds_of_training > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_holds_no_path_of_the_machine_that_trained_it(name):
+    card = Card.read(folder_of(name))
+    assert not any("/" in text for text in (card.source, card.recipe, card.name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_revision_is_the_hash_of_its_weights(name):
+    digest = hashlib.sha256()
+    for file in sorted(folder_of(name).rglob("*.safetensors")):
+        digest.update(file.relative_to(folder_of(name)).as_posix().encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    assert Card.read(folder_of(name)).revision == digest.hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_networks_are_stored_in_half_precision(name):
+    files = list(folder_of(name).rglob("diffusion_pytorch_model.safetensors"))
+    assert files
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+            kinds = {tensors.get_tensor(key).dtype for key in tensors.keys()}  # noqa: SIM118
+        assert {kind for kind in kinds if kind.is_floating_point} <= {torch.float16}, file
+
+
+def test_all_of_them_fit_into_forty_megabytes():
+    assert sum(file.stat().st_size for file in checkpoint.BUNDLED.rglob("*") if file.is_file()) <= MOST_BYTES
