@@ -59,12 +59,17 @@ def run(options: Options) -> int:
 
 def _predictor(options: Options) -> "Predictor":
     """The checkpoint asked for, or the modality's own; it must predict what was asked for."""
+    from marigold.checkpoint import bundled
     from marigold.core.find import implementation, name_of
     from marigold.modalities.base import Modality
     from marigold.predict.predictor import load
 
     wanted = implementation(Modality, options.modality)
     request = options.request
+    if not request.checkpoint and options.modality not in bundled():
+        raise CheckpointError(
+            f"no checkpoint for {options.modality} is bundled; name one with --checkpoint: a folder or a hub id"
+        )
     predictor = load(request.checkpoint or options.modality, device=request.device, precision=request.precision)
     found = predictor.estimator.modality
     if type(found) is not wanted:
