@@ -2,7 +2,7 @@
 
     python bench/synth.py [--device cuda --batch 64] [--count 40] [--workers 2]
 
-`--workers` renders on the CPU in several processes of one thread each, as `marigold synth` and training do.
+`--workers` renders on the CPU in several processes of one thread each.
 """
 
 import multiprocessing

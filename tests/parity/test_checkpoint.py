@@ -27,7 +27,7 @@ from marigold.modalities.lighting import Lighting
 from marigold.modalities.normals import Normals
 from toys.scenes import NETWORK
 
-# The layout of the small family: eight latent channels at a quarter of the size.
+# Like the small family, at another width: more latent channels than four, at a quarter of the size.
 SMALL = {
     **NETWORK,
     "unet": {name: value for name, value in NETWORK["unet"].items() if not name.endswith("_channels")}
