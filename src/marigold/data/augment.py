@@ -23,9 +23,13 @@ class Augment:
     jitter: float = 0.0
     """Probability of a change of brightness, contrast, saturation and colour cast."""
     brightness: float = 0.3
+    """The largest relative change of brightness."""
     contrast: float = 0.3
+    """The largest relative change of contrast."""
     saturation: float = 0.5
+    """The largest relative change of saturation."""
     cast: float = 0.1
+    """The largest relative change of each colour channel."""
     blur: float = 0.0
     """Probability of a Gaussian blur."""
     sigma: float = 1.5
@@ -33,6 +37,7 @@ class Augment:
     noise: float = 0.0
     """Probability of pixel noise."""
     noise_level: float = 0.04
+    """The largest standard deviation of the noise, where white is 1."""
     grey: float = 0.0
     """Probability that the colours are removed."""
 

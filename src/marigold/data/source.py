@@ -19,6 +19,7 @@ class Source:
     root: Path = Path()
     """The folder it lies in; data sets that render need none."""
     split: str = "train"
+    """The part of the data set to read."""
     weight: float = 1.0
     """Share of the steps that use this source, relative to the other sources."""
     paint: str = ""

@@ -27,9 +27,13 @@ class Optim:
     final: float = 0.01
     """The final rate, relative to `lr`."""
     weight_decay: float = 0.0
+    """Decoupled weight decay; the published training has none."""
     beta1: float = 0.9
+    """Memory of the gradient."""
     beta2: float = 0.999
+    """Memory of its square."""
     eps: float = 1e-8
+    """Added to the root of the square."""
     clip: float = 1.0
     """Largest gradient norm; 0 turns clipping off."""
 
@@ -39,8 +43,11 @@ class Every:
     """Periods, in steps; 0 means never."""
 
     log: int = 50
+    """A line in the log with the mean loss since the one before."""
     save: int = 500
+    """The state that a run resumes from."""
     validate: int = 1000
+    """Held-out loss and pictures."""
     keep: int = 0
     """Also keep the weights as an openable checkpoint under `steps/`."""
 
@@ -66,6 +73,7 @@ class Recipe:
     objective: str = "denoise"
     """How it is taught: a file in `objectives/`."""
     objective_options: dict[str, Any] = field(default_factory=dict)
+    """The objective's own settings."""
     optim: Optim = Optim()
     every: Every = Every()
     steps: int = 1000
@@ -77,14 +85,17 @@ class Recipe:
     average: float = 0.999
     """Decay of the running average of the weights, which is what is validated and saved; 0 turns it off."""
     seed: int = 0
+    """Every random draw of the run is a function of it and the step."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 computes under autocast; weights and optimizer state stay fp32."""
     validation: tuple[Source, ...] = ()
     """Held-out sources; empty means the `test` split of every training source."""
     validation_batches: int = 2
+    """Batches of each held-out source."""
     defaults: dict[str, int] = field(default_factory=dict)
     """Inference defaults written into the checkpoint: `steps`, `resolution`, `ensemble`."""
     licence: str = "Apache-2.0"
+    """The checkpoint's licence, for the card."""
     about: str = ""
     """What the data is and where it comes from, for the card."""
 
