@@ -28,7 +28,7 @@ lint: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/predict.py
-	$(BIN)/python bench/synth.py
+	$(BIN)/python bench/synth.py --result bench/results/synth.md
 	$(BIN)/python bench/autoencoder.py
 	$(BIN)/python bench/scores.py
 

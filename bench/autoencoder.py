@@ -1,6 +1,6 @@
 """How well the small family's autoencoder reconstructs: PSNR on held-out photos, depth, normals, albedo and the rest.
 
-python bench/autoencoder.py [CHECKPOINT]
+python bench/autoencoder.py [CHECKPOINT]      writes bench/results/autoencoder.md
 """
 
 import sys
@@ -18,6 +18,7 @@ from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from photographs import paths
 
+RESULT = Path(__file__).parent / "results" / "autoencoder.md"
 SCENES = 32
 LONGEST = 384
 SIZE = 256
@@ -26,16 +27,19 @@ SIZE = 256
 @torch.no_grad()
 def main(name: str) -> None:
     estimator = checkpoint.open(name)
-    print(f"{'pictures':<22}{'PSNR dB':>8}{'worst':>8}")
-    photos = [psnr(estimator, picture(path)[None, None]) for path in paths()]
-    line("photographs", torch.cat(photos))
+    rows = {"photographs": torch.cat([psnr(estimator, picture(path)[None, None]) for path in paths()])}
     # Rendered at twice the size and reduced by each field's rule, as the photographs are reduced too.
     scenes = Procedural(2 * SIZE, 2 * SIZE)
     keys = scenes.scan(Path(), "test")[:SCENES]
     sample = stack([scenes.read(Path(), key).resized(SIZE, SIZE) for key in keys])
     for modality in ("image", "depth", "normals", "appearance", "lighting"):
         for target, pixels in pictures(modality, sample).items():
-            line(f"{modality}: {target}", psnr(estimator, pixels))
+            rows[f"{modality}: {target}"] = psnr(estimator, pixels)
+    card = estimator.card
+    text = table(f"Checkpoint `{card.name}` {card.revision}, {len(keys)} held-out scenes of {SIZE} pixels", rows)
+    print(text)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(text + "\n", encoding="utf-8")
 
 
 def picture(path: Path) -> torch.Tensor:
@@ -59,8 +63,10 @@ def psnr(estimator: Estimator, pixels: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(4 / (painted.clamp(-1, 1) - pixels).square().mean(dim=(1, 2, 3, 4)).clamp(min=1e-10))
 
 
-def line(name: str, decibel: torch.Tensor) -> None:
-    print(f"{name:<22}{decibel.mean():>8.2f}{decibel.min():>8.2f}")
+def table(head: str, rows: dict[str, torch.Tensor]) -> str:
+    """The mean and the worst decibel of every kind of picture, as Markdown."""
+    lines = [f"| {name} | {decibel.mean():.2f} | {decibel.min():.2f} |" for name, decibel in rows.items()]
+    return "\n".join([head, "", "| pictures | PSNR in dB | worst |", "|---|---:|---:|", *lines])
 
 
 if __name__ == "__main__":

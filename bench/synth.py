@@ -1,6 +1,6 @@
 """How fast scenes are rendered: scenes per second, and the share of each stage.
 
-    python bench/synth.py [--device cuda --batch 64] [--count 40] [--workers 2]
+    python bench/synth.py [--device cuda --batch 64] [--count 40] [--workers 2] [--result bench/results/synth.md]
 
 `--workers` renders on the CPU in several processes of one thread each.
 """
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from unittest import mock
 
 import torch
@@ -31,6 +32,8 @@ class Options:
     """Scenes to render."""
     workers: int = 0
     """Processes that render side by side (CPU only); 0 renders here, and measures the stages."""
+    result: Path | None = None
+    """Where to write what is printed."""
 
 
 STAGES = {
@@ -46,21 +49,30 @@ STAGES = {
 
 
 def main(options: Options) -> None:
-    """Prints the measurements."""
-    if options.workers:
-        return _side_by_side(options)
+    """Prints the measurements, and writes them where that is asked for."""
+    lines = [_side_by_side(options)] if options.workers else _stages(options)
+    print("\n".join(lines))
+    if options.result:
+        options.result.parent.mkdir(parents=True, exist_ok=True)
+        options.result.write_text("\n".join(f"    {line}" for line in lines) + "\n", encoding="utf-8")
+
+
+def _stages(options: Options) -> list[str]:
     _render(options, 0, 2 * options.batch)
     begin = time.perf_counter()
     _render(options, 1000, options.count)
     whole = time.perf_counter() - begin
-    print(f"{options.count / whole:.2f} scenes/s at {options.size} px on {options.device}, batches of {options.batch}")
+    host = f"{os.cpu_count()} cores, torch {torch.__version__}"
+    where = f"at {options.size} px on {options.device}, batches of {options.batch}, {host}"
+    lines = [f"{options.count / whole:.2f} scenes/s {where}"]
     begin = time.perf_counter()
     with _clocks(options.device) as spent:
         _render(options, 1000, options.count)
     whole = time.perf_counter() - begin
     spent["everything else"] = whole - sum(spent.values())
     for name, seconds in spent.items():
-        print(f"  {name:28} {100 * seconds / whole:5.1f} %  {1000 * seconds / options.count:7.1f} ms per scene")
+        lines.append(f"  {name:28} {100 * seconds / whole:5.1f} %  {1000 * seconds / options.count:7.1f} ms per scene")
+    return lines
 
 
 def _render(options: Options, first: int, count: int) -> None:
@@ -69,7 +81,7 @@ def _render(options: Options, first: int, count: int) -> None:
     _wait(options.device)
 
 
-def _side_by_side(options: Options) -> None:
+def _side_by_side(options: Options) -> str:
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(options.workers + 1)
@@ -84,7 +96,7 @@ def _side_by_side(options: Options) -> None:
     for process in crew:
         process.join()
     rate = share * options.workers / (time.perf_counter() - begin)
-    print(f"{rate:.2f} scenes/s at {options.size} px in {options.workers} processes")
+    return f"{rate:.2f} scenes/s at {options.size} px in {options.workers} processes"
 
 
 def _work(options: Options, first: int, count: int, gate) -> None:
