@@ -153,7 +153,9 @@ def run_stage(options: argparse.Namespace, name: str, pools: Pools, left: Callab
     rate = TIMED / (time.monotonic() - begun)
     steps = trainer.step + max(50, int(rate * (left() * share - FINISH)) // 50 * 50)
     say(left, f"{name}: {rate:.1f} steps a second, {steps} steps")
-    resolve(trainer, replace(recipe, steps=steps, optim=replace(recipe.optim, decay=steps)))
+    resolve(
+        trainer, replace(recipe, steps=steps, optim=replace(recipe.optim, decay=max(steps, recipe.optim.warmup + 1)))
+    )
     trainer.go()
     trainer.finish()
     run.close()

@@ -24,6 +24,7 @@ from marigold.train.recipe import Every, Recipe, load
 RESULT = Path(__file__).parent / "results" / "prior.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "prior.png"
 LEFT_OUT = "street"
+GROUPS = ("trained families", "family left out")
 STARTS = {"generator": False, "random weights": True}
 
 
@@ -106,7 +107,7 @@ def scores(snapshot: Path, options: argparse.Namespace) -> dict[str, float]:
     estimator = checkpoint.open(snapshot, device=options.device)
     trained = tuple(family for family in Procedural().families if family != LEFT_OUT)
     found = {}
-    for name, families in (("trained families", trained), ("family left out", (LEFT_OUT,))):
+    for name, families in zip(GROUPS, (trained, (LEFT_OUT,)), strict=True):
         dataset = Procedural(options.size, options.size, families=families)
         keys = list(dataset.scan(Path(), "test")[: options.scenes])
         paint = painter(estimator, steps=1)
@@ -132,17 +133,19 @@ def plot() -> None:
     import matplotlib.pyplot as plt
 
     result = json.loads(RESULT.read_text())
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
-    for axis, group in zip(axes, ("trained families", "family left out"), strict=True):
+    title = f"{result['size']} pixels, batches of {result['batch']}, {result['scenes']} held-out scenes each"
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+    for axis, group in zip(axes, GROUPS, strict=True):
         for name, colour in zip(STARTS, ("#2b6cb0", "#c05621"), strict=True):
             rows = result[name]
             axis.plot([row["step"] for row in rows], [row[group] for row in rows], "o-", color=colour, label=name)
         axis.set_title(f"held-out scenes, {group}" + (f" ({LEFT_OUT})" if group == "family left out" else ""))
         axis.set_xlabel("fine-tuning steps")
-        axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
+    axes[0].set_ylim(0, 1.1 * max(row[group] for name in STARTS for row in result[name] for group in GROUPS))
     axes[0].set_ylabel("AbsRel after alignment")
     axes[0].legend(title="start from")
+    figure.suptitle(title, fontsize=9)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE, dpi=120)
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from marigold import checkpoint
-from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.data.source import Source
 from marigold.train.loop import train
 from marigold.train.recipe import Every, Optim, Recipe, load, names
@@ -101,6 +101,7 @@ def test_training_lowers_the_held_out_loss(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     losses = [line["loss_toys.scenes_0"] for line in lines if line["kind"] == "validate"]
     assert losses[-1] < 0.8 * losses[0]
+    assert all(line["abs_rel_toys.scenes_0"] > 0 for line in lines if line["kind"] == "validate")
 
 
 def test_an_autoencoder_learns_and_measures_its_latent_scale(tmp_path):
@@ -113,9 +114,63 @@ def test_an_autoencoder_learns_and_measures_its_latent_scale(tmp_path):
 
 
 def test_a_run_folder_of_another_recipe_is_refused(tmp_path):
-    Run(tmp_path, recipe()).close()
+    run = Run(tmp_path, recipe())
+    run.save({"x": torch.zeros(1)}, {"step": 1})
+    run.close()
     with pytest.raises(ConfigError, match="differs from this one"):
         Run(tmp_path, recipe(seed=1))
+
+
+def test_a_run_that_never_saved_does_not_claim_its_folder(tmp_path):
+    Run(tmp_path, recipe()).close()
+    Run(tmp_path, recipe(seed=1)).close()
+
+
+def test_a_damaged_state_is_an_error_that_says_what_to_delete(tmp_path):
+    run = Run(tmp_path, recipe())
+    run.state_file.write_bytes(b"not safetensors")
+    with pytest.raises(CheckpointError, match=r"state\.safetensors: damaged .* delete it"):
+        run.load()
+    run.close()
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path):
+    train(recipe(), tmp_path / "run")
+    log = (tmp_path / "run/log.jsonl").read_text()
+    card = (tmp_path / "run/checkpoint/card.json").stat().st_mtime_ns
+    train(recipe(), tmp_path / "run")
+    assert (tmp_path / "run/log.jsonl").read_text() == log
+    assert (tmp_path / "run/checkpoint/card.json").stat().st_mtime_ns == card
+
+
+def test_the_recipe_hash_does_not_depend_on_where_files_lie():
+    here, there = (
+        recipe(),
+        recipe(start="somewhere", data=(Source("toys.scenes", root=Path("/x"), capacity=16, block=4),)),
+    )
+    assert recipe(data=(replace(there.data[0], root=Path(), renewal=0.5),)).digest() == here.digest()
+    assert there.digest() != here.digest()  # the renewal differs
+    assert recipe(start="a").digest() == here.digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 0}, r"recipe\.batch: 0 cannot be used"),
+        ({"steps": -1}, r"recipe\.steps: -1 cannot be used"),
+        ({"average": 1.0}, r"recipe\.average"),
+        ({"data": ()}, r"recipe\.data"),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        recipe(**changes)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_learning_rate_must_be_a_positive_number(rate):
+    with pytest.raises(ConfigError, match=r"recipe\.optim\.lr"):
+        Optim(lr=rate)
 
 
 @pytest.mark.parametrize("name", names())

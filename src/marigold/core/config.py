@@ -55,6 +55,12 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def require(holds: bool, path: str, value: object, wanted: str) -> None:
+    """Raises `ConfigError` with the key's path when a value cannot be used; a comparison with NaN never holds."""
+    if not holds:
+        raise ConfigError(f"{path}: {value} cannot be used; it must be {wanted}")
+
+
 def _decode(kind: Any, content: object, path: str) -> Any:
     if kind is Any:
         return content

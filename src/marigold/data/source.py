@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from marigold.core import find
-from marigold.core.config import decode
+from marigold.core.config import decode, require
 from marigold.data.augment import Augment
 from marigold.datasets.base import Dataset
 
@@ -35,6 +35,13 @@ class Source:
     """Samples read or rendered together."""
     optional: bool = False
     """Leave the source out when its folder does not exist."""
+
+    def __post_init__(self) -> None:
+        where = f"data source {self.dataset}"
+        require(self.weight >= 0, f"{where}: weight", self.weight, "at least 0")
+        require(self.capacity >= 1, f"{where}: capacity", self.capacity, "at least 1")
+        require(self.renewal >= 0, f"{where}: renewal", self.renewal, "at least 0")
+        require(self.block >= 1, f"{where}: block", self.block, "at least 1")
 
     def data(self) -> str:
         """What is read, as text: sources with the same text can share what they have read."""

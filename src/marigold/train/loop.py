@@ -17,8 +17,9 @@ from marigold.core.sample import Batch
 from marigold.data.augment import Augment
 from marigold.data.mix import Mix
 from marigold.data.pool import Pools
-from marigold.data.source import Source
+from marigold.data.source import Source, open_dataset
 from marigold.estimator import Estimator
+from marigold.evaluate.runner import evaluate, painter
 from marigold.train.average import Average
 from marigold.train.build import build
 from marigold.train.optim import make_optimizer, rate, set_rate
@@ -47,8 +48,9 @@ def train(
     trainer = Trainer(recipe, run, device, compiled, pools or Pools(device, workers))
     try:
         trainer.resume()
-        trainer.go()
-        trainer.finish()
+        if not trainer.finished:
+            trainer.go()
+            trainer.finish()
     finally:
         run.close()
         if pools is None:
@@ -85,6 +87,11 @@ class Trainer:
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.run.rewind(self.step)
 
+    @property
+    def finished(self) -> bool:
+        """All steps are done and the checkpoint is written."""
+        return self.step >= self.recipe.steps and self.run.checkpoint.is_dir()
+
     def go(self) -> None:
         """Trains from the current step to the recipe's last one."""
         every, begun, before = self.recipe.every, time.monotonic(), self.seconds
@@ -95,10 +102,10 @@ class Trainer:
             self.step += 1
             self.seconds = before + time.monotonic() - begun
             bar.update()
-            if _due(self.step, every.log):
+            if _due(self.step, every.log) or self.step == self.recipe.steps:
                 bar.set_postfix(loss=f"{self._log(losses):.4f}")
                 losses.clear()
-            if _due(self.step, every.validate):
+            if _due(self.step, every.validate) and self.step < self.recipe.steps:
                 self._validate()
             if _due(self.step, every.save) or self.step == self.recipe.steps:
                 self._save()
@@ -153,8 +160,19 @@ class Trainer:
                     losses = [self._loss(batch, "validate", step) for step, batch in enumerate(batches)]
                     grid = self.objective.pictures(self.estimator, batches[0].first(6), self._rng("pictures", 0))
                 name = "_".join(filter(None, (source.dataset, source.paint, str(position))))
-                self.run.log(self.step, "validate", {f"loss_{name}": float(torch.stack(losses).mean())})
+                numbers = {"loss": float(torch.stack(losses).mean()), **self._scores(source)}
+                self.run.log(self.step, "validate", {f"{key}_{name}": value for key, value in numbers.items()})
                 save_grid(grid, self.run.folder / "pictures" / f"{self.step:06d}_{name}.jpg")
+
+    def _scores(self, source: Source) -> dict[str, float]:
+        """The metrics that `marigold evaluate` prints, on the first held-out samples of a source."""
+        modality = self.mix.modality(source)
+        if not (modality.needs and self.recipe.scored and self.estimator.backbone.conditions):
+            return {}
+        dataset = open_dataset(source)
+        keys = dataset.scan(source.root, source.split)[: self.recipe.scored]
+        paint = painter(self.estimator, steps=self.recipe.defaults.get("steps", 4))
+        return evaluate(paint, modality, dataset, source.root, keys, device=self.device, progress=False).means()
 
     def _loss(self, batch: Batch, purpose: str, position: int) -> Tensor:
         return self.objective.loss(self.estimator, batch, self.kept, self._rng(purpose, position))

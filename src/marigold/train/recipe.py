@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from marigold.core import find
-from marigold.core.config import decode, encode, load_yaml, merge
+from marigold.core.config import decode, encode, load_yaml, merge, require
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source
 from marigold.objectives.base import Objective
@@ -36,6 +37,12 @@ class Optim:
     """Added to the root of the square."""
     clip: float = 1.0
     """Largest gradient norm; 0 turns clipping off."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.lr < math.inf, "recipe.optim.lr", self.lr, "above 0")
+        require(0 <= self.warmup < self.decay, "recipe.optim.warmup", self.warmup, "at least 0 and below `decay`")
+        require(0 < self.final <= 1, "recipe.optim.final", self.final, "above 0 and at most 1")
+        require(0 <= self.clip < math.inf, "recipe.optim.clip", self.clip, "at least 0")
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,8 @@ class Recipe:
     """Held-out sources; empty means the `test` split of every training source."""
     validation_batches: int = 2
     """Batches of each held-out source."""
+    scored: int = 16
+    """Held-out samples of each source that are scored at every validation as `marigold evaluate` scores them."""
     defaults: dict[str, int] = field(default_factory=dict)
     """Inference defaults written into the checkpoint: `steps`, `resolution`, `ensemble`."""
     licence: str = "Apache-2.0"
@@ -99,9 +108,21 @@ class Recipe:
     about: str = ""
     """What the data is and where it comes from, for the card."""
 
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "recipe.steps", self.steps, "at least 1")
+        require(self.batch >= 1, "recipe.batch", self.batch, "at least 1")
+        require(self.accumulate >= 1, "recipe.accumulate", self.accumulate, "at least 1")
+        require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
+        require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")
+        require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
+
     def digest(self) -> str:
-        """A short hash of everything above."""
-        text = json.dumps(encode(self), sort_keys=True, default=str)
+        """A short hash of everything above but the places that files lie in."""
+        content = encode(self)
+        content.pop("start")
+        for source in (*content["data"], *content["validation"]):
+            source.pop("root")
+        text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def make_objective(self) -> Objective:

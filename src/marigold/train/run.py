@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from marigold.core.config import encode
-from marigold.core.errors import ConfigError, OutputError
+from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.train.average import Average
 from marigold.train.recipe import Recipe
 
@@ -32,7 +32,7 @@ class Run:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._claim(recipe)
+            self._claim(yaml.safe_dump(json.loads(json.dumps(encode(recipe), default=str)), sort_keys=False))
         except OSError as error:
             raise OutputError(
                 f"{folder}: cannot write the run folder ({error.strerror}); choose another --run"
@@ -49,11 +49,10 @@ class Run:
         """The finished estimator's folder."""
         return self.folder / "checkpoint"
 
-    def _claim(self, recipe: Recipe) -> None:
-        """Writes the resolved recipe; refuses a folder in which another recipe has run."""
-        text = yaml.safe_dump(json.loads(json.dumps(encode(recipe), default=str)), sort_keys=False)
+    def _claim(self, text: str) -> None:
+        """Writes the resolved recipe; refuses a folder that holds the state of another one."""
         path = self.folder / "recipe.yaml"
-        if path.exists() and path.read_text() != text:
+        if self.state_file.exists() and path.exists() and path.read_text() != text:
             raise ConfigError(
                 f"{self.folder}: holds a run of a recipe that differs from this one; compare {path}, "
                 "then give --run another folder or delete this one"
@@ -86,8 +85,12 @@ class Run:
         """The saved state and its facts, or None when nothing was saved yet."""
         if not self.state_file.exists():
             return None
-        with safe_open(self.state_file, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])  # noqa: SIM118
+        try:
+            with safe_open(self.state_file, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return tensors, json.loads(file.metadata()["facts"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.state_file}: damaged ({error}); delete it to begin this run again") from error
 
     def close(self) -> None:
         """Flushes TensorBoard."""
