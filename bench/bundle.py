@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, default=None, help="what bench/scores.py wrote")
     parser.add_argument("--recipe", type=Path, default=None, help="the resolved recipe; by default the run's own")
     parser.add_argument("--source", default=None, help="the checkpoint that it was fine-tuned from")
+    parser.add_argument("--steps", type=int, default=None, help="sampling steps when nothing else is asked for")
     parser.add_argument("--note", default="")
     options = parser.parse_args()
     estimator = checkpoint.open(options.checkpoint)
@@ -35,6 +36,9 @@ def main() -> None:
     estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note, source=source)
     if options.source is not None:
         estimator.card = replace(estimator.card, source=options.source)
+    if options.steps is not None:
+        defaults = {**estimator.card.defaults, "steps": options.steps}
+        estimator.card = replace(estimator.card, defaults=defaults)
     shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}
     folder = Path(checkpoint.__file__).parent / "weights" / options.name
     checkpoint.save(estimator, folder, dtype=torch.float16, shares=shares)
