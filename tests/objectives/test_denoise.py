@@ -29,7 +29,8 @@ def batch() -> Batch:
 
 def loss(estimator: Estimator, shown: Batch, **options) -> float:
     rng = torch.Generator().manual_seed(5)
-    return float(Denoise(**options).loss(estimator, shown, torch.nn.Module(), rng))
+    objective = Denoise(**options)
+    return float(objective.loss(estimator, objective.prepare(estimator, shown), torch.nn.Module(), rng))
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "multi_resolution", "annealed"])

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from marigold import checkpoint
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.data.source import Source
-from marigold.train.loop import train
+from marigold.train.loop import Trainer, train
 from marigold.train.recipe import Every, Optim, Recipe, load, names
 from marigold.train.run import Run
 from toys.scenes import NETWORK
@@ -69,6 +69,23 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     assert json.loads((whole / "log.jsonl").read_text().splitlines()[-1])["step"] == 4
     train(short, whole)
     assert same(weights(tmp_path / "whole"), weights(whole))
+
+
+def test_a_run_that_reuses_encoded_samples_resumes_to_the_same_weights(tmp_path, monkeypatch):
+    reusing = recipe(reuse=2, held=6, batch=4)
+    train(reusing, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        update = Trainer.update
+
+        def stop(self):
+            if self.step == 5:
+                raise KeyboardInterrupt
+            return update(self)
+
+        patch.setattr(Trainer, "update", stop)
+        train(reusing, tmp_path / "stopped")
+    train(reusing, tmp_path / "stopped")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
 
 
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path):

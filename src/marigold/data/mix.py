@@ -20,18 +20,18 @@ class Mix:
             raise ConfigError("data: no source is left; give at least one whose folder exists")
         self._modality, self._pools, self._batch, self._seed = modality, pools, batch, seed
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step, on the device."""
+    def batch(self, step: int, count: int | None = None) -> Batch:
+        """The batch of a step, on the device; `count` samples instead of the usual number."""
         weights = torch.tensor([source.weight for source in self.sources])
         position = int(torch.multinomial(weights, 1, generator=seeds.stream(self._seed, "source", step)))
-        return self.batch_of(position, step)
+        return self.batch_of(position, step, count)
 
-    def batch_of(self, position: int, step: int) -> Batch:
+    def batch_of(self, position: int, step: int, count: int | None = None) -> Batch:
         """The batch that one source gives at a step."""
         source = self.sources[position]
         modality = self.modality(source)
         pool = self._pools.of(source, self._needs(source), self._seed)
-        sample = pool.draw(step, self._batch, modality.needs)
+        sample = pool.draw(step, count or self._batch, modality.needs)
         sample = augment(sample, source.augment, seeds.stream(self._seed, "augment", step))
         pixels, valid = modality.encode(sample)
         return Batch(image=sample.image * 2 - 1, pixels=pixels, valid=valid, truth=sample)

@@ -33,10 +33,14 @@ class Autoencode(Objective):
         """The autoencoder."""
         return estimator.backbone.autoencoder
 
-    def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
+    def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
+        """The pictures alone: nothing is frozen here."""
+        return {"pixels": batch.pixels}
+
+    def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
         """Squared and absolute error of the reconstruction, and the divergence of the latent."""
         autoencoder: Any = estimator.backbone.autoencoder
-        pixels = self._chosen(batch, rng)
+        pixels = self._chosen(prepared["pixels"], rng)
         posterior = autoencoder.encode(pixels).latent_dist
         eps = torch.randn(posterior.mean.shape, generator=rng, device=pixels.device, dtype=torch.float32)
         latent = posterior.mean + posterior.std.clamp(min=self.blur) * eps.to(posterior.mean)
@@ -45,13 +49,13 @@ class Autoencode(Objective):
         divergence = 0.5 * (mean.square() + variance - 1 - log_variance).mean()
         return difference.square().mean() + self.absolute * difference.abs().mean() + self.divergence * divergence
 
-    def _chosen(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """As many pictures [B, 3, H, W] as there are samples, drawn from all their targets."""
-        pixels = batch.pixels.flatten(0, 1)
-        if len(pixels) == len(batch.pixels):
+    def _chosen(self, targets: Tensor, rng: torch.Generator) -> Tensor:
+        """As many pictures [B, 3, H, W] as there are samples, drawn from all targets [B, N, 3, H, W]."""
+        pixels = targets.flatten(0, 1)
+        if len(pixels) == len(targets):
             return pixels
         order = torch.rand(len(pixels), generator=rng, device=pixels.device).argsort()
-        return pixels[order[: len(batch.pixels)]]
+        return pixels[order[: len(targets)]]
 
     def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """Each picture beside its reconstruction."""

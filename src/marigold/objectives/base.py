@@ -19,7 +19,14 @@ class Objective(ABC):
         """The part of the estimator whose weights are trained; everything else stays frozen."""
 
     @abstractmethod
-    def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
+    def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
+        """What the loss needs of a batch, each [B, ...]: all work that no trained weight takes part in.
+
+        It draws nothing at random, so what was prepared once may be used again.
+        """
+
+    @abstractmethod
+    def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
         """The scalar to minimise; every random draw comes from `rng`, which lives on the batch's device."""
 
     @abstractmethod

@@ -33,13 +33,18 @@ class Denoise(Objective):
         """The denoiser; the autoencoder and the prompt stay frozen."""
         return estimator.backbone.denoiser
 
-    def loss(self, estimator: Estimator, batch: Batch, kept: nn.Module, rng: torch.Generator) -> Tensor:
+    @torch.no_grad()
+    def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
+        """The latents of photos and answers, and which of their cells may be used."""
+        latents = {"clean": estimator.encode_target(batch.pixels), "valid": estimator.latent_mask(batch.valid)}
+        if estimator.backbone.conditions:
+            latents["condition"] = estimator.encode_image(batch.image)
+        return latents
+
+    def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
         """The mean over valid latent elements of (output - target)^2 (Ke et al. 2024, eq. 4)."""
         backbone, schedule = estimator.backbone, estimator.backbone.schedule
-        with torch.no_grad():
-            condition = estimator.encode_image(batch.image) if backbone.conditions else None
-            clean = estimator.encode_target(batch.pixels)
-            valid = estimator.latent_mask(batch.valid)
+        clean, valid, condition = prepared["clean"], prepared["valid"], prepared.get("condition")
         first = int(self.lowest * schedule.length)
         t = torch.randint(first, schedule.length, (len(clean),), generator=rng, device=clean.device)
         noise = self._noise(clean, t, schedule.length, rng)

@@ -3,6 +3,7 @@
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from marigold.train.build import build
 from marigold.train.optim import make_optimizer, rate, set_rate
 from marigold.train.pictures import save_grid
 from marigold.train.recipe import Recipe
+from marigold.train.ring import Ring
 from marigold.train.run import Run, pack, unpack
 
 
@@ -73,6 +75,8 @@ class Trainer:
         self.average = Average(self.module, recipe.average)
         self.mix = self._mix(recipe.data)
         self.held_out = self._mix(recipe.validation or tuple(held_out(source, recipe.batch) for source in recipe.data))
+        part = max(1, recipe.batch // recipe.reuse)
+        self.ring = Ring(partial(self._encoded, count=part), recipe.held // part, recipe.reuse, recipe.seed)
         self.step, self.seconds = 0, 0.0
         if compiled:
             compile_networks(self.estimator)
@@ -125,9 +129,9 @@ class Trainer:
         recipe, total = self.recipe, torch.zeros((), device=self.device)
         for part in range(recipe.accumulate):
             position = self.step * recipe.accumulate + part
-            batch = self.mix.batch(position)
+            prepared = self._prepared(position)
             with self._autocast():
-                loss = self._loss(batch, "step", position)
+                loss = self.objective.loss(self.estimator, prepared, self.kept, self._rng("step", position))
             (loss / recipe.accumulate).backward()
             total += loss.detach() / recipe.accumulate
         if recipe.optim.clip:
@@ -175,7 +179,19 @@ class Trainer:
         return evaluate(paint, modality, dataset, source.root, keys, device=self.device, progress=False).means()
 
     def _loss(self, batch: Batch, purpose: str, position: int) -> Tensor:
-        return self.objective.loss(self.estimator, batch, self.kept, self._rng(purpose, position))
+        prepared = self.objective.prepare(self.estimator, batch)
+        return self.objective.loss(self.estimator, prepared, self.kept, self._rng(purpose, position))
+
+    def _prepared(self, position: int) -> dict[str, Tensor]:
+        """What the loss needs at a position: encoded now, or drawn from the ring of encoded samples."""
+        if self.recipe.reuse > 1:
+            return self.ring.draw(position, self.recipe.batch)
+        return self._encoded(position, self.recipe.batch)
+
+    def _encoded(self, position: int, count: int) -> dict[str, Tensor]:
+        batch = self.mix.batch(position, count)
+        with self._autocast():
+            return self.objective.prepare(self.estimator, batch)
 
     def _save(self) -> None:
         tensors = pack(self.module, self.kept, self.average, self.optimizer)

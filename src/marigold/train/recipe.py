@@ -89,6 +89,10 @@ class Recipe:
     """Samples in one forward pass."""
     accumulate: int = 1
     """Forward passes for one optimizer step."""
+    reuse: int = 1
+    """How often an encoded sample is used; above 1 the autoencoder encodes `batch / reuse` samples for each pass."""
+    held: int = 4096
+    """Encoded samples to draw from, when they are reused; reached in the course of the first steps."""
     average: float = 0.999
     """Decay of the running average of the weights, which is what is validated and saved; 0 turns it off."""
     seed: int = 0
@@ -112,6 +116,8 @@ class Recipe:
         require(self.steps >= 1, "recipe.steps", self.steps, "at least 1")
         require(self.batch >= 1, "recipe.batch", self.batch, "at least 1")
         require(self.accumulate >= 1, "recipe.accumulate", self.accumulate, "at least 1")
+        require(1 <= self.reuse <= self.batch, "recipe.reuse", self.reuse, "at least 1 and at most `batch`")
+        require(self.held >= 1, "recipe.held", self.held, "at least 1")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
         require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
