@@ -1,7 +1,7 @@
 """Encoded samples that are used more than once: the frozen autoencoder need not run for every sample of every step.
 
-The ring holds the samples of up to a number of consecutive positions. Each step adds those of one position and, once the
-ring is full, drops the oldest, so what it holds is a function of the step, and a resumed run sees the same.
+The ring holds the samples of a number of consecutive positions. Each step adds those of one position and, once the ring
+is full, drops the oldest, so what it holds is a function of the step, and a resumed run sees the same.
 """
 
 from collections.abc import Callable
