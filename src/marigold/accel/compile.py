@@ -19,7 +19,7 @@ def compile_networks(estimator: Estimator) -> Estimator:
 
 
 def compile_rendering() -> None:
-    """Replaces the ray-caster's tests by compiled ones, each a single kernel: three times the scenes a second on a GPU.
+    """Replaces the ray-caster's tests by compiled ones, each a single kernel: a GPU then waits less for its memory.
 
     Rounded solids keep theirs, which picks the rays that it follows.
     """
