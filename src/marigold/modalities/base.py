@@ -8,6 +8,7 @@ from torch import Tensor
 
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.published import Search, merge_median
 from marigold.measure.tally import Tally
 
 
@@ -37,6 +38,14 @@ class Modality(ABC):
     @abstractmethod
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Members [E, C, H, W] to the merged values [C, H, W] and their uncertainty [1, H, W]."""
+
+    def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
+        """What the public implementations make of members [E, C, H, W]: merged [C, H, W] and uncertainty [1, H, W].
+
+        Here the median of every channel; `search` is for modalities whose members are aligned first.
+        """
+        merged, deviation = merge_median(values.float())
+        return merged, deviation.mean(dim=0, keepdim=True)
 
     @abstractmethod
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:

@@ -14,6 +14,7 @@ from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.metrics import depth_metrics
+from marigold.measure.published import Search, merge_depth
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
@@ -59,6 +60,13 @@ class Depth(Modality):
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The median of jointly aligned members [E, 1, H, W] and their median absolute deviation, [1, H, W] each."""
         merged, deviation = merge_affine(values[:, 0].float(), scale=self.scale_invariant, shift=self.shift_invariant)
+        return merged[None], deviation[None]
+
+    def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
+        """The median of members [E, 1, H, W] aligned by the public implementations' search, stretched to 0 to 1."""
+        merged, deviation = merge_depth(
+            values[:, 0].float(), search, scale=self.scale_invariant, shift=self.shift_invariant
+        )
         return merged[None], deviation[None]
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:

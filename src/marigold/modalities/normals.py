@@ -13,6 +13,7 @@ from marigold.core.pictures import to_bytes
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.metrics import normals_metrics
+from marigold.measure.published import Search, merge_closest
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
@@ -65,6 +66,10 @@ class Normals(Modality):
             return mean, uncertainty
         closest = angle.argmin(dim=0, keepdim=True).expand(1, 3, -1, -1)
         return values.gather(0, closest)[0], uncertainty
+
+    def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
+        """The closest of the members [E, 3, H, W] to their mean direction, of two as well, and the mean angle."""
+        return merge_closest(values.float())
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks, and back to unit length; [B, 3, H, W]."""
