@@ -8,6 +8,7 @@ it ran is in OUT/STAGE/recipe.yaml. Half-precision copies for shipping are in OU
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -25,8 +26,17 @@ from marigold.train.loop import Trainer
 from marigold.train.recipe import Recipe, load
 from marigold.train.run import Run
 
-SHARES = {"tiny-autoencoder": 0.3, "tiny-generator": 0.2, "tiny-depth": 0.5}
+SHARES = {
+    "tiny-autoencoder": 0.1,
+    "tiny-generator": 0.13,
+    "tiny-depth": 0.38,
+    "tiny-normals": 0.13,
+    "tiny-appearance": 0.13,
+    "tiny-lighting": 0.13,
+}
 """Each stage's part of the time, relative to the stages that are still to be done."""
+ALIKE = {"tiny-normals"}
+"""Stages whose networks have the shapes of another stage's, so that they need no compiling of their own."""
 WARM, TIMED = 12, 60
 """Steps that let compilation settle, and steps that are timed; both within the recipes' warm-up of the rate."""
 FINISH = 12.0
@@ -45,7 +55,7 @@ def main() -> None:
     pools = Pools(options.device, options.workers, tuple(FIELDS))
     stages = [name for name in options.stages if not (options.out / name / "checkpoint").is_dir()]
     fill(options, pools, stages, blocks=4)
-    warmers = [warm(options, name) for name in stages] if options.compiled else []
+    warmers = [warm(options, name) for name in stages if name not in ALIKE] if options.compiled else []
     fill(options, pools, stages)
     for warmer in warmers:
         warmer.wait()
@@ -62,6 +72,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=24.0)
     parser.add_argument("--photos", type=Path, default=Path("data/photos"))
+    parser.add_argument("--start", default="", help="an earlier generator that the first stages go on from")
     parser.add_argument("--stages", nargs="+", default=list(SHARES))
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--compiled", action="store_true", help="compile networks and ray-caster (a GPU)")
@@ -80,6 +91,8 @@ def parse() -> argparse.Namespace:
 def prepare_gpu(options: argparse.Namespace) -> None:
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    # Stages differ in channels: every width is compiled for itself, as the warmers did.
+    torch._dynamo.config.automatic_dynamic_shapes = False
     if options.compiled and not options.warm:
         from marigold.accel.compile import compile_rendering
 
@@ -91,7 +104,8 @@ def warm(options: argparse.Namespace, name: str) -> subprocess.Popen:
     log = options.out / f"warm-{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, __file__, *sys.argv[1:], "--warm", name]
-    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT)
+    few = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "4"}
+    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT, env=few)
 
 
 def compile_stage(options: argparse.Namespace, name: str) -> None:
@@ -118,12 +132,14 @@ def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
             source = replace(source, capacity=options.capacity, block=min(source.block, options.capacity))
         data.append(source)
     every = replace(recipe.every, save=0, validate=0)
-    return replace(recipe, data=tuple(data), every=every, batch=options.batch or recipe.batch)
+    return replace(recipe, data=tuple(data), every=every, batch=options.batch or recipe.batch, scored=0)
 
 
 def started(options: argparse.Namespace, name: str) -> Recipe:
     """A stage's recipe, starting from the stage before it in OUT where its own start is not bundled."""
     recipe = adapted(options, load(name))
+    if name == "tiny-autoencoder" and options.start:
+        return replace(recipe, start=options.start)
     before = {"tiny-generator": "tiny-autoencoder"}.get(name, "tiny-generator")
     folder = options.out / before / "checkpoint"
     return replace(recipe, start=str(folder)) if recipe.start and folder.is_dir() else recipe

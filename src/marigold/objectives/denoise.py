@@ -26,6 +26,12 @@ class Denoise(Objective):
     """Weight of each coarser level of the multi-resolution noise, relative to the finer one."""
     lowest: float = 0.0
     """Timesteps are drawn uniformly from this fraction of the schedule to its end."""
+    pure: float = 0.0
+    """Share of the samples that start from pure Gaussian noise at the last timestep, as one-step prediction does.
+
+    Rivals with one step train nowhere else (Garcia et al. 2024; He et al. 2024); between the two lies a network that
+    needs little training for one step and still takes several.
+    """
     picture_steps: int = 4
     """Sampling steps for validation pictures."""
 
@@ -48,6 +54,11 @@ class Denoise(Objective):
         first = int(self.lowest * schedule.length)
         t = torch.randint(first, schedule.length, (len(clean),), generator=rng, device=clean.device)
         noise = self._noise(clean, t, schedule.length, rng)
+        if self.pure:
+            pure = torch.rand(len(clean), generator=rng, device=clean.device) < self.pure
+            white = noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+            t = torch.where(pure, schedule.length - 1, t)
+            noise = torch.where(pure[:, None, None, None], white, noise)
         output = backbone.network(schedule.mix(clean, noise, t), t, condition)
         error = (output.float() - schedule.target(clean, noise, t).float()).square()
         # The sum over valid cells divided by their number; a batch without a valid cell gives zero, not NaN.

@@ -66,6 +66,8 @@ class Trainer:
     def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool, pools: Pools) -> None:
         self.recipe, self.run, self.device, self.pools = recipe, run, device, pools
         self.estimator: Estimator = build(recipe).to(device)
+        if compiled:
+            compile_networks(self.estimator)
         self.objective = recipe.make_objective()
         self.module = self.objective.trainable(self.estimator)
         self.estimator.requires_grad_(False)
@@ -78,8 +80,6 @@ class Trainer:
         part = max(1, recipe.batch // recipe.reuse)
         self.ring = Ring(partial(self._encoded, count=part), recipe.held // part, recipe.reuse, recipe.seed)
         self.step, self.seconds = 0, 0.0
-        if compiled:
-            compile_networks(self.estimator)
 
     def resume(self) -> None:
         """Continues from the run folder's saved state, if there is one."""
