@@ -11,7 +11,7 @@ from marigold.modalities.base import Modality
 
 @dataclass(frozen=True)
 class Prediction:
-    """Maps at the photo's size. Made by `Predictor.predict`."""
+    """Maps at the photo's size, or at the working size if so asked for. Made by `Predictor.predict`."""
 
     maps: dict[str, np.ndarray]
     """By name, float32: [H, W], or [H, W, C] for maps with several channels."""
@@ -22,6 +22,8 @@ class Prediction:
     """What files are called by default: the photo's name without its ending."""
     report: dict[str, Any] = field(default_factory=dict)
     """Checkpoint, settings, sizes, seconds of every stage, notes: what goes into the JSON file."""
+    photo: np.ndarray | None = field(default=None, repr=False)
+    """The photo, [H, W, 3] uint8 sRGB, for the formats that show it; None if it is not known."""
 
     def colorize(self) -> dict[str, np.ndarray]:
         """Pictures to look at, by name: [H, W, 3] uint8."""

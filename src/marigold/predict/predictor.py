@@ -86,6 +86,7 @@ class Predictor:
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
             report=self._report(photo, frame, settings, watch, notes),
+            photo=_as_bytes(photo),
         )
 
     def _members(
@@ -157,3 +158,8 @@ def _as_array(values: Tensor) -> np.ndarray:
     """[C, H, W] as float32 [H, W], or [H, W, C] when there are several channels."""
     array = values.float().cpu().numpy()
     return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+
+
+def _as_bytes(photo: Tensor) -> np.ndarray:
+    """[3, H, W] in 0 to 1 as [H, W, 3] uint8."""
+    return (photo * 255).round_().byte().permute(1, 2, 0).contiguous().numpy()
