@@ -12,7 +12,7 @@ train
 evaluate serve
 predict
 objectives accel
-checkpoint data
+checkpoint data export
 estimator
 backbones modalities datasets
 diffusion measure synth

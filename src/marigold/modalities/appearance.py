@@ -10,6 +10,7 @@ from torch import Tensor
 from marigold.core import pictures
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
 from marigold.core.errors import DataError
+from marigold.core.fields import Space
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.intrinsic import best_scale, mean_absolute_error, merge_median
@@ -95,6 +96,10 @@ class Appearance(Modality):
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Albedo as it is; roughness and metallicity grey, white is 1, without a display curve."""
         return {name: pictures.to_bytes(maps[name]) for name in self.outputs}
+
+    def meaning(self, output: str) -> Space:
+        """Albedo is in sRGB."""
+        return "srgb" if output == "albedo" else "linear"
 
     def options(self) -> dict[str, Any]:
         """As diffusers' intrinsics pipeline and the published one read them."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from marigold.core.fields import FIELDS, Space
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.published import Search, merge_median
@@ -62,6 +63,10 @@ class Modality(ABC):
     @abstractmethod
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a person looks at: maps by name ([H, W] or [H, W, C]) to RGB pictures [H, W, 3], uint8."""
+
+    def meaning(self, output: str) -> Space:
+        """What the numbers of an output mean; by default, what the field of that name means, or else linear values."""
+        return FIELDS[output].space if output in FIELDS else "linear"
 
     def split(self, values: Tensor) -> dict[str, Tensor]:
         """Values [..., C, H, W] by output name."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from marigold.core import pictures
+from marigold.core.fields import Space
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.intrinsic import merge_median
@@ -46,6 +47,10 @@ class Image(Modality):
         """The peak signal-to-noise ratio of [3, H, W] in decibel, over all pixels."""
         valid = torch.ones_like(values[:1], dtype=torch.bool)
         return {"psnr": Tally(psnr(values, sample.image, valid).item(), 1)}
+
+    def meaning(self, output: str) -> Space:
+        """A photo is in sRGB."""
+        return "srgb"
 
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The picture itself, [H, W, 3] uint8."""

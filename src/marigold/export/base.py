@@ -1,0 +1,118 @@
+"""The contract of a file format: what it can hold, which options it has, and how one photo's maps become its files."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from marigold.core.errors import ConfigError
+from marigold.core.fields import Space
+from marigold.core.find import implementation, name_of
+from marigold.modalities.base import Modality
+
+USUAL = ("npy", "png16", "preview")
+"""What is written when nobody asks for anything else."""
+
+CONVENTIONS: dict[Space, str] = {
+    "metric": "planar depth, 0 near to 1 far, right up to the scale and shift of the scene",
+    "direction": "unit normals in camera axes: x right, y up, z towards the viewer",
+    "srgb": "sRGB values, 0 to 1 (IEC 61966-2-1)",
+    "linear": "linear values",
+}
+"""What the numbers of a map mean, in the words that go into files."""
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What one modality says about one photo."""
+
+    modality: Modality
+    values: Mapping[str, np.ndarray]
+    """By output of the modality, float32: [H, W], or [H, W, C] for maps with several channels."""
+    uncertainty: np.ndarray | None = None
+    """How far the ensemble's members disagree, [H, W] in the unit of the maps."""
+    photo: np.ndarray | None = None
+    """The photo, [H, W, 3] uint8 sRGB."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What else files should say about themselves, such as the checkpoint and its licence."""
+
+    @property
+    def name(self) -> str:
+        """The modality's name."""
+        return name_of(self.modality)
+
+    def with_meaning(self, space: Space) -> dict[str, np.ndarray]:
+        """The maps whose numbers mean this, by name."""
+        return {name: values for name, values in self.values.items() if self.modality.meaning(name) == space}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the formats; each format takes those that it has a field for."""
+
+    colormap: str | None = None
+    """Colour map of `preview` for maps of one channel, by matplotlib's name; as the modality likes when left out."""
+    legend: bool = False
+    """Draws a legend below each `preview`: near and far, 0 and 1, or a sphere of normals."""
+    fov: float = 55.0
+    """Field of view of the photo in degrees, along its longer side, for `ply` and `glb`."""
+    near: float = 1.0
+    """Where `ply` and `glb` place what is nearest (depth 0), in metres."""
+    far: float = 5.0
+    """Where `ply` and `glb` place what is farthest (depth 1), in metres."""
+    cut: float = 3.0
+    """Surfaces seen flatter than this many degrees are depth edges: `ply` and `glb` leave them out; 0 keeps all."""
+    detail: int = 1024
+    """Most points along the longer side in `ply` and `glb`; 0 takes every pixel."""
+
+
+class Format(ABC):
+    """A file format. A concrete one is a frozen dataclass; its fields are options, named as in `Options`."""
+
+    together: ClassVar[bool] = False
+    """Whether the maps of all modalities belong into one set of files (`write_set`)."""
+
+    @abstractmethod
+    def takes(self, modality: Modality) -> bool:
+        """Whether the format can hold anything that this modality gives."""
+
+    @abstractmethod
+    def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
+        """Writes what the format can hold into an existing folder, and returns the files; names start with `stem`.
+
+        Each file is written whole or not at all. Raises `OutputError`.
+        """
+
+    def write_set(self, parts: Sequence[Maps], folder: Path, stem: str) -> list[Path]:
+        """Writes several modalities' maps of one photo."""
+        return [file for maps in parts for file in self.write(maps, folder, stem)]
+
+
+def chosen(names: str | Sequence[str] = USUAL, options: Options = Options()) -> list[Format]:
+    """The formats meant by a comma-separated list or a sequence of names, each once, with their options.
+
+    Raises `UnknownNameError` for a name that is no format and `ConfigError` for an option that cannot be used.
+    """
+    listed = names.split(",") if isinstance(names, str) else names
+    wanted = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
+    if not wanted:
+        raise ConfigError(f"format: no format is named; use some of {', '.join(USUAL)} or another of docs/formats.md")
+    return [_made(name, options) for name in wanted]
+
+
+def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
+    """Raises `ConfigError` when a format can hold nothing of what these modalities give."""
+    for format_ in formats:
+        if not any(format_.takes(modality) for modality in modalities):
+            given = " and ".join(name_of(modality) for modality in modalities)
+            raise ConfigError(f"format: `{name_of(format_)}` holds nothing that {given} gives; see docs/formats.md")
+
+
+def _made(name: str, options: Options) -> Format:
+    kind = implementation(Format, name)
+    known = {option.name for option in fields(options)}
+    own = [option.name for option in fields(kind) if option.init]  # pyright: ignore[reportArgumentType]
+    return kind(**{option: getattr(options, option) for option in own if option in known})
