@@ -173,10 +173,7 @@ def _pipeline_modality(name: str, folder: Path, index: Mapping[str, Any]) -> str
 
 def _modality(card: Card, index: Mapping[str, Any]) -> Modality:
     """The modality with the options that the checkpoint stores."""
-    kind = implementation(Modality, card.modality)
-    known = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
-    stored = {**index, **card.options}
-    return kind(**{name: stored[name] for name in known if stored.get(name) is not None})
+    return implementation(Modality, card.modality).stored({**index, **card.options})
 
 
 def _options(modality: Modality) -> dict[str, Any]:

@@ -1,23 +1,29 @@
 """Appearance: what surfaces are made of, as albedo, roughness and metallicity."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.core import pictures
+from marigold.core import find, pictures
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
-from marigold.core.errors import DataError
+from marigold.core.errors import CheckpointError, ConfigError, DataError
 from marigold.core.fields import Space
-from marigold.core.sample import Sample
+from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.intrinsic import best_scale, mean_absolute_error, merge_median
+from marigold.measure.losses import masked_square
 from marigold.measure.metrics import psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
+
+ALBEDO_SPACES = ("srgb", "linear")
+MATERIAL = ["roughness", "metallicity", None]
+"""The channels of the material picture."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,9 @@ class Appearance(Modality):
     Marigold-IID-Appearance of Ke et al. 2025. Values are [B, 5, H, W] in 0 to 1: albedo in sRGB, then roughness and
     metallicity as they are.
     """
+
+    albedo_space: Literal["srgb", "linear"] = "srgb"
+    """How albedo is painted; values are sRGB in both."""
 
     needs = ("albedo", "roughness", "metallicity")
     targets = ("albedo", "material")
@@ -40,7 +49,8 @@ class Appearance(Modality):
         """
         surface = sample.usable("albedo")
         material = sample.usable("roughness") & sample.usable("metallicity")
-        albedo = linear_to_srgb(sample.maps["albedo"].clamp(0, 1))
+        albedo = sample.maps["albedo"].clamp(0, 1)
+        albedo = linear_to_srgb(albedo) if self.albedo_space == "srgb" else albedo
         roughness, metallicity = sample.maps["roughness"], sample.maps["metallicity"]
         stacked = torch.cat([roughness, metallicity, torch.zeros_like(roughness)], dim=-3)
         pixels = torch.stack([pictures.paint(albedo, surface), pictures.paint(stacked, material)], dim=-4)
@@ -48,7 +58,10 @@ class Appearance(Modality):
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 2, 3, H, W] to values [B, 5, H, W] in 0 to 1."""
-        return pictures.read_off(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
+        values = pictures.read_off(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
+        if self.albedo_space == "srgb":
+            return values
+        return torch.cat([linear_to_srgb(values[:, :3]), values[:, 3:]], dim=1)
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The median of [E, 5, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
@@ -58,6 +71,12 @@ class Appearance(Modality):
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; [B, 5, H, W] in 0 to 1."""
         return pictures.resize(values, height, width)
+
+    def loss(self, values: Tensor, batch: Batch) -> Tensor:
+        """The mean squared error of [B, 5, H, W], each map over its own valid pixels."""
+        surface, material = batch.valid.unbind(dim=1)
+        valid = torch.cat([surface.expand(-1, 3, -1, -1), material.expand(-1, 2, -1, -1)], dim=1)
+        return masked_square(values, self.decode(batch.pixels), valid)
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """The albedo's peak signal-to-noise ratio in sRGB in decibel, and the others' mean absolute error.
@@ -101,6 +120,25 @@ class Appearance(Modality):
         """Albedo is in sRGB."""
         return "srgb" if output == "albedo" else "linear"
 
+    @classmethod
+    def stored(cls, content: Mapping[str, Any]) -> Self:
+        """The fields, and where there are none what `target_properties` says of albedo.
+
+        Raises `CheckpointError` for a material picture with other channels.
+        """
+        properties = content.get("target_properties") or {}
+        albedo, material = (properties.get(name) or {} for name in ("albedo", "material"))
+        if list(material.get("sub_target_names", MATERIAL)) != MATERIAL:
+            raise CheckpointError(
+                f"target_properties: material holds {material['sub_target_names']}, but `appearance` reads roughness "
+                "in red and metallicity in green; write a modality of your own for it"
+            )
+        return super().stored({"albedo_space": albedo.get("prediction_space"), **content})
+
+    def __post_init__(self) -> None:
+        if self.albedo_space not in ALBEDO_SPACES:
+            raise ConfigError(f"appearance: albedo_space: {find.unknown('space', self.albedo_space, ALBEDO_SPACES)}")
+
     def options(self) -> dict[str, Any]:
         """As diffusers' intrinsics pipeline and the published one read them."""
         linear = {"prediction_space": "linear", "up_to_scale": False}
@@ -108,11 +146,11 @@ class Appearance(Modality):
             "prediction_type": "intrinsics",
             "target_properties": {
                 "target_names": list(self.targets),
-                "albedo": {"prediction_space": "srgb", "up_to_scale": False},
+                "albedo": {"prediction_space": self.albedo_space, "up_to_scale": False},
                 "material": {
                     "prediction_space": "stack",
                     "up_to_scale": False,
-                    "sub_target_names": ["roughness", "metallicity", None],
+                    "sub_target_names": list(MATERIAL),
                 },
                 "roughness": linear,
                 "metallicity": dict(linear),

@@ -1,14 +1,17 @@
 """The contract of a modality: how physical fields become pictures that a generator paints, and back."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
 
 from marigold.core.fields import FIELDS, Space
-from marigold.core.sample import Sample
+from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.losses import masked_square
 from marigold.measure.published import Search, merge_median
 from marigold.measure.tally import Tally
 
@@ -52,6 +55,14 @@ class Modality(ABC):
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Values [B, C, H, W] at another size, still within the modality's range."""
 
+    def loss(self, values: Tensor, batch: Batch) -> Tensor:
+        """How far values [B, C, H, W] are from a batch's truth, a scalar, for objectives that teach by the result.
+
+        Differentiable; without a valid pixel it is zero, and so is its gradient. Here the mean squared error against
+        the truth as painted, over the pixels that are valid in every target.
+        """
+        return masked_square(values, self.decode(batch.pixels), batch.valid.all(dim=1))
+
     @abstractmethod
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
@@ -72,6 +83,12 @@ class Modality(ABC):
         """Values [..., C, H, W] by output name."""
         parts = values.split(self.channels, dim=-3)
         return dict(zip(self.outputs, parts, strict=True))
+
+    @classmethod
+    def stored(cls, content: Mapping[str, Any]) -> Self:
+        """The modality that a checkpoint stores: values by the names of its fields; other keys are ignored."""
+        known = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+        return cls(**{name: content[name] for name in known if content.get(name) is not None})
 
     def options(self) -> dict[str, Any]:
         """What a checkpoint's `model_index.json` stores about this modality; `None` values are left out."""

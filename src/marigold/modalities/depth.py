@@ -7,31 +7,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.core import pictures
+from marigold.core import find, pictures
 from marigold.core.colour import colormap
+from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
-from marigold.core.sample import Sample
+from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
 from marigold.measure.ensemble import merge_affine
+from marigold.measure.losses import affine_invariant
 from marigold.measure.metrics import depth_metrics
 from marigold.measure.published import Search, merge_depth
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
+from marigold.modalities._depth_spaces import POWERS, DepthSpace, paint_share, read_share
 from marigold.modalities.base import Modality
+
+LEAST = 1e-6
+"""The near end of a scene is at least this far away, in metres."""
+FLAT = 1e-6
+"""A scene whose ends differ by no more than this share has one single depth."""
 
 
 @dataclass(frozen=True)
 class Depth(Modality):
-    """Planar depth, painted as a grey picture between two quantiles of the scene (Ke et al. 2024, sec. 3.2)."""
+    """Planar depth, painted as a grey picture between two quantiles of the scene (Ke et al. 2024, sec. 3.2).
+
+    Values are depth in 0 to 1 whatever quantity is painted.
+    """
 
     scale_invariant: bool = True
     """Predictions have an unknown scale."""
     shift_invariant: bool = True
     """Predictions have an unknown shift."""
     low: float = 0.02
-    """The quantile of a scene's depth that is painted -1."""
+    """The quantile of a scene's depth that is its near end."""
     high: float = 0.98
-    """The quantile of a scene's depth that is painted 1."""
+    """The quantile of a scene's depth that is its far end."""
+    target_space: DepthSpace = "depth"
+    """What is painted: depth, disparity (1 / depth), its square root, or the logarithm of depth."""
+    ratio: float = 32.0
+    """Outside the space `depth`: the far end of the painted range is this many times as far away as its near end."""
+    fixed_ratio: bool = True
+    """False paints between the scene's own near and far end, as others do; reading then assumes that they have `ratio`,
+    so that values keep their order, but not their proportions."""
 
     needs = ("depth",)
     targets = ("depth",)
@@ -41,21 +59,33 @@ class Depth(Modality):
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Metres to grey pixels [..., 1, 3, H, W] in -1 to 1, and valid [..., 1, 1, H, W].
 
-        Per image: the quantiles `low` and `high` of the valid depth go to -1 and 1, what is beyond is clipped. Pixels
-        that may not be used are painted 1 (far), as sky should look. A scene of one single depth is painted 0.
+        Per image: the quantiles `low` and `high` of the valid depth are the near and the far end, painted -1 and 1;
+        what is beyond is clipped. Pixels that may not be used are painted like the far end, as sky should look. A scene
+        of one single depth is painted 0.
+
+        In the other spaces the near end is painted 1 (black, -1, for `log`), and what is `ratio` times as far the
+        opposite; the scene's far end lies in between.
         """
         if not self.scale_invariant:
             raise ConfigError("depth: metric depth has no painted range; train with scale_invariant: true")
         depth, valid = sample.maps["depth"], usable(sample)
         low, high = masked_quantiles(depth.flatten(-3), valid.flatten(-3), (self.low, self.high))
-        low = low if self.shift_invariant else torch.zeros_like(low)
-        pixels = _stretched(depth, low[..., None, None, None], high[..., None, None, None])
-        pixels = torch.where(valid, pixels, 1.0)
+        low, high = low[..., None, None, None], high[..., None, None, None]
+        if self.target_space == "depth":
+            near = low if self.shift_invariant else torch.zeros_like(low)
+            pixels = torch.where(valid, _stretched(depth, near, high), 1.0)
+        else:
+            pixels = self._paint(torch.where(valid, depth, high), low.clamp(min=LEAST), high)
         return pixels.expand(*pixels.shape[:-3], 3, -1, -1).unsqueeze(-4), valid.unsqueeze(-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
-        """Painted pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1: the mean of the three channels."""
-        return pictures.read_off(pixels[:, 0].float().mean(dim=-3, keepdim=True))
+        """Painted pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1: the mean of the three channels.
+
+        Outside the space `depth` it is turned into depth, and each image's near end (0 without shift) and quantile
+        `high` become 0 and 1: exactly what the space `depth` would have shown of a scene that fits into the ratio.
+        """
+        share = pictures.read_off(pixels[:, 0].float().mean(dim=-3, keepdim=True))
+        return share if self.target_space == "depth" else self._read(share)
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The median of jointly aligned members [E, 1, H, W] and their median absolute deviation, [1, H, W] each."""
@@ -72,6 +102,13 @@ class Depth(Modality):
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; [B, 1, H, W] in 0 to 1."""
         return pictures.resize(values, height, width)
+
+    def loss(self, values: Tensor, batch: Batch) -> Tensor:
+        """The mean absolute error of [B, 1, H, W] after each image's own least-squares scale and shift.
+
+        Garcia et al. 2025, eq. 4, with each scene's truth between 0 and 1, so that wide scenes do not count more.
+        """
+        return affine_invariant(values[:, 0], self.decode(batch.pixels)[:, 0], batch.valid[:, 0, 0])
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """The depth metrics of [1, H, W] against metres, after alignment by the protocol."""
@@ -94,12 +131,33 @@ class Depth(Modality):
         return {"depth": colormap(maps["depth"])}
 
     def options(self) -> dict[str, Any]:
-        """As diffusers' depth pipeline reads them."""
+        """As diffusers' depth pipeline reads them; it shows what is painted, near bright for the disparities."""
         return {
-            "prediction_type": "depth",
+            "prediction_type": "disparity" if POWERS[self.target_space] < 0 else "depth",
             "scale_invariant": self.scale_invariant,
             "shift_invariant": self.shift_invariant,
         }
+
+    def __post_init__(self) -> None:
+        if self.target_space not in POWERS:
+            raise ConfigError(f"depth: target_space: {find.unknown('space', str(self.target_space), POWERS)}")
+        require(self.ratio > 1, "depth: ratio", self.ratio, "above 1")
+        require(0 <= self.low < self.high <= 1, "depth: low, high", (self.low, self.high), "in 0 to 1, in this order")
+
+    def _paint(self, depth: Tensor, near: Tensor, far: Tensor) -> Tensor:
+        """Depth [..., 1, H, W] as pixels of a space that is not `depth`."""
+        ratio = torch.full_like(near, self.ratio) if self.fixed_ratio else far / near
+        flat = ratio <= 1 + FLAT
+        share = paint_share(depth / near, self.target_space, torch.where(flat, 2.0, ratio))
+        return torch.where(flat, 0.0, share * 2 - 1)
+
+    def _read(self, share: Tensor) -> Tensor:
+        """What is painted, [B, 1, H, W] in 0 to 1, as depth in 0 to 1."""
+        distance = read_share(share, self.target_space, self.ratio)
+        everywhere = torch.ones_like(distance, dtype=torch.bool)
+        (far,) = masked_quantiles(distance.flatten(-3), everywhere.flatten(-3), (self.high,))
+        near = torch.ones_like(far) if self.shift_invariant else torch.zeros_like(far)
+        return (_stretched(distance, near[..., None, None, None], far[..., None, None, None]) + 1) / 2
 
 
 def usable(sample: Sample) -> Tensor:
@@ -109,6 +167,6 @@ def usable(sample: Sample) -> Tensor:
 
 def _stretched(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """`low` to `high` as -1 to 1, clipped; 0 everywhere when they differ by no more than rounding."""
-    flat = high - low <= 1e-6 * high
+    flat = high - low <= FLAT * high
     stretched = (depth - low) / torch.where(flat, 1.0, high - low) * 2 - 1
     return torch.where(flat, 0.0, stretched.clamp(-1, 1))

@@ -1,19 +1,21 @@
 """Lighting: a photo in linear light as albedo times diffuse shading plus a residual."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.core import pictures
+from marigold.core import find, pictures
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
-from marigold.core.errors import DataError
-from marigold.core.sample import Sample
+from marigold.core.errors import ConfigError, DataError
+from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge_median
+from marigold.measure.losses import masked_square, scale_invariant_square
 from marigold.measure.metrics import psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
@@ -21,6 +23,7 @@ from marigold.modalities.base import Modality
 
 DARKEST = 1e-6
 """A scene with less light than this is painted black."""
+ALBEDO_SPACES = ("linear", "srgb")
 GAMMA = 2.2
 """Albedo is compared at this display gamma, and light with none, as in the published tables."""
 
@@ -35,6 +38,10 @@ class Lighting(Modality):
 
     brightest: float = 0.98
     """The quantile of a scene's light that is painted 1."""
+    up_to_scale: bool = True
+    """Shading and residual are right up to one scale; otherwise light is painted as it is, white at 1."""
+    albedo_space: Literal["linear", "srgb"] = "linear"
+    """How albedo is painted; values are linear in both."""
 
     needs = ("albedo", "shading", "residual")
     targets = ("albedo", "shading", "residual")
@@ -50,13 +57,19 @@ class Lighting(Modality):
         valid = {name: sample.usable(name) for name in self.needs}
         light = [_quantile(sample.maps[name], valid[name], self.brightest) for name in ("shading", "residual")]
         scale = torch.maximum(*light).clamp(min=DARKEST)[..., None, None, None]
-        maps = [sample.maps["albedo"], sample.maps["shading"] / scale, sample.maps["residual"] / scale]
+        scale = scale if self.up_to_scale else torch.ones_like(scale)
+        albedo = sample.maps["albedo"]
+        albedo = linear_to_srgb(albedo.clamp(0, 1)) if self.albedo_space == "srgb" else albedo
+        maps = [albedo, sample.maps["shading"] / scale, sample.maps["residual"] / scale]
         pixels = [pictures.paint(map_, mask) for map_, mask in zip(maps, valid.values(), strict=True)]
         return torch.stack(pixels, dim=-4), torch.stack(list(valid.values()), dim=-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 3, 3, H, W] to values [B, 9, H, W] in 0 to 1."""
-        return pictures.read_off(pixels.flatten(1, 2))
+        values = pictures.read_off(pixels.flatten(1, 2))
+        if self.albedo_space == "linear":
+            return values
+        return torch.cat([srgb_to_linear(values[:, :3]), values[:, 3:]], dim=1)
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The median of [E, 9, H, W], and the median absolute deviation [1, H, W], averaged over the channels.
@@ -65,13 +78,24 @@ class Lighting(Modality):
         """
         albedo, deviation = merge_median(values[:, :3].float())
         light = values[:, 3:].float()
-        stacked, light_deviation = merge_affine(light.flatten(1, 2), scale=True, shift=False)
+        stacked, light_deviation = merge_affine(light.flatten(1, 2), scale=self.up_to_scale, shift=False)
         merged = torch.cat([albedo, stacked.view_as(light[0])])
         return merged, torch.cat([deviation, light_deviation.view_as(light[0])]).mean(dim=0, keepdim=True)
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; [B, 9, H, W] in 0 to 1."""
         return pictures.resize(values, height, width)
+
+    def loss(self, values: Tensor, batch: Batch) -> Tensor:
+        """The mean squared error of the albedo plus that of the light, [B, 9, H, W].
+
+        Shading and residual are multiplied by their common least-squares scale first, unless it is known.
+        """
+        truth, valid = self.decode(batch.pixels), batch.valid
+        albedo = masked_square(values[:, :3], truth[:, :3], valid[:, 0])
+        of_light = valid[:, 1:].expand(-1, -1, 3, -1, -1).flatten(1, 2)
+        light_error = scale_invariant_square if self.up_to_scale else masked_square
+        return albedo + light_error(values[:, 3:], truth[:, 3:], of_light)
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Peak signal-to-noise ratios of [9, H, W] in decibel, as in the published tables.
@@ -122,15 +146,27 @@ class Lighting(Modality):
             "residual": _displayed(maps["residual"] / max(float(maps["residual"].max()), DARKEST)),
         }
 
+    @classmethod
+    def stored(cls, content: Mapping[str, Any]) -> Self:
+        """The fields, and where there are none what `target_properties` says of albedo and light."""
+        properties = content.get("target_properties") or {}
+        albedo, shading = (properties.get(name) or {} for name in ("albedo", "shading"))
+        told = {"albedo_space": albedo.get("prediction_space"), "up_to_scale": shading.get("up_to_scale")}
+        return super().stored({**told, **content})
+
+    def __post_init__(self) -> None:
+        if self.albedo_space not in ALBEDO_SPACES:
+            raise ConfigError(f"lighting: albedo_space: {find.unknown('space', self.albedo_space, ALBEDO_SPACES)}")
+
     def options(self) -> dict[str, Any]:
         """As diffusers' intrinsics pipeline and the published one read them."""
         return {
             "prediction_type": "intrinsics",
             "target_properties": {
                 "target_names": list(self.targets),
-                "albedo": {"prediction_space": "linear", "up_to_scale": False},
-                "shading": {"prediction_space": "linear", "up_to_scale": True},
-                "residual": {"prediction_space": "linear", "up_to_scale": True},
+                "albedo": {"prediction_space": self.albedo_space, "up_to_scale": False},
+                "shading": {"prediction_space": "linear", "up_to_scale": self.up_to_scale},
+                "residual": {"prediction_space": "linear", "up_to_scale": self.up_to_scale},
             },
         }
 

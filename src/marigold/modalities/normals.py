@@ -10,8 +10,9 @@ from torch import Tensor
 
 from marigold.core.errors import DataError
 from marigold.core.pictures import to_bytes
-from marigold.core.sample import Sample
+from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.losses import angle
 from marigold.measure.metrics import normals_metrics
 from marigold.measure.published import Search, merge_closest
 from marigold.measure.tally import Tally
@@ -74,6 +75,10 @@ class Normals(Modality):
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks, and back to unit length; [B, 3, H, W]."""
         return _unit(F.interpolate(values, (height, width), mode="bilinear", antialias=True))
+
+    def loss(self, values: Tensor, batch: Batch) -> Tensor:
+        """The mean angle in radians between [B, 3, H, W] and the truth (Garcia et al. 2025, eq. 5)."""
+        return angle(values, self.decode(batch.pixels), batch.valid[:, 0])
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Mean and median angular error of [3, H, W] in degrees, and shares of pixels below given angles."""

@@ -1,0 +1,49 @@
+"""Errors that a painter can be taught by, end to end: differentiable, and zero with zero gradient at an empty mask."""
+
+import torch
+from torch import Tensor
+
+from marigold.measure.alignment import least_squares
+from marigold.measure.intrinsic import best_scale
+
+
+def masked_square(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The mean of (prediction - truth)^2 over the valid elements of a batch.
+
+    Maps are [..., H, W]; `valid` is bool and broadcasts.
+    """
+    valid = valid.expand_as(prediction)
+    return _mean(torch.where(valid, prediction - truth, 0.0).square(), valid)
+
+
+def affine_invariant(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The mean absolute error after each image's own least-squares scale and shift (Garcia et al. 2025, eq. 4).
+
+    All are [..., H, W], `valid` is bool. The gradient flows through scale and shift too. Every valid pixel of the batch
+    weighs the same.
+    """
+    scale, shift = least_squares(prediction, truth, valid)
+    aligned = scale[..., None, None] * prediction + shift[..., None, None]
+    return _mean(torch.where(valid, aligned - truth, 0.0).abs(), valid).float()
+
+
+def scale_invariant_square(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The mean squared error after each image's own least-squares scale; all [..., C, H, W]."""
+    scale = best_scale(prediction, truth, valid)[..., None, None, None]
+    return masked_square(scale * prediction, truth, valid).float()
+
+
+def angle(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The mean angle in radians between vectors [..., 3, H, W] over the valid pixels [..., 1, H, W].
+
+    By the arc tangent of sine and cosine: the slope of an arc cosine is infinite where the angle is zero.
+    """
+    safe = torch.where(valid, truth, prediction.detach())
+    sine = torch.linalg.cross(prediction, safe, dim=-3).norm(dim=-3, keepdim=True)
+    cosine = (prediction * safe).sum(dim=-3, keepdim=True)
+    return _mean(torch.where(valid, torch.atan2(sine, cosine), 0.0), valid)
+
+
+def _mean(error: Tensor, valid: Tensor) -> Tensor:
+    """The sum of an error that is 0 outside the mask, divided by the number of valid elements."""
+    return error.sum() / valid.sum().clamp(min=1)
