@@ -94,6 +94,8 @@ def test_every_setting_reaches_the_report(predict):
         "ensemble": 3,
         "resolution": 16,
         "seed": 5,
+        "match_input": True,
+        "compat": "none",
         "precision": "fp32",
         "device": "cpu",
     }

@@ -130,7 +130,8 @@ def test_what_is_not_asked_for_is_as_the_card_says():
     estimator = identity_estimator(card=CARD.__class__("c", "depth", defaults={"steps": 2, "resolution": 24}))
     report = Predictor(estimator).predict(PHOTO).report
     assert report["settings"] | {"device": "cpu"} == {
-        "steps": 2, "ensemble": 1, "resolution": 24, "seed": 0, "precision": "fp32", "device": "cpu"
+        "steps": 2, "ensemble": 1, "resolution": 24, "seed": 0, "match_input": True, "compat": "none",
+        "precision": "fp32", "device": "cpu",
     }  # fmt: skip
     assert report["working_size"]["width"] == 24
 

@@ -82,9 +82,7 @@ def predict_photos(predictor: Predictor, photos: Sequence[Path], request: Reques
 
 def _predict_one(predictor: Predictor, photo: Path, name: str, request: Request, output: Path, outcome: Outcome) -> str:
     start = time.perf_counter()
-    prediction = predictor.predict(
-        photo, steps=request.steps, ensemble=request.ensemble, resolution=request.resolution, seed=request.seed
-    )
+    prediction = predictor.predict(photo, **request.keywords())
     files = prediction.save(output, name)
     outcome.files += files
     outcome.done += 1

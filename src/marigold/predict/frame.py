@@ -1,13 +1,16 @@
 """The size a network works at: the photo is resized to it, padded to the latent grid, and the result is cropped back.
 
 As in diffusers' pipelines: the longest side becomes `resolution` by integer arithmetic (small photos are enlarged too),
-resampling is bilinear, antialiased and in float, and padding repeats the right and bottom edge.
+resampling is bilinear, antialiased and in float, and padding repeats the right and bottom edge. `UnpaddedFrame` is the
+working size of the published code.
 """
 
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from marigold.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,51 @@ class Frame:
     def crop(self, values: Tensor) -> Tensor:
         """What the network gave, [..., h, w], without the padding."""
         return values[..., : self.height, : self.width]
+
+
+@dataclass(frozen=True)
+class UnpaddedFrame:
+    """The working size of one photo as in the published code: nothing is padded, and photos are resized in 8 bits.
+
+    The autoencoder drops the rows and columns that fill no latent cell, so that its pictures are a little smaller.
+    """
+
+    height: int
+    width: int
+    stride: int
+
+    @classmethod
+    def of(cls, photo: Tensor, resolution: int, stride: int) -> "UnpaddedFrame":
+        """The frame of a photo [..., H, W]: both sides times a factor in floating point, truncated; 0 keeps the size.
+
+        Raises `ConfigError` for photos with a side that fills no latent cell.
+        """
+        height, width = photo.shape[-2:]
+        factor = min(resolution / width, resolution / height) if resolution else 1.0
+        frame = cls(int(height * factor), int(width * factor), stride)
+        if min(frame.latent_size) < 1:
+            raise ConfigError(
+                f"compat: {frame.width} x {frame.height} pixels hold no latent cell of {stride} x {stride}, and the "
+                "published code does not pad; choose a larger resolution"
+            )
+        return frame
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Height and width in whole latent cells."""
+        return self.height // self.stride, self.width // self.stride
+
+    def fill(self, image: Tensor) -> Tensor:
+        """A photo [B, 3, H, W] of any size in 0 to 1 as network input in -1 to 1, in steps of 1 / 255."""
+        levels = resize((image * 255).round(), self.height, self.width).round()
+        return levels / 255 * 2 - 1
+
+    def crop(self, values: Tensor) -> Tensor:
+        """What the network gave, [..., h, w]: whole cells, and nothing to take away."""
+        return values
+
+
+AnyFrame = Frame | UnpaddedFrame
 
 
 def resize(values: Tensor, height: int, width: int) -> Tensor:

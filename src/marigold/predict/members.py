@@ -7,44 +7,44 @@ import torch
 from torch import Tensor
 
 from marigold.accel.plan import Plan
-from marigold.core import seeds
 from marigold.core.errors import ConfigError
 from marigold.estimator import Estimator
-from marigold.predict.frame import Frame
+from marigold.predict.frame import AnyFrame
+from marigold.predict.request import Settings
+from marigold.predict.rules import Rules
 from marigold.predict.stopwatch import Stopwatch
 
 
-def draw_noise(estimator: Estimator, frame: Frame, count: int, seed: int) -> Tensor:
-    """Noise [E, N * C, h, w], float32. A member's noise depends on the seed and its number alone."""
-    shape = noise_shape(estimator, frame)
-    return torch.stack([torch.randn(shape, generator=seeds.stream(seed, "noise", member)) for member in range(count)])
+def draw_noise(estimator: Estimator, rules: Rules, frame: AnyFrame, settings: Settings) -> Tensor:
+    """Noise [E, S, N * C, h, w], float32: for every member what it starts from, and what its sampler adds later."""
+    return rules.draw(noise_shape(estimator, frame), settings.ensemble, 1, settings.seed)
 
 
-def checked_noise(noise: Tensor | np.ndarray, estimator: Estimator, frame: Frame, count: int) -> Tensor:
-    """Noise from the caller, [E, N * C, h, w], float32, for `count` members.
+def checked_noise(noise: Tensor | np.ndarray, estimator: Estimator, frame: AnyFrame, drawn: Tensor) -> Tensor:
+    """`drawn` [E, S, N * C, h, w] with starts from the caller, [E, N * C, h, w].
 
-    Raises `ConfigError` when its shape does not fit the frame or the count, or when not all of it are numbers.
+    Raises `ConfigError` when their shape does not fit the frame or the count, or when not all of it are numbers.
     """
     given, shape = torch.as_tensor(noise), noise_shape(estimator, frame)
     if given.ndim != 4 or tuple(given.shape[1:]) != shape:
         wanted = f"[E, {', '.join(map(str, shape))}]"
         size = f"{frame.width} x {frame.height} pixels"
         raise ConfigError(f"noise: {list(given.shape)} does not fit the working size of {size}; give {wanted}")
-    if len(given) != count:
-        raise ConfigError(f"noise: starts {len(given)} members, not {count}; leave `ensemble` out or give as many")
+    if len(given) != len(drawn):
+        raise ConfigError(f"noise: starts {len(given)} members, not {len(drawn)}; leave `ensemble` out or give as many")
     if not given.isfinite().all():
         raise ConfigError("noise: holds NaN or infinite values; draw it again")
-    return given.float()
+    return torch.cat([given.to(drawn)[:, None], drawn[:, 1:]], dim=1)
 
 
-def noise_shape(estimator: Estimator, frame: Frame) -> tuple[int, int, int]:
+def noise_shape(estimator: Estimator, frame: AnyFrame) -> tuple[int, int, int]:
     """Channels, height and width of one member's latent."""
     backbone = estimator.backbone
     return backbone.targets * backbone.latent_channels, *frame.latent_size
 
 
 def members(
-    estimator: Estimator, plan: Plan, photo: Tensor, frame: Frame, noise: Tensor, steps: int, watch: Stopwatch
+    estimator: Estimator, plan: Plan, photo: Tensor, frame: AnyFrame, noise: Tensor, steps: int, watch: Stopwatch
 ) -> Tensor:
     """The values [E, C, h, w], float32 at the working size, of a photo [3, H, W] in 0 to 1.
 
@@ -52,10 +52,16 @@ def members(
     """
     with watch("encode"):
         condition = estimator.encode_image(frame.fill(photo[None].to(plan.device)))
+    if condition.shape[-2:] != noise.shape[-2:]:
+        raise ConfigError(
+            f"compat: this autoencoder keeps what fills no latent cell, which the published one drops; choose a "
+            f"resolution where both sides are multiples of {frame.stride}"
+        )
     values = []
     for part in _batches(noise, plan, frame):
         with watch("sample"):
-            latent = estimator.sample(condition.expand(len(part), -1, -1, -1), part.to(plan.device), steps)
+            start = part[:, 0].to(plan.device)
+            latent = estimator.sample(condition.expand(len(part), -1, -1, -1), start, steps)
         with watch("decode"):
             decoded = frame.crop(estimator.decode(latent).float())
             # A modality's range would turn an infinite latent into a number.
@@ -63,6 +69,6 @@ def members(
     return torch.cat(values)
 
 
-def _batches(noise: Tensor, plan: Plan, frame: Frame) -> Iterator[Tensor]:
+def _batches(noise: Tensor, plan: Plan, frame: AnyFrame) -> Iterator[Tensor]:
     at_once = max(1, plan.pixels_at_once // (frame.height * frame.width))
     yield from noise.split(at_once)

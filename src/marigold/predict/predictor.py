@@ -17,17 +17,15 @@ from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.find import name_of
 from marigold.core.images import read_image, to_image
 from marigold.estimator import Estimator
-from marigold.predict.frame import Frame, resize
+from marigold.predict.frame import AnyFrame
 from marigold.predict.members import checked_noise, draw_noise, members
 from marigold.predict.prediction import Prediction
-from marigold.predict.request import Request, Settings
+from marigold.predict.request import Compat, Request, Settings
+from marigold.predict.rules import RULES, Rules
 from marigold.predict.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     import PIL.Image
-
-FEWEST_FOR_UNCERTAINTY = 3
-"""Of two members that disagree, nothing tells which one is off."""
 
 
 def load(name: str | Path = "depth", *, device: str = "auto", precision: Precision = "auto") -> "Predictor":
@@ -58,28 +56,33 @@ class Predictor:
         ensemble: int | None = None,
         resolution: int | None = None,
         seed: int = 0,
+        match_input: bool = True,
+        compat: Compat = "none",
         noise: Tensor | np.ndarray | None = None,
     ) -> Prediction:
         """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
 
-        What is None is as the checkpoint's card recommends. `noise` [E, N * C, h, w] starts the E members instead of
-        noise drawn from `seed`; h and w are the working size in latent cells. Raises `ImageError` for a photo that
-        cannot be read, `ConfigError` for settings or noise that cannot be used, `CheckpointError` when the weights give
-        no numbers.
+        What is None is as the checkpoint's card recommends. Maps are at the photo's size, or as the network gave them
+        without `match_input`. `compat` names the implementation whose rules around the networks are followed. `noise`
+        [E, N * C, h, w] starts the E members instead of noise drawn from `seed`; h and w are the working size in latent
+        cells. Raises `ImageError` for a photo that cannot be read, `ConfigError` for settings or noise that cannot be
+        used, `CheckpointError` when the weights give no numbers.
         """
         watch = Stopwatch(self.plan.device)
         with watch("read"):
             photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
         count = ensemble if noise is None or ensemble is not None else len(noise)
-        request = Request(steps=steps, ensemble=count, resolution=resolution, seed=seed)
+        request = Request(
+            steps=steps, ensemble=count, resolution=resolution, seed=seed, match_input=match_input, compat=compat
+        )
         settings = request.settings(self.estimator.card.defaults)
-        frame = Frame.of(photo, settings.resolution, self.estimator.backbone.stride)
-        if noise is None:
-            start = draw_noise(self.estimator, frame, settings.ensemble, seed)
-        else:
-            start = checked_noise(noise, self.estimator, frame, settings.ensemble)
-        values, notes = self._members(photo, frame, start, settings.steps, watch)
-        maps, uncertainty = self._merge(values, photo, watch)
+        rules = RULES[settings.compat]
+        frame = rules.frame(photo, settings.resolution, self.estimator.backbone.stride)
+        drawn = draw_noise(self.estimator, rules, frame, settings)
+        if noise is not None:
+            drawn = checked_noise(noise, self.estimator, frame, drawn)
+        values, notes = self._members(photo, frame, drawn, settings.steps, watch)
+        maps, uncertainty = self._merge(values, rules, photo.shape[-2:] if match_input else None, watch)
         return Prediction(
             maps=maps,
             uncertainty=uncertainty,
@@ -90,7 +93,7 @@ class Predictor:
         )
 
     def _members(
-        self, photo: Tensor, frame: Frame, noise: Tensor, steps: int, watch: Stopwatch
+        self, photo: Tensor, frame: AnyFrame, noise: Tensor, steps: int, watch: Stopwatch
     ) -> tuple[Tensor, list[str]]:
         """The members' values, all of them numbers, and a note when that took a second attempt in float32."""
         notes = []
@@ -105,7 +108,7 @@ class Predictor:
             raise CheckpointError(f"{name}: its weights give no numbers (NaN); fetch or train the checkpoint again")
         return values, notes
 
-    def _attempt(self, photo: Tensor, frame: Frame, noise: Tensor, steps: int, watch: Stopwatch) -> Tensor:
+    def _attempt(self, photo: Tensor, frame: AnyFrame, noise: Tensor, steps: int, watch: Stopwatch) -> Tensor:
         """The members' values; one member at a time from when the device's memory does not hold more."""
         try:
             return members(self.estimator, self.plan, photo, frame, noise, steps, watch)
@@ -117,25 +120,24 @@ class Predictor:
         return self._attempt(photo, frame, noise, steps, watch)
 
     def _merge(
-        self, values: Tensor, photo: Tensor, watch: Stopwatch
+        self, values: Tensor, rules: Rules, size: tuple[int, int] | None, watch: Stopwatch
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Members [E, C, h, w] to maps at the photo's size, and their uncertainty if there are enough of them."""
+        """Members [E, C, h, w] to maps of a size, or as they are, and their uncertainty if there are enough of them."""
         modality, uncertainty = self.estimator.modality, None
-        height, width = photo.shape[-2:]
         merged = values[0]
         if len(values) > 1:
             with watch("ensemble"):
-                merged, uncertainty = modality.ensemble(values)
+                merged, uncertainty = rules.ensemble(modality, values)
         with watch("resize"):
-            if merged.shape[-2:] != (height, width):
-                merged = modality.resize(merged[None], height, width)[0]
+            if size:
+                merged = rules.resize(modality, merged, *size)
             maps = {name: _as_array(value) for name, value in modality.split(merged).items()}
-            if uncertainty is None or len(values) < FEWEST_FOR_UNCERTAINTY:
+            if uncertainty is None or len(values) < rules.fewest_for_uncertainty:
                 return maps, None
-            return maps, _as_array(resize(uncertainty[None], height, width)[0])
+            return maps, _as_array(rules.resize_uncertainty(uncertainty, *size) if size else uncertainty)
 
     def _report(
-        self, photo: Tensor, frame: Frame, settings: Settings, watch: Stopwatch, notes: list[str]
+        self, photo: Tensor, frame: AnyFrame, settings: Settings, watch: Stopwatch, notes: list[str]
     ) -> dict[str, Any]:
         card = self.estimator.card
         return {

@@ -1,11 +1,15 @@
 """What one prediction is asked for; the command line and every other front end are made of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Integral
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from marigold.core.errors import ConfigError
+from marigold.core.find import unknown
+
+Compat = Literal["none", "diffusers", "published"]
+"""Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
 
 FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768}
 """Settings where neither the request nor the checkpoint's card says one."""
@@ -19,6 +23,8 @@ class Settings:
     ensemble: int
     resolution: int
     seed: int
+    match_input: bool = True
+    compat: Compat = "none"
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class Request:
     """The longest side, in pixels, that the network works at; 0 works at the photo's own size."""
     seed: int = 0
     """Starts the noise: the same seed gives the same result."""
+    match_input: bool = True
+    """Brings the maps to the photo's size; otherwise they stay at the size that the network worked at."""
+    compat: Compat = "none"
+    """Treats photos and maps as diffusers or the published code does, to compare with their results."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
@@ -47,6 +57,14 @@ class Request:
                 raise ConfigError(f"{name}: {value!r} is not a whole number; use one of {least} or more")
             if value is not None and value < least:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
+        if not isinstance(self.match_input, bool):
+            raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
+        if self.compat not in get_args(Compat):
+            raise ConfigError(f"compat: {unknown('implementation', str(self.compat), get_args(Compat))}")
+
+    def keywords(self) -> dict[str, Any]:
+        """What `Predictor.predict` takes of a request, by the names of its arguments."""
+        return {field.name: getattr(self, field.name) for field in fields(Settings)}
 
     def settings(self, defaults: Mapping[str, int]) -> Settings:
         """The settings with nothing left open; `defaults` are a checkpoint's."""
@@ -56,4 +74,6 @@ class Request:
             ensemble=usual["ensemble"] if self.ensemble is None else self.ensemble,
             resolution=usual["resolution"] if self.resolution is None else self.resolution,
             seed=self.seed,
+            match_input=self.match_input,
+            compat=self.compat,
         )
