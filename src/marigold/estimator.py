@@ -2,12 +2,14 @@
 
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from marigold.backbones.base import Backbone
 from marigold.core.card import Card
-from marigold.diffusion.samplers import ddim
+from marigold.diffusion.samplers import Fresh, ddim, lcm
+from marigold.diffusion.sampling import Sampling, Spacing, fit
 from marigold.modalities.base import Modality
 
 
@@ -33,13 +35,33 @@ class Estimator(nn.Module):
         latents = self.backbone.encode(pixels.flatten(0, 1))
         return latents.unflatten(0, pixels.shape[:2]).flatten(1, 2)
 
-    def sample(self, condition: Tensor | None, noise: Tensor, steps: int) -> Tensor:
-        """Noise [B, N * C, h, w] to the latents of the answer, in float32, by this many DDIM steps.
+    def sampling(self, steps: int, spacing: Spacing = "auto") -> Sampling:
+        """What `sample` does when it is asked for so many steps, with notes where that is something else."""
+        return fit(self.backbone.schedule, self.card.convention, steps, spacing)
 
-        `condition` is [B, C * conditions, h, w], or None for a generator without conditions.
+    def sample(
+        self,
+        condition: Tensor | None,
+        noise: Tensor,
+        steps: int,
+        *,
+        spacing: Spacing = "auto",
+        fresh: Fresh | None = None,
+    ) -> Tensor:
+        """Noise [B, N * C, h, w] to the latents of the answer, in float32, by this many steps.
+
+        `condition` is [B, C * conditions, h, w], or None for a generator without conditions. The steps are DDIM steps,
+        or those of a consistency model, which puts `fresh(i)` in after step i. A checkpoint that answers in one step
+        takes one. See `sampling` for the times.
         """
         denoise = partial(self.backbone.denoise, condition=condition)
-        return ddim(denoise, noise.float(), self.backbone.schedule, steps)
+        sampling, convention = self.sampling(steps, spacing), self.card.convention
+        x = torch.zeros_like(noise, dtype=torch.float32) if convention.deterministic else noise.float()
+        if convention.timestep is not None:
+            return denoise(x, convention.timestep)[0]
+        if sampling.schedule.consistency:
+            return lcm(denoise, x, sampling.schedule, sampling.steps, fresh)
+        return ddim(denoise, x, sampling.schedule, sampling.steps)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Latents [B, N * C, h, w] to values [B, channels, H, W] in the modality's unit."""

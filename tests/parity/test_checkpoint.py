@@ -73,7 +73,7 @@ def start(model: Estimator) -> tuple[torch.Tensor, torch.Tensor]:
 def ours(model: Estimator, steps: int) -> torch.Tensor:
     """Values [C, H, W]."""
     image, noise = start(model)
-    return model.decode(model.sample(model.encode_image(image * 2 - 1), noise, steps))[0]
+    return model.decode(model.sample(model.encode_image(image * 2 - 1), noise, steps, spacing="published"))[0]
 
 
 def theirs(pipeline, model: Estimator, steps: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, LCMScheduler
 
 from marigold.core.errors import ConfigError
 from marigold.core.seeds import stream
-from marigold.diffusion.samplers import ddim
+from marigold.diffusion.samplers import ddim, lcm
 from marigold.diffusion.schedule import Schedule
 
 BETAS = ("linear", "scaled_linear", "squaredcos_cap_v2")
@@ -98,7 +98,7 @@ def test_one_consistency_step_agrees_with_diffusers():
     assert schedule.times(1)[:-1] == scheduler.timesteps.tolist()
     noise = torch.randn(1, 4, 6, 8, generator=stream(0))
     expected = scheduler.step(network(noise, 999), scheduler.timesteps[0], noise).prev_sample
-    found = ddim(lambda x, t: schedule.solve(x, network(x, t), t), noise, schedule, 1)
+    found = lcm(lambda x, t: schedule.solve(x, network(x, t), t), noise, schedule, 1)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 

@@ -114,7 +114,7 @@ class StableDiffusion(Backbone):
         return {
             "unet": ["diffusers", type(self.unet).__name__],
             "vae": ["diffusers", type(self.vae).__name__],
-            "scheduler": ["diffusers", "DDIMScheduler"],
+            "scheduler": ["diffusers", self.schedule.kind],
             **{part: names if self.text else [None, None] for part, names in TEXT_PARTS.items()},
         }
 

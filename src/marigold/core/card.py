@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
 
-from marigold.core.errors import CheckpointError
+from marigold.core.config import decode
+from marigold.core.convention import Convention
+from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
 
 FILE = "card.json"
@@ -33,6 +35,8 @@ class Card:
     """The checkpoint that this one was fine-tuned from, or the place that it was found."""
     prompt_padded: bool = False
     """The empty prompt is padded to the text encoder's full length, not just its two end tokens."""
+    convention: Convention = field(default_factory=Convention)
+    """What the network expects beside the photo."""
     options: dict[str, Any] = field(default_factory=dict)
     """The modality's own settings, by the name of its fields."""
     shares: dict[str, str] = field(default_factory=dict)
@@ -44,6 +48,10 @@ class Card:
         """The card of a checkpoint folder; raises `CheckpointError`."""
         value = read_json(folder / FILE)
         known = {entry.name: value[entry.name] for entry in fields(cls) if entry.name in value}
+        try:
+            known["convention"] = decode(Convention, known.get("convention", {}), "convention")
+        except ConfigError as error:
+            raise CheckpointError(f"{folder / FILE}: {error}") from error
         for entry in fields(cls):
             kind: Any = get_origin(entry.type) or entry.type
             if not isinstance(known.get(entry.name, kind()), (float, int) if kind is float else kind):

@@ -5,7 +5,7 @@ both the clean latent and the noise; prediction types differ in their row (p, q)
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -20,8 +20,10 @@ FINAL = -1
 
 Number = TypeVar("Number", float, Tensor)
 
-# Times of the published consistency models are those of trailing spacing, and their last step returns the clean latent.
-_CONSISTENCY = {"LCMScheduler": {"timestep_spacing": "trailing", "set_alpha_to_one": True}}
+_CONSISTENCY_CLASS = "LCMScheduler"
+
+# What diffusers' LCMScheduler takes a key to be that its configuration leaves out, where its DDIMScheduler differs.
+_CONSISTENCY_DEFAULTS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
 class Output(Enum):
@@ -43,12 +45,40 @@ class Output(Enum):
         }[self]
 
 
+@dataclass(frozen=True)
+class Consistency:
+    """How a latent consistency model was distilled (Luo et al. 2023): its steps go straight to the clean latent."""
+
+    original_steps: int = 50
+    """The steps of the sampler that it was distilled from; it knows their times alone."""
+    timestep_scaling: float = 10.0
+    """How fast the answer at time t leaves the noisy latent, which it must be at t = 0."""
+
+    def times(self, length: int, steps: int) -> list[int]:
+        """So many of the times that the model knows, evenly spaced by index, from noise to clean."""
+        if steps > self.original_steps:
+            raise ConfigError(
+                f"steps: {steps} are more than the {self.original_steps} that this consistency model was distilled "
+                f"from; choose {self.original_steps} or fewer"
+            )
+        stride = length // self.original_steps
+        known = [stride * i - 1 for i in range(self.original_steps, 0, -1)]
+        return [known[int(i * (len(known) / steps))] for i in range(steps)]
+
+    def boundary(self, t: int) -> tuple[float, float]:
+        """The factors (skip, out): the model's answer is skip * x + out * clean (Luo et al. 2023, sec. 3)."""
+        scaled, deviation = t * self.timestep_scaling, 0.5
+        length = scaled**2 + deviation**2
+        return deviation**2 / length, scaled / length**0.5
+
+
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """How much of a latent is noise at each of T times, and what its network outputs.
 
     `signal` and `noise` are a and s, float32 [T]. `final` is the pair (a, s) after the last step. Latents are never
-    clipped: `clip_sample` of a configuration is read as false, as the Stable Diffusion pipelines do.
+    clipped: `clip_sample` of a configuration is read as false, as the Stable Diffusion pipelines do. Latent consistency
+    models have `consistency`, and times of their own.
     """
 
     signal: Tensor
@@ -57,6 +87,7 @@ class Schedule:
     spacing: str = "leading"
     steps_offset: int = 0
     final: tuple[float, float] = (1.0, 0.0)
+    consistency: Consistency | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     _tables: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
@@ -64,9 +95,10 @@ class Schedule:
     def from_config(cls, config: Mapping[str, Any]) -> "Schedule":
         """The schedule of a `scheduler_config.json` of the Stable Diffusion family; raises `ConfigError`.
 
-        A missing key has the default of diffusers' DDIMScheduler.
+        A missing key has the default of diffusers' DDIMScheduler, or of its LCMScheduler if the configuration is one's.
         """
-        options = {**config, **_CONSISTENCY.get(config.get("_class_name", ""), {})}
+        distilled = config.get("_class_name") == _CONSISTENCY_CLASS
+        options = {**_CONSISTENCY_DEFAULTS, **config} if distilled else dict(config)
         output = _choice(options, "prediction_type", ("epsilon", "sample", "v_prediction"), "epsilon")
         spacing = _choice(options, "timestep_spacing", _SPACINGS, "leading")
         if (kind := str(config.get("_class_name", ""))).startswith("FlowMatch"):
@@ -82,14 +114,20 @@ class Schedule:
             spacing=spacing,
             steps_offset=options.get("steps_offset", 0),
             final=(last.sqrt().item(), (1 - last).sqrt().item()),
+            consistency=_consistency(options, len(product)) if distilled else None,
             options=options,
         )
 
     def config(self) -> dict[str, Any]:
-        """What to write into `scheduler_config.json`: this schedule as diffusers' DDIMScheduler reads it."""
+        """What to write into `scheduler_config.json`: this schedule as diffusers' scheduler `kind` reads it."""
         if self.output is Output.FLOW or not self.options:
             raise ConfigError("schedule: only schedules that were read from a scheduler configuration can be written")
-        return {**self.options, "_class_name": "DDIMScheduler", "clip_sample": False, "thresholding": False}
+        return {**self.options, "_class_name": self.kind, "clip_sample": False, "thresholding": False}
+
+    @property
+    def kind(self) -> str:
+        """The class of diffusers' scheduler that samples as this schedule is sampled here."""
+        return _CONSISTENCY_CLASS if self.consistency else "DDIMScheduler"
 
     @property
     def length(self) -> int:
@@ -118,6 +156,8 @@ class Schedule:
         """The times that a sampler of this many steps visits, from noise to clean, and -1 at the end."""
         if not 1 <= steps <= self.length:
             raise ConfigError(f"steps: {steps} is not between 1 and {self.length}; choose another number")
+        if self.consistency:
+            return [*self.consistency.times(self.length, steps), FINAL]
         offset = self.steps_offset if self.spacing == "leading" else 0
         times = [t + offset for t in _SPACINGS[self.spacing](self.length, steps)]
         if times[0] >= self.length:
@@ -145,21 +185,37 @@ class Schedule:
         a, s = self(t)
         p, q = self.output.row(a, s)
         determinant = a * q - s * p
-        if self._can_be_blind and bool((determinant == 0).any()):
+        if self.blind_at_the_end and bool((determinant == 0).any()):
             raise ConfigError(
                 f"scheduler: `{self.output.value}` output of pure noise (zero terminal SNR) says nothing about "
                 "the clean latent; set prediction_type to `v_prediction`, or rescale_betas_zero_snr to false"
             )
         return (q * x - s * output) / determinant, (a * output - p * x) / determinant
 
+    def with_spacing(self, spacing: str) -> "Schedule":
+        """The same noise at every time, sampled at times of another spacing."""
+        known = {"timestep_spacing": _choice({"spacing": spacing}, "spacing", _SPACINGS, spacing)}
+        return replace(self, spacing=spacing, options={**self.options, **known} if self.options else {})
+
     @property
-    def _can_be_blind(self) -> bool:
+    def blind_at_the_end(self) -> bool:
+        """At the last time the output says nothing about the clean latent."""
         return self.output is Output.EPSILON and bool(self.signal[-1] == 0)
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if device not in self._tables:
             self._tables[device] = self.signal.to(device), self.noise.to(device)
         return self._tables[device]
+
+
+def _consistency(options: Mapping[str, Any], length: int) -> Consistency:
+    found = Consistency(options.get("original_inference_steps", 50), options.get("timestep_scaling", 10.0))
+    if not 1 <= found.original_steps <= length:
+        raise ConfigError(
+            f"scheduler: original_inference_steps {found.original_steps} is not between 1 and the {length} times of "
+            "training; correct it"
+        )
+    return found
 
 
 def _leading(length: int, steps: int) -> list[int]:

@@ -1,0 +1,38 @@
+"""How an answer is sampled: the steps and times that were asked for, fitted to what a checkpoint is made for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from marigold.core.convention import Convention
+from marigold.diffusion.schedule import Schedule
+
+Spacing = Literal["auto", "published", "trailing"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The number of steps, the schedule that they are taken from, and what differs from what was asked for."""
+
+    steps: int
+    schedule: Schedule
+    notes: tuple[str, ...] = ()
+
+
+def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing = "auto") -> Sampling:
+    """The sampling for so many steps.
+
+    Sampling starts from pure noise, which is what a network was taught at the last time. `leading` times begin before
+    it, the more so the fewer they are: at time 1 of 1000 for one step (Garcia et al. 2024, sec. 3). `auto` takes
+    trailing times instead, with a note; `published` keeps what the checkpoint states, `trailing` never does.
+    """
+    if convention.single_step:
+        note = f"the checkpoint answers in one step; {steps} were asked for"
+        return Sampling(1, schedule, (note,) if steps != 1 else ())
+    if schedule.consistency or spacing == "published" or schedule.spacing == "trailing":
+        return Sampling(steps, schedule)
+    first = schedule.times(steps)[0] if spacing == "auto" else None
+    trailing = schedule.with_spacing("trailing")
+    if first == trailing.times(steps)[0] or (spacing == "auto" and schedule.blind_at_the_end):
+        return Sampling(steps, schedule)
+    note = f"`{schedule.spacing}` times start at {first} of {schedule.length}; took `trailing` ones (see --spacing)"
+    return Sampling(steps, trailing, (note,) if spacing == "auto" else ())
