@@ -138,11 +138,11 @@ def test_a_pipeline_of_unknown_purpose_is_refused(saved):
         checkpoint.open(saved)
 
 
-def test_disparity_is_not_taken_for_depth(saved):
+def test_disparity_is_read_as_such(saved):
     (saved / "card.json").unlink()
     edit(saved / "model_index.json", prediction_type="disparity")
-    with pytest.raises(CheckpointError, match="disparity"):
-        checkpoint.open(saved)
+    opened = checkpoint.open(saved).modality
+    assert (opened.target_space, opened.fixed_ratio) == ("disparity", False)
 
 
 @pytest.mark.parametrize("name", ["DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LCMScheduler"])

@@ -163,7 +163,7 @@ def _pipeline_modality(name: str, folder: Path, index: Mapping[str, Any]) -> str
         found = "normals" if "use_full_z_range" in index or "normals" in name else "depth"
     else:
         found = next((modality for modality, pipeline in _PIPELINES.items() if pipeline == kind), None)
-    if found is None or stated == "disparity":
+    if found is None:
         raise CheckpointError(
             f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type `{stated}` and targets "
             f"{list(targets)}; if there is one, add a {cards.FILE} with `name` and `modality`"

@@ -1,7 +1,8 @@
 """Depth: 0 near to 1 far, right up to the scale and shift of the scene."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -129,6 +130,13 @@ class Depth(Modality):
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Red near to violet far (Spectral)."""
         return {"depth": colormap(maps["depth"])}
+
+    @classmethod
+    def stored(cls, content: Mapping[str, Any]) -> Self:
+        """The fields; where there are none, a `prediction_type` of disparity means each scene's own range of it."""
+        of_others = {"target_space": "disparity", "fixed_ratio": False}
+        told = of_others if content.get("prediction_type") == "disparity" else {}
+        return super().stored({**told, **content})
 
     def options(self) -> dict[str, Any]:
         """As diffusers' depth pipeline reads them; it shows what is painted, near bright for the disparities."""
