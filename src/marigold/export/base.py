@@ -44,9 +44,16 @@ class Maps:
         """The modality's name."""
         return name_of(self.modality)
 
+    def label(self, output: str) -> str:
+        """What file names call a map: its own name, after that of the modality if the two differ.
+
+        So the albedo of `appearance` and that of `lighting` do not overwrite each other.
+        """
+        return output if output == self.name else f"{self.name}_{output}"
+
     def with_meaning(self, space: Space) -> dict[str, np.ndarray]:
         """The maps whose numbers mean this, by name."""
-        return {name: values for name, values in self.values.items() if self.modality.meaning(name) == space}
+        return {name: self.values[name] for name in outputs(self.modality, space)}
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,11 @@ def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
         if not any(format_.takes(modality) for modality in modalities):
             given = " and ".join(name_of(modality) for modality in modalities)
             raise ConfigError(f"format: `{name_of(format_)}` holds nothing that {given} gives; see docs/formats.md")
+
+
+def outputs(modality: Modality, space: Space) -> list[str]:
+    """The outputs of a modality whose numbers mean this."""
+    return [name for name in modality.outputs if modality.meaning(name) == space]
 
 
 def _made(name: str, options: Options) -> Format:

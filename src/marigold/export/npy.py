@@ -18,7 +18,7 @@ class Npy(Format):
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file per map, and one for the uncertainty if there is any."""
-        arrays = dict(maps.values)
+        arrays = {maps.label(name): values for name, values in maps.values.items()}
         if maps.uncertainty is not None:
             arrays[f"{maps.name}_uncertainty"] = maps.uncertainty
         files = {folder / f"{stem}_{name}.npy": values for name, values in arrays.items()}

@@ -29,7 +29,7 @@ class Png16(Format):
         """One file per map; the uncertainty has none."""
         files = []
         for name, values in maps.values.items():
-            files.append(folder / f"{stem}_{name}_16bit.png")
+            files.append(folder / f"{stem}_{maps.label(name)}_16bit.png")
             space = maps.modality.meaning(name)
             offset, scale = line(values, space)
             text = {

@@ -26,7 +26,9 @@ class Preview(Format):
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """A picture per map, and one of the uncertainty if there is any."""
-        files = {folder / f"{stem}_{name}_colored.png": shown for name, shown in self.pictures(maps).items()}
+        files = {
+            folder / f"{stem}_{maps.label(name)}_colored.png": shown for name, shown in self.pictures(maps).items()
+        }
         if maps.uncertainty is not None:
             shown = self._uncertainty(maps.uncertainty)
             files[folder / f"{stem}_{maps.name}_uncertainty.png"] = shown
