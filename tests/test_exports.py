@@ -12,6 +12,7 @@ PUBLIC = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DeviceMemoryError",
     "Estimator",
     "ImageError",
     "MarigoldError",

@@ -3,6 +3,7 @@
 MarigoldError
 ├── UnknownNameError     a modality, backbone, recipe or checkpoint that does not exist
 ├── ConfigError          a recipe or an option that cannot be used
+│   └── DeviceMemoryError    a photo that does not fit into the device's memory with these settings
 ├── ImageError           a photo or map that cannot be read
 ├── DataError            a data set sample that breaks its promise
 ├── CheckpointError      a checkpoint that cannot be opened, or weights that cannot be used
@@ -21,6 +22,10 @@ class UnknownNameError(MarigoldError):
 
 class ConfigError(MarigoldError):
     """A recipe or option that cannot be used; the message holds the key's path."""
+
+
+class DeviceMemoryError(ConfigError):
+    """A photo that does not fit into the device's memory with these settings; smaller ones may."""
 
 
 class ImageError(MarigoldError):

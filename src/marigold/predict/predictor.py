@@ -13,9 +13,10 @@ import marigold
 from marigold import checkpoint
 from marigold.accel.plan import Plan, apply, make_plan
 from marigold.accel.precision import Precision, precision_name
-from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
 from marigold.core.images import read_image, to_image
+from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
 from marigold.predict.frame import AnyFrame
 from marigold.predict.members import checked_noise, draw_noise, members
@@ -63,25 +64,34 @@ class Predictor:
         """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
 
         What is None is as the checkpoint's card recommends. Maps are at the photo's size, or as the network gave them
-        without `match_input`. `compat` names the implementation whose rules around the networks are followed. `noise`
-        [E, N * C, h, w] starts the E members instead of noise drawn from `seed`; h and w are the working size in latent
-        cells. Raises `ImageError` for a photo that cannot be read, `ConfigError` for settings or noise that cannot be
-        used, `CheckpointError` when the weights give no numbers.
+        without `match_input`. `compat` names the implementation whose rules around the networks are followed, and
+        `spacing` the times of the steps (see `Request`). `noise` [E, N * C, h, w] starts the E members instead of noise
+        drawn from `seed`; h and w are the working size in latent cells. For consistency models it may be
+        [E, S, N * C, h, w], with the noise that goes in after each of the S steps but the last. Raises `ImageError` for
+        a photo that cannot be read, `ConfigError` for settings or noise that cannot be used, `CheckpointError` when the
+        weights give no numbers.
         """
         watch = Stopwatch(self.plan.device)
         with watch("read"):
             photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
         count = ensemble if noise is None or ensemble is not None else len(noise)
         request = Request(
-            steps=steps, ensemble=count, resolution=resolution, seed=seed, match_input=match_input, compat=compat
+            steps=steps,
+            ensemble=count,
+            resolution=resolution,
+            seed=seed,
+            match_input=match_input,
+            compat=compat,
+            spacing=spacing,
         )
         settings = request.settings(self.estimator.card.defaults)
+        sampling = self.estimator.sampling(settings.steps, settings.spacing)
         rules = RULES[settings.compat]
         frame = rules.frame(photo, settings.resolution, self.estimator.backbone.stride)
-        drawn = draw_noise(self.estimator, rules, frame, settings)
+        drawn = draw_noise(self.estimator, rules, frame, sampling, settings)
         if noise is not None:
             drawn = checked_noise(noise, self.estimator, frame, drawn)
-        values, notes = self._members(photo, frame, drawn, settings.steps, watch)
+        values, notes = self._members(photo, frame, drawn, sampling, watch)
         maps, uncertainty = self._merge(values, rules, photo.shape[-2:] if match_input else None, watch)
         return Prediction(
             maps=maps,
@@ -93,31 +103,33 @@ class Predictor:
         )
 
     def _members(
-        self, photo: Tensor, frame: AnyFrame, noise: Tensor, steps: int, watch: Stopwatch
+        self, photo: Tensor, frame: AnyFrame, noise: Tensor, sampling: Sampling, watch: Stopwatch
     ) -> tuple[Tensor, list[str]]:
         """The members' values, all of them numbers, and a note when that took a second attempt in float32."""
-        notes = []
-        values = self._attempt(photo, frame, noise, steps, watch)
+        notes = list(sampling.notes)
+        values = self._attempt(photo, frame, noise, sampling, watch)
         if not values.isfinite().all() and self.plan.dtype != torch.float32:
             notes.append(f"{precision_name(self.plan.dtype)} overflowed; computed in fp32")
             self.plan = replace(self.plan, dtype=torch.float32)
             self.estimator = apply(self.estimator, self.plan)
-            values = self._attempt(photo, frame, noise, steps, watch)
+            values = self._attempt(photo, frame, noise, sampling, watch)
         if not values.isfinite().all():
             name = self.estimator.card.name
             raise CheckpointError(f"{name}: its weights give no numbers (NaN); fetch or train the checkpoint again")
         return values, notes
 
-    def _attempt(self, photo: Tensor, frame: AnyFrame, noise: Tensor, steps: int, watch: Stopwatch) -> Tensor:
+    def _attempt(self, photo: Tensor, frame: AnyFrame, noise: Tensor, sampling: Sampling, watch: Stopwatch) -> Tensor:
         """The members' values; one member at a time from when the device's memory does not hold more."""
         try:
-            return members(self.estimator, self.plan, photo, frame, noise, steps, watch)
+            return members(self.estimator, self.plan, photo, frame, noise, sampling, watch)
         except torch.OutOfMemoryError as error:
             if not self.plan.pixels_at_once:
                 size = f"{frame.width} x {frame.height} pixels"
-                raise ConfigError(f"resolution: {size} do not fit into {self.plan.device}; choose less") from error
+                raise DeviceMemoryError(
+                    f"resolution: {size} do not fit into {self.plan.device}; choose less"
+                ) from error
         self.plan = replace(self.plan, pixels_at_once=0)
-        return self._attempt(photo, frame, noise, steps, watch)
+        return self._attempt(photo, frame, noise, sampling, watch)
 
     def _merge(
         self, values: Tensor, rules: Rules, size: tuple[int, int] | None, watch: Stopwatch
