@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from marigold.backbones.base import Backbone
 from marigold.core.card import Card
+from marigold.core.convention import Spacing
 from marigold.diffusion.samplers import Fresh, ddim, lcm
-from marigold.diffusion.sampling import Sampling, Spacing, fit
+from marigold.diffusion.sampling import Sampling, fit
 from marigold.modalities.base import Modality
 
 
@@ -43,19 +44,20 @@ class Estimator(nn.Module):
         self,
         condition: Tensor | None,
         noise: Tensor,
-        steps: int,
+        steps: int | Sampling,
         *,
         spacing: Spacing = "auto",
         fresh: Fresh | None = None,
     ) -> Tensor:
-        """Noise [B, N * C, h, w] to the latents of the answer, in float32, by this many steps.
+        """Noise [B, N * C, h, w] to the latents of the answer, in float32, by this many steps, or as `sampling` said.
 
         `condition` is [B, C * conditions, h, w], or None for a generator without conditions. The steps are DDIM steps,
         or those of a consistency model, which puts `fresh(i)` in after step i. A checkpoint that answers in one step
-        takes one. See `sampling` for the times.
+        takes one.
         """
         denoise = partial(self.backbone.denoise, condition=condition)
-        sampling, convention = self.sampling(steps, spacing), self.card.convention
+        sampling = steps if isinstance(steps, Sampling) else self.sampling(steps, spacing)
+        convention = self.card.convention
         x = torch.zeros_like(noise, dtype=torch.float32) if convention.deterministic else noise.float()
         if convention.timestep is not None:
             return denoise(x, convention.timestep)[0]

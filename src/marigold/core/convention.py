@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Spacing = Literal["auto", "published", "trailing"]
+"""Which times sampling takes: `published` are the checkpoint's own (see `diffusion/sampling.py`)."""
+
 
 @dataclass(frozen=True)
 class Convention:

@@ -1,12 +1,9 @@
 """How an answer is sampled: the steps and times that were asked for, fitted to what a checkpoint is made for."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from marigold.core.convention import Convention
+from marigold.core.convention import Convention, Spacing
 from marigold.diffusion.schedule import Schedule
-
-Spacing = Literal["auto", "published", "trailing"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +13,11 @@ class Sampling:
     steps: int
     schedule: Schedule
     notes: tuple[str, ...] = ()
+
+    @property
+    def draws(self) -> int:
+        """The noises that one answer takes: its start and, for a consistency model, one between every two steps."""
+        return self.steps if self.schedule.consistency else 1
 
 
 def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing = "auto") -> Sampling:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from marigold.accel.plan import Plan
 from marigold.core.errors import ConfigError
+from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
 from marigold.predict.frame import AnyFrame
 from marigold.predict.request import Settings
@@ -15,18 +16,18 @@ from marigold.predict.rules import Rules
 from marigold.predict.stopwatch import Stopwatch
 
 
-def draw_noise(estimator: Estimator, rules: Rules, frame: AnyFrame, settings: Settings) -> Tensor:
+def draw_noise(estimator: Estimator, rules: Rules, frame: AnyFrame, sampling: Sampling, settings: Settings) -> Tensor:
     """Noise [E, S, N * C, h, w], float32: for every member what it starts from, and what its sampler adds later."""
-    return rules.draw(noise_shape(estimator, frame), settings.ensemble, 1, settings.seed)
+    return rules.draw(noise_shape(estimator, frame), settings.ensemble, sampling.draws, settings.seed)
 
 
 def checked_noise(noise: Tensor | np.ndarray, estimator: Estimator, frame: AnyFrame, drawn: Tensor) -> Tensor:
-    """`drawn` [E, S, N * C, h, w] with starts from the caller, [E, N * C, h, w].
+    """`drawn` [E, S, N * C, h, w] with what the caller gives: the starts [E, N * C, h, w], or all of it.
 
-    Raises `ConfigError` when their shape does not fit the frame or the count, or when not all of it are numbers.
+    Raises `ConfigError` when its shape does not fit the frame or the count, or when not all of it are numbers.
     """
     given, shape = torch.as_tensor(noise), noise_shape(estimator, frame)
-    if given.ndim != 4 or tuple(given.shape[1:]) != shape:
+    if tuple(given.shape[1:]) not in (shape, tuple(drawn.shape[1:])):
         wanted = f"[E, {', '.join(map(str, shape))}]"
         size = f"{frame.width} x {frame.height} pixels"
         raise ConfigError(f"noise: {list(given.shape)} does not fit the working size of {size}; give {wanted}")
@@ -34,7 +35,8 @@ def checked_noise(noise: Tensor | np.ndarray, estimator: Estimator, frame: AnyFr
         raise ConfigError(f"noise: starts {len(given)} members, not {len(drawn)}; leave `ensemble` out or give as many")
     if not given.isfinite().all():
         raise ConfigError("noise: holds NaN or infinite values; draw it again")
-    return torch.cat([given.to(drawn)[:, None], drawn[:, 1:]], dim=1)
+    given = given.to(drawn)
+    return given if given.ndim == drawn.ndim else torch.cat([given[:, None], drawn[:, 1:]], dim=1)
 
 
 def noise_shape(estimator: Estimator, frame: AnyFrame) -> tuple[int, int, int]:
@@ -44,7 +46,13 @@ def noise_shape(estimator: Estimator, frame: AnyFrame) -> tuple[int, int, int]:
 
 
 def members(
-    estimator: Estimator, plan: Plan, photo: Tensor, frame: AnyFrame, noise: Tensor, steps: int, watch: Stopwatch
+    estimator: Estimator,
+    plan: Plan,
+    photo: Tensor,
+    frame: AnyFrame,
+    noise: Tensor,
+    sampling: Sampling,
+    watch: Stopwatch,
 ) -> Tensor:
     """The values [E, C, h, w], float32 at the working size, of a photo [3, H, W] in 0 to 1.
 
@@ -60,8 +68,9 @@ def members(
     values = []
     for part in _batches(noise, plan, frame):
         with watch("sample"):
-            start = part[:, 0].to(plan.device)
-            latent = estimator.sample(condition.expand(len(part), -1, -1, -1), start, steps)
+            start, *later = part.to(plan.device).unbind(1)
+            seen = condition.expand(len(part), -1, -1, -1)
+            latent = estimator.sample(seen, start, sampling, fresh=later.__getitem__)
         with watch("decode"):
             decoded = frame.crop(estimator.decode(latent).float())
             # A modality's range would turn an infinite latent into a number.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any, Literal, get_args
 
+from marigold.core.convention import Spacing
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 
@@ -59,8 +60,9 @@ class Request:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
-        if self.compat not in get_args(Compat):
-            raise ConfigError(f"compat: {unknown('implementation', str(self.compat), get_args(Compat))}")
+        for name, kind in (("spacing", Spacing), ("compat", Compat)):
+            if (value := getattr(self, name)) not in get_args(kind):
+                raise ConfigError(f"{name}: {unknown('choice', str(value), get_args(kind))}")
 
     def keywords(self) -> dict[str, Any]:
         """What `Predictor.predict` takes of a request, by the names of its arguments."""
@@ -76,4 +78,5 @@ class Request:
             seed=self.seed,
             match_input=self.match_input,
             compat=self.compat,
+            spacing="published" if self.spacing == "auto" and self.compat != "none" else self.spacing,
         )
