@@ -94,6 +94,7 @@ def test_every_setting_reaches_the_report(predict):
         "ensemble": 3,
         "resolution": 16,
         "seed": 5,
+        "spacing": "auto",
         "match_input": True,
         "compat": "none",
         "precision": "fp32",
