@@ -13,6 +13,7 @@ import marigold
 from marigold import checkpoint
 from marigold.accel.plan import Plan, apply, make_plan
 from marigold.accel.precision import Precision, precision_name
+from marigold.core.convention import Spacing
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
 from marigold.core.images import read_image, to_image
@@ -57,6 +58,7 @@ class Predictor:
         ensemble: int | None = None,
         resolution: int | None = None,
         seed: int = 0,
+        spacing: Spacing = "auto",
         match_input: bool = True,
         compat: Compat = "none",
         noise: Tensor | np.ndarray | None = None,

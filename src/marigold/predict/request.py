@@ -24,6 +24,7 @@ class Settings:
     ensemble: int
     resolution: int
     seed: int
+    spacing: Spacing = "auto"
     match_input: bool = True
     compat: Compat = "none"
 
@@ -42,6 +43,8 @@ class Request:
     """The longest side, in pixels, that the network works at; 0 works at the photo's own size."""
     seed: int = 0
     """Starts the noise: the same seed gives the same result."""
+    spacing: Spacing = "auto"
+    """Which times are sampled; `auto` improves on checkpoints that begin after pure noise, `published` keeps theirs."""
     match_input: bool = True
     """Brings the maps to the photo's size; otherwise they stay at the size that the network worked at."""
     compat: Compat = "none"
