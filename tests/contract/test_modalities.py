@@ -1,23 +1,46 @@
-"""What every modality promises."""
+"""What every modality promises, with its default settings and with others.
 
+Every test takes a modality alone, so that other test files can run them on modalities of their own.
+"""
+
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
 
+from marigold.core.colour import linear_to_srgb
 from marigold.core.errors import DataError
 from marigold.core.fields import FIELDS
 from marigold.core.find import implementation, name_of, names
-from marigold.core.sample import Sample, stack
+from marigold.core.sample import Batch, Sample, stack
+from marigold.modalities.appearance import Appearance
 from marigold.modalities.base import Modality
+from marigold.modalities.depth import Depth
+from marigold.modalities.lighting import Lighting
+from marigold.modalities.normals import Normals
 
 HEIGHT, WIDTH = 24, 32
 
 
-@pytest.fixture(params=names(Modality))
+VARIANTS = {
+    **{name: implementation(Modality, name)() for name in names(Modality)},
+    "depth without shift": Depth(shift_invariant=False),
+    "depth as disparity": Depth(target_space="disparity"),
+    "depth as log": Depth(target_space="log"),
+    "depth as sqrt-disparity": Depth(target_space="sqrt-disparity"),
+    "normals of half the range": Normals(use_full_z_range=False),
+    "mean of normals": Normals(reduction="mean"),
+    "appearance with linear albedo": Appearance(albedo_space="linear"),
+    "lighting with srgb albedo": Lighting(albedo_space="srgb"),
+    "lighting of known scale": Lighting(up_to_scale=False),
+}
+
+
+@pytest.fixture(params=VARIANTS)
 def modality(request: pytest.FixtureRequest) -> Modality:
-    return implementation(Modality, request.param)()
+    return VARIANTS[request.param]
 
 
 def scene(modality: Modality, seed: int = 0) -> Sample:
@@ -47,6 +70,18 @@ def scene(modality: Modality, seed: int = 0) -> Sample:
 def truth(modality: Modality, sample: Sample) -> torch.Tensor:
     """The values [C, H, W] of a painter that makes no mistake."""
     return modality.decode(modality.encode(sample)[0][None])[0]
+
+
+def batch(modality: Modality, count: int = 2) -> Batch:
+    sample = stack([scene(modality, seed) for seed in range(count)])
+    pixels, valid = modality.encode(sample)
+    return Batch(sample.image * 2 - 1, pixels, valid, sample)
+
+
+def best_line(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
+    """Slope and offset of the least-squares line from x to y."""
+    slope, offset = np.polyfit(x.flatten().double().numpy(), y.flatten().double().numpy(), 1)
+    return float(slope), float(offset)
 
 
 def test_its_file_name_is_its_name(modality):
@@ -140,16 +175,123 @@ def test_members_in_another_order_merge_into_the_same(modality):
     torch.testing.assert_close(again[1], uncertainty, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (11, 13), (50, 70)])
-def test_resized_values_stay_in_range(modality, size):
+def test_resized_values_stay_in_range(modality):
     values = truth(modality, scene(modality))[None]
-    low, high = (-1, 1) if any(FIELDS[name].space == "direction" for name in modality.needs) else (0, 1)
-    resized = modality.resize(values, *size)
-    assert resized.shape == (1, values.shape[1], *size)
-    assert resized.min() >= low - 1e-6
-    assert resized.max() <= high + 1e-6
-    if size == (HEIGHT, WIDTH):
-        torch.testing.assert_close(resized, values)
+    directions = any(FIELDS[name].space == "direction" for name in modality.needs)
+    for size in ((11, 13), (50, 70)):
+        resized = modality.resize(values, *size)
+        assert resized.shape == (1, values.shape[1], *size)
+        assert resized.min() >= (-1 if directions else 0) - 1e-6
+        assert resized.max() <= 1 + 1e-6
+        if directions:
+            torch.testing.assert_close(resized.norm(dim=1), torch.ones(1, *size))
+
+
+def test_values_of_the_wanted_size_stay_as_they_are(modality):
+    values = truth(modality, scene(modality))[None]
+    torch.testing.assert_close(modality.resize(values, HEIGHT, WIDTH), values)
+
+
+def test_a_shrunken_mask_holds_only_what_is_valid_throughout(modality):
+    sample = scene(modality)
+    for place, valid in enumerate(sample.valid.values()):
+        valid[:, 3 + place : 8, 9:20] = False
+    _, valid = modality.encode(sample)
+    _, small = modality.encode(sample.resized(HEIGHT // 2, WIDTH // 2))
+    throughout = valid.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2)).all(dim=-1).all(dim=-2)
+    assert not (small & ~throughout).any()
+    assert small.any()
+
+
+def test_resized_truth_is_painted_within_range(modality):
+    pixels, _ = modality.encode(scene(modality).resized(13, 17))
+    assert pixels.isfinite().all()
+    assert pixels.abs().max() <= 1
+    for name, values in modality.split(modality.decode(pixels[None])[0]).items():
+        if name in FIELDS and FIELDS[name].space == "direction":
+            torch.testing.assert_close(values.norm(dim=0), torch.ones(13, 17))
+
+
+def test_reading_what_was_painted_gives_the_truth(modality):
+    sample = scene(modality)
+    fields = {**sample.maps, "image": sample.image}
+    for name, found in modality.split(truth(modality, sample)).items():
+        if name not in fields:
+            continue
+        # A reflectance may be given in sRGB.
+        known = [fields[name], linear_to_srgb(fields[name].clamp(0, 1))][: 2 if name == "albedo" else 1]
+        wanted = min(known, key=lambda x: (x - found).abs().max())
+        slope, offset = best_line(wanted, found)
+        torch.testing.assert_close(slope * wanted + offset, found, rtol=0, atol=1e-4)
+        assert slope > 0
+        # Only what has no upper end of its own has lost its scale.
+        if name not in FIELDS or FIELDS[name].high < float("inf"):
+            assert (slope, offset) == pytest.approx((1, 0), abs=1e-4)
+
+
+def test_the_truth_has_no_loss_and_anything_else_has(modality):
+    shown = batch(modality)
+    values = modality.decode(shown.pixels)
+    assert modality.loss(values, shown).shape == ()
+    assert modality.loss(values, shown) < 1e-4
+    assert modality.loss(modality.decode(shown.pixels.flip(-2)), shown) > 1e-2
+
+
+def test_the_loss_has_a_gradient_that_leads_to_the_truth(modality):
+    shown = batch(modality)
+    start = shown.pixels.flip(-2).clamp(-0.99, 0.99)
+    pixels = start.clone().requires_grad_()
+    loss = modality.loss(modality.decode(pixels), shown)
+    loss.backward()
+    assert pixels.grad.isfinite().all()
+    assert pixels.grad.abs().max() > 0
+    step = 0.02 * pixels.grad / pixels.grad.abs().max()
+    assert modality.loss(modality.decode(start - step), shown) < loss
+
+
+def test_the_loss_sees_valid_pixels_only(modality):
+    shown = batch(modality)
+    shown.valid[..., :5, :] = False
+    spoiled = modality.decode(shown.pixels)
+    spoiled[..., :5, :] = spoiled[..., :5, :].flip(-1)
+    assert modality.loss(spoiled, shown) < 1e-4
+
+
+def test_without_a_valid_pixel_loss_and_gradient_are_zero(modality):
+    shown = batch(modality)
+    shown.valid.zero_()
+    pixels = shown.pixels.flip(-1).clone().requires_grad_()
+    loss = modality.loss(modality.decode(pixels), shown)
+    loss.backward()
+    assert loss == 0
+    assert not pixels.grad.any()
+
+
+def test_a_tiny_change_of_the_members_changes_the_merged_values_as_little(modality):
+    members = torch.stack([truth(modality, scene(modality))] * 5)
+    generator = torch.Generator().manual_seed(7)
+    members = modality.resize(members + 0.02 * torch.randn(members.shape, generator=generator), HEIGHT, WIDTH)
+    change = 1e-7 * torch.randn(members.shape, generator=generator)
+    merged, uncertainty = modality.ensemble(members)
+    nudged = modality.ensemble(members + change)
+    torch.testing.assert_close(nudged[1], uncertainty, rtol=0, atol=1e-5)
+    torch.testing.assert_close(nudged[0], merged, rtol=0, atol=1e-5)
+
+
+def test_merging_is_deterministic(modality):
+    members = torch.stack([truth(modality, scene(modality, seed)) for seed in range(4)])
+    once, again = modality.ensemble(members), modality.ensemble(members.clone())
+    assert torch.equal(once[0], again[0])
+    assert torch.equal(once[1], again[1])
+
+
+def test_a_checkpoint_gives_it_back(modality):
+    settings = dataclasses.asdict(modality) if dataclasses.is_dataclass(modality) else {}
+    assert type(modality).stored(json.loads(json.dumps({**modality.options(), **settings}))) == modality
+
+
+def test_other_keys_of_a_checkpoint_are_tolerated(modality):
+    assert type(modality).stored({"unheard_of": [1, 2], "default_denoising_steps": 4}) == type(modality)()
 
 
 def test_an_empty_mask_raises_and_names_the_sample(modality):

@@ -1,14 +1,15 @@
 """Surface normals: unit vectors in camera axes, x right, y up, z towards the viewer."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from marigold.core.errors import DataError
+from marigold.core import find
+from marigold.core.errors import ConfigError, DataError
 from marigold.core.pictures import to_bytes
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
@@ -20,6 +21,7 @@ from marigold.modalities.base import Modality
 
 FLOOR = 1e-6
 """A vector shorter than this has no direction; it is taken to face the viewer."""
+REDUCTIONS = ("closest", "mean")
 LEAST_LENGTH = 0.1
 """A true vector shorter than this is a hole in the data."""
 POINTS, ROUNDS = 16384, 50
@@ -32,6 +34,9 @@ class Normals(Modality):
 
     use_full_z_range: bool = True
     """Blue from -1 to 1 is z from -1 to 1; otherwise it is z from 0 to 1, since visible surfaces rarely face away."""
+
+    reduction: Literal["closest", "mean"] = "closest"
+    """What an ensemble shows: at each pixel the member closest to the mean direction, or that direction itself."""
 
     needs = ("normals",)
     targets = ("normals",)
@@ -54,7 +59,7 @@ class Normals(Modality):
         return _unit(vectors if self.use_full_z_range else _read_half(vectors))
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the members [E, 3, H, W] at each pixel the one closest to their mean direction, [3, H, W].
+        """Of the members [E, 3, H, W] at each pixel the one closest to their mean direction, or that, [3, H, W].
 
         Two members are always equally close, so of two the result is the mean direction itself. The uncertainty
         [1, H, W] is the mean angle between the members and the mean direction, as a share of 180 degrees.
@@ -63,7 +68,7 @@ class Normals(Modality):
         mean = _unit(values.mean(dim=0))
         angle = _angle(values, mean)
         uncertainty = angle.mean(dim=0) / torch.pi
-        if len(values) == 2:
+        if self.reduction == "mean" or len(values) == 2:
             return mean, uncertainty
         closest = angle.argmin(dim=0, keepdim=True).expand(1, 3, -1, -1)
         return values.gather(0, closest)[0], uncertainty
@@ -97,6 +102,10 @@ class Normals(Modality):
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """x, y, z from -1 to 1 as red, green, blue from 0 to 255; (128, 128, 255) faces the viewer."""
         return {"normals": to_bytes((maps["normals"] + 1) / 2)}
+
+    def __post_init__(self) -> None:
+        if self.reduction not in REDUCTIONS:
+            raise ConfigError(f"normals: reduction: {find.unknown('reduction', str(self.reduction), REDUCTIONS)}")
 
     def options(self) -> dict[str, Any]:
         """As diffusers' normals pipeline reads them."""
