@@ -32,6 +32,21 @@ def test_a_map_comes_back_at_the_photo_s_size():
     np.testing.assert_allclose(prediction.maps["depth"], ramp.mean(axis=2), atol=0.01)
 
 
+def test_without_matching_the_map_and_the_photo_beside_it_are_at_the_working_size():
+    prediction = Predictor(identity_estimator(leak=0.1)).predict(PHOTO, resolution=40, ensemble=3, match_input=False)
+    assert prediction.maps["depth"].shape == prediction.uncertainty.shape == prediction.photo.shape[:2] == (27, 40)
+    assert prediction.report["photo_size"] == {"height": 37, "width": 53}
+
+
+def test_a_map_at_the_working_size_is_what_the_network_painted():
+    ramp = np.broadcast_to(np.linspace(0, 1, 24, dtype=np.float32)[None, :, None], (16, 24, 3))
+    prediction = Predictor(identity_estimator()).predict(ramp, resolution=48, match_input=False)
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(ramp[None, ..., 0].copy())[None], scale_factor=2, mode="bilinear"
+    )
+    np.testing.assert_allclose(prediction.maps["depth"], expected[0, 0], atol=1e-6)
+
+
 def test_a_file_and_its_pixels_give_the_same_map(tmp_path):
     pixels = (PHOTO * 255).astype(np.uint8)
     PIL.Image.fromarray(pixels).save(tmp_path / "view.png")
@@ -185,11 +200,11 @@ def test_a_full_device_takes_the_members_one_by_one():
     estimator = identity_estimator(leak=0.1)
     sample, batches = estimator.sample, []
 
-    def cramped(condition, noise, steps):
+    def cramped(condition, noise, sampling, **options):
         batches.append(len(noise))
         if len(noise) > 1:
             raise torch.OutOfMemoryError("no memory left")
-        return sample(condition, noise, steps)
+        return sample(condition, noise, sampling, **options)
 
     estimator.sample = cramped
     prediction = Predictor(estimator, Plan(pixels_at_once=10**9)).predict(PHOTO, ensemble=3)
@@ -220,6 +235,9 @@ def test_a_generator_that_sees_no_photo_is_refused():
         ({"ensemble": 0}, "ensemble: 0"),
         ({"resolution": -1}, "resolution: -1"),
         ({"steps": 1.5}, "steps: 1.5 is not a whole number"),
+        ({"match_input": "no"}, "match_input: 'no' is neither true nor false"),
+        ({"compat": "difusers"}, "compat: .* did you mean `diffusers`"),
+        ({"spacing": "leading"}, "spacing: no choice named `leading`"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

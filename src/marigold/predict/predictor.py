@@ -19,7 +19,7 @@ from marigold.core.find import name_of
 from marigold.core.images import read_image, to_image
 from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
-from marigold.predict.frame import AnyFrame
+from marigold.predict.frame import AnyFrame, resize
 from marigold.predict.members import checked_noise, draw_noise, members
 from marigold.predict.prediction import Prediction
 from marigold.predict.request import Compat, Request, Settings
@@ -101,7 +101,7 @@ class Predictor:
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
             report=self._report(photo, frame, settings, watch, notes),
-            photo=_as_bytes(photo),
+            photo=_as_bytes(photo, next(iter(maps.values())).shape[:2]),
         )
 
     def _members(
@@ -176,6 +176,6 @@ def _as_array(values: Tensor) -> np.ndarray:
     return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
 
 
-def _as_bytes(photo: Tensor) -> np.ndarray:
-    """[3, H, W] in 0 to 1 as [H, W, 3] uint8."""
-    return (photo * 255).round_().byte().permute(1, 2, 0).contiguous().numpy()
+def _as_bytes(photo: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """[3, H, W] in 0 to 1 at the size of the maps, as [H, W, 3] uint8."""
+    return (resize(photo[None], *size)[0] * 255).round_().byte().permute(1, 2, 0).contiguous().numpy()
