@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.core import seeds
 from marigold.core.sample import unstack
 from marigold.datasets.base import Dataset
+from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.predict.frame import Frame
+from marigold.predict.members import noise_shape
+from marigold.predict.rules import RULES
 
 Paint = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
@@ -81,20 +83,19 @@ def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: 
     is the longest side at work; 0 works at the photo's own size.
     """
 
+    def latent(condition: Tensor | None, sampling: Sampling, noise: Tensor, photos: int) -> Tensor:
+        # The noises [S, N * C, h, w] of a member are the same for every photo of the batch.
+        start, *later = noise[:, None].expand(-1, photos, -1, -1, -1)
+        return estimator.sample(condition, start, sampling, fresh=later.__getitem__)
+
     @torch.no_grad()
     def paint(image: Tensor) -> Tensor:
         frame = Frame.of(image, resolution, estimator.backbone.stride)
         condition = estimator.encode_image(frame.fill(image)) if estimator.backbone.conditions else None
-        noises = (_noise(estimator, image, frame, seed, member) for member in range(ensemble))
-        members = torch.stack([estimator.decode(estimator.sample(condition, noise, steps)) for noise in noises])
+        sampling = estimator.sampling(steps)
+        drawn = RULES["none"].draw(noise_shape(estimator, frame), ensemble, sampling.draws, seed).to(image.device)
+        members = torch.stack([estimator.decode(latent(condition, sampling, noise, len(image))) for noise in drawn])
         merged = [estimator.modality.ensemble(of_one)[0] for of_one in frame.crop(members).unbind(1)]
         return estimator.modality.resize(torch.stack(merged), *image.shape[-2:])
 
     return paint
-
-
-def _noise(estimator: Estimator, image: Tensor, frame: Frame, seed: int, member: int) -> Tensor:
-    """A member's noise [B, N * C, h, w], the same for every photo [B, 3, H, W]."""
-    shape = (estimator.backbone.targets * estimator.backbone.latent_channels, *frame.latent_size)
-    noise = torch.randn(shape, generator=seeds.stream(seed, "noise", member))
-    return noise.to(image.device).expand(len(image), *shape)

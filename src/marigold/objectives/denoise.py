@@ -69,8 +69,10 @@ class Denoise(Objective):
         backbone = estimator.backbone
         condition = estimator.encode_image(batch.image) if backbone.conditions else None
         clean = estimator.encode_target(batch.pixels)
-        noise = noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
-        painted = estimator.decode_pixels(estimator.sample(condition, noise, self.picture_steps))
+        sampling = estimator.sampling(self.picture_steps)
+        drawn = [noises.gaussian(clean.shape, rng, clean.device, clean.dtype) for _ in range(sampling.draws)]
+        latent = estimator.sample(condition, drawn[0], sampling, fresh=drawn[1:].__getitem__)
+        painted = estimator.decode_pixels(latent)
         return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
 
     def _noise(self, clean: Tensor, t: Tensor, length: int, rng: torch.Generator) -> Tensor:
