@@ -68,7 +68,7 @@ class Options:
     """Field of view of the photo in degrees, along its longer side, for `ply` and `glb`."""
     near: float = 1.0
     """Where `ply` and `glb` place what is nearest (depth 0), in metres."""
-    far: float = 5.0
+    far: float = 3.0
     """Where `ply` and `glb` place what is farthest (depth 1), in metres."""
     cut: float = 3.0
     """Surfaces seen flatter than this many degrees are depth edges: `ply` and `glb` leave them out; 0 keeps all."""

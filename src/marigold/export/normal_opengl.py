@@ -1,0 +1,21 @@
+"""OpenGL normal maps (green is up), as Blender, Unity, Godot and glTF read them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from marigold.export._normal_map import write_normal_maps
+from marigold.export.base import Format, Maps, outputs
+from marigold.modalities.base import Modality
+
+
+@dataclass(frozen=True)
+class NormalOpengl(Format):
+    """NAME_MAP_opengl.png with 8 bits and NAME_MAP_opengl_16bit.png with 16, of every map of directions."""
+
+    def takes(self, modality: Modality) -> bool:
+        """Directions."""
+        return bool(outputs(modality, "direction"))
+
+    def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
+        """Two files per map."""
+        return write_normal_maps(maps, folder, stem, "opengl")
