@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.core.errors import DataError
-from marigold.core.sample import Sample
+from marigold.core.errors import CheckpointError, DataError
+from marigold.core.sample import Batch, Sample, stack
 from marigold.modalities.appearance import Appearance
 
 
@@ -153,3 +153,35 @@ def test_options_are_those_of_the_published_checkpoint():
     assert properties["material"]["prediction_space"] == "stack"
     assert properties["material"]["sub_target_names"] == ["roughness", "metallicity", None]
     assert properties["roughness"] == properties["metallicity"] == {"prediction_space": "linear", "up_to_scale": False}
+
+
+def test_the_stored_properties_of_a_checkpoint_are_honoured():
+    linear = {"target_properties": {"albedo": {"prediction_space": "linear"}}}
+    assert Appearance.stored(linear) == Appearance(albedo_space="linear")
+    assert Appearance.stored(Appearance().options()) == Appearance()
+
+
+def test_a_material_picture_with_other_channels_is_refused():
+    swapped = {"material": {"prediction_space": "stack", "sub_target_names": ["metallicity", "roughness", None]}}
+    with pytest.raises(CheckpointError, match="roughness in red"):
+        Appearance.stored({"target_properties": swapped})
+
+
+def test_albedo_painted_in_linear_light_is_read_as_srgb():
+    # Linear 0.5 is sRGB 0.735357.
+    values = Appearance(albedo_space="linear").decode(torch.zeros(1, 2, 3, 2, 2))
+    assert values[0, 0, 0, 0].item() == pytest.approx(0.735357, abs=1e-5)
+    assert values[0, 3:].unique().tolist() == [0.5]
+
+
+def test_the_loss_weighs_each_map_over_its_own_valid_pixels():
+    scene = stack([sample()])
+    scene.valid["albedo"][:] = False
+    pixels, valid = Appearance().encode(scene)
+    shown = Batch(scene.image, pixels, valid, scene)
+    values = Appearance().decode(pixels)
+    values[:, :3] += 0.5
+    assert Appearance().loss(values, shown) == 0
+    values[:, 3] += 0.2
+    # Roughness is half of what is valid.
+    assert Appearance().loss(values, shown).item() == pytest.approx(0.2**2 / 2, rel=1e-4)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from marigold.core.errors import ConfigError
-from marigold.core.sample import Sample
+from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import Protocol
 from marigold.modalities.depth import Depth
 
@@ -120,3 +120,13 @@ def test_options_are_those_of_diffusers():
 def test_near_is_red_and_far_is_violet():
     picture = Depth().colorize({"depth": np.array([[0.0, 1.0]], dtype=np.float32)})["depth"]
     assert picture[0].tolist() == [[158, 1, 66], [94, 79, 162]]
+
+
+def test_the_loss_is_that_of_the_best_scale_and_shift_to_the_painted_truth():
+    # Painted truth 0, 1/2, 1, 1/2; the answer 0, 1, 1, 0 fits it best as (1 + 2 * answer) / 4: errors of 1/4.
+    scene = sample(torch.tensor([[[2.0, 4.0, 6.0, 4.0]]]))
+    pixels, valid = Depth(low=0, high=1).encode(scene)
+    shown = Batch(scene.image, pixels, valid, scene)
+    values = torch.tensor([0.0, 1, 1, 0]).view(1, 1, 1, 4)
+    assert Depth(low=0, high=1).loss(values, shown).item() == pytest.approx(0.25)
+    assert Depth(low=0, high=1).loss(7 - 3 * values, shown).item() == pytest.approx(0.25)

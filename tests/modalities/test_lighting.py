@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.core.sample import Sample, stack
+from marigold.core.errors import ConfigError
+from marigold.core.sample import Batch, Sample, stack
 from marigold.modalities.lighting import Lighting
 
 
@@ -176,3 +177,48 @@ def test_options_are_those_of_the_published_checkpoint():
             "residual": {"prediction_space": "linear", "up_to_scale": True},
         },
     }
+
+
+def test_the_stored_properties_of_a_checkpoint_are_honoured():
+    srgb = {"prediction_space": "srgb", "up_to_scale": False}
+    known = {"prediction_space": "linear", "up_to_scale": False}
+    found = Lighting.stored({"target_properties": {"albedo": srgb, "shading": known, "residual": known}})
+    assert found == Lighting(albedo_space="srgb", up_to_scale=False)
+    assert Lighting.stored(Lighting().options()) == Lighting()
+
+
+def test_light_of_known_scale_is_painted_as_it_is():
+    scene = sample()
+    pixels, _ = Lighting(up_to_scale=False).encode(scene)
+    torch.testing.assert_close(pixels[1], scene.maps["shading"].clamp(0, 1) * 2 - 1)
+
+
+def test_members_of_known_scale_are_merged_as_they_are():
+    members = torch.rand(3, 9, 4, 5, generator=torch.Generator().manual_seed(0))
+    merged, _ = Lighting(up_to_scale=False).ensemble(members)
+    np.testing.assert_allclose(merged.numpy(), np.median(members.numpy(), axis=0), atol=1e-6)
+
+
+def test_albedo_painted_in_srgb_is_read_as_linear():
+    # An albedo of linear 0.5 is sRGB 0.735357.
+    modality, scene = Lighting(albedo_space="srgb"), sample()
+    scene.maps["albedo"].fill_(0.5)
+    pixels, _ = modality.encode(scene)
+    assert pixels[0].mean().item() == pytest.approx(2 * 0.735357 - 1, abs=1e-5)
+    assert modality.decode(pixels[None])[0, :3].mean().item() == pytest.approx(0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_the_loss_does_not_see_the_scale_of_light_unless_it_is_known(factor):
+    scene = stack([sample()])
+    for modality, blind in ((Lighting(), True), (Lighting(up_to_scale=False), False)):
+        pixels, valid = modality.encode(scene)
+        values = modality.decode(pixels)
+        values[:, 3:] *= factor
+        loss = modality.loss(values, Batch(scene.image, pixels, valid, scene)).item()
+        assert (loss < 1e-10) == blind
+
+
+def test_an_unknown_space_is_refused():
+    with pytest.raises(ConfigError, match="did you mean `linear`"):
+        Lighting(albedo_space="liner")

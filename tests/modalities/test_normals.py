@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from marigold.core.sample import Sample
+from marigold.core.errors import ConfigError
+from marigold.core.sample import Batch, Sample
 from marigold.modalities.normals import Normals, median_direction
 
 
@@ -175,3 +176,27 @@ def test_colours_are_rounded():
 
 def test_options_are_those_of_diffusers():
     assert Normals(use_full_z_range=False).options() == {"prediction_type": "normals", "use_full_z_range": False}
+
+
+def test_the_mean_of_members_is_their_mean_direction():
+    members = random_directions(5, 3, 4, 6, seed=4)
+    merged, uncertainty = Normals(reduction="mean").ensemble(members)
+    vectors = members.double().numpy()
+    mean = vectors.mean(axis=0)
+    mean /= np.linalg.norm(mean, axis=0)
+    angles = np.arccos(np.clip((vectors * mean).sum(axis=1), -1, 1))
+    np.testing.assert_allclose(merged.numpy(), mean, atol=1e-5)
+    np.testing.assert_allclose(uncertainty[0].numpy(), angles.mean(axis=0) / np.pi, atol=1e-5)
+
+
+def test_an_unknown_reduction_is_refused():
+    with pytest.raises(ConfigError, match="did you mean `mean`"):
+        Normals(reduction="means")
+
+
+def test_the_loss_is_the_mean_angle_in_radians():
+    truth = field((0.0, 0.0, 1.0), (0.0, 1.0, 0.0))[None]
+    pixels, valid = Normals().encode(sample(truth))
+    shown = Batch(torch.zeros(1, 3, 1, 2), pixels, valid, sample(truth))
+    values = field((0.0, 1.0, 0.0), (0.0, 1.0, 0.0))[None]
+    assert Normals().loss(values.float(), shown).item() == pytest.approx(math.pi / 4, abs=1e-6)
