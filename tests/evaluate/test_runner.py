@@ -11,6 +11,9 @@ from marigold.core import seeds
 from marigold.core.errors import DataError
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
+from marigold.diffusion.samplers import Fresh
+from marigold.diffusion.sampling import Sampling
+from marigold.diffusion.schedule import Output, Schedule
 from marigold.evaluate.runner import evaluate, painter
 from marigold.measure.alignment import Protocol
 from marigold.modalities.base import Modality
@@ -19,6 +22,7 @@ from marigold.modalities.image import Image
 
 KEYS = [f"made/{index}" for index in range(5)]
 HEIGHT, WIDTH = 10, 14
+SCHEDULE = Schedule(torch.zeros(1), torch.ones(1), Output.SAMPLE, spacing="trailing")
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,10 @@ class Mirror(torch.nn.Module):
         self.seen.append(image)
         return image
 
-    def sample(self, condition: Tensor, noise: Tensor, steps: int) -> Tensor:
+    def sampling(self, steps: int) -> Sampling:
+        return Sampling(steps, SCHEDULE)
+
+    def sample(self, condition: Tensor, noise: Tensor, sampling: Sampling, fresh: Fresh) -> Tensor:
         assert noise.shape == (len(condition), 3, condition.shape[2] // 4, condition.shape[3] // 4)
         fine = torch.nn.functional.interpolate(noise, condition.shape[-2:], mode="nearest")
         return condition + self.share * fine
