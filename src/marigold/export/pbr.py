@@ -57,7 +57,7 @@ def _textures(parts: Sequence[Maps], stem: str) -> Iterator[tuple[str, np.ndarra
         yield f"blender/{stem}_basecolor.png", to_bytes(levels(albedo)), text
         yield f"unreal/T_{stem}_BC.png", to_bytes(levels(albedo)), text
     scalars = {name: _found(parts, name) for name in (ROUGHNESS, METALLIC)}
-    for (name, values), word in zip(scalars.items(), ("roughness", "metallic"), strict=True):
+    for values, word in zip(scalars.values(), ("roughness", "metallic"), strict=True):
         if values is not None:
             yield f"blender/{stem}_{word}.png", to_bytes(levels(values)), _plain(word)
     roughness, metallic = scalars.values()

@@ -7,18 +7,26 @@ import numpy as np
 
 from marigold.core.colour import colormap
 from marigold.core.images import write_png8
-from marigold.export.base import Format, Maps
+from marigold.export import _legend
+from marigold.export.base import Format, Maps, Options
 from marigold.modalities.base import Modality
 
 WHITE_QUANTILE = 0.95
 """White in an uncertainty picture is this quantile of the uncertainty."""
+STEPS = 512
+"""Colours in the bar of a legend."""
 
 
 @dataclass(frozen=True)
 class Preview(Format):
     """NAME_MAP_colored.png, 8-bit RGB, and NAME_MODALITY_uncertainty.png."""
 
-    colormap: str | None = None
+    colormap: str | None = Options.colormap
+    legend: bool = Options.legend
+
+    def __post_init__(self) -> None:
+        if self.colormap is not None:
+            colormap(np.zeros((1, 1), np.float32), self.colormap)  # an unknown name is found before any work is done
 
     def takes(self, modality: Modality) -> bool:
         """Anything."""
@@ -26,12 +34,13 @@ class Preview(Format):
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """A picture per map, and one of the uncertainty if there is any."""
-        files = {
-            folder / f"{stem}_{maps.label(name)}_colored.png": shown for name, shown in self.pictures(maps).items()
-        }
+        shown = self.pictures(maps)
+        if self.legend:
+            shown = {name: self._explained(maps, name, picture) for name, picture in shown.items()}
+        files = {folder / f"{stem}_{name}_colored.png": picture for name, picture in shown.items()}
         if maps.uncertainty is not None:
-            shown = self._uncertainty(maps.uncertainty)
-            files[folder / f"{stem}_{maps.name}_uncertainty.png"] = shown
+            file = folder / f"{stem}_{maps.name}_uncertainty.png"
+            files[file] = self.uncertainty(maps.uncertainty)
         for file, picture in files.items():
             write_png8(file, picture)
         return list(files)
@@ -44,12 +53,45 @@ class Preview(Format):
             shown |= {name: colormap(values, self.colormap) for name, values in scalars.items()}
         return shown
 
-    def _uncertainty(self, uncertainty: np.ndarray) -> np.ndarray:
-        """Grey, or the chosen colour map; its last colour is a high quantile of the uncertainty."""
-        share = np.clip(uncertainty / max(white(uncertainty), 1e-12), 0, 1)
+    def uncertainty(self, uncertainty: np.ndarray) -> np.ndarray:
+        """Grey [H, W], or [H, W, 3] by the chosen colour map or with a legend; the end of the scale is `white`."""
+        end = white(uncertainty)
+        shown = self._scale(np.clip(uncertainty / max(end, 1e-12), 0, 1))
+        if not self.legend:
+            return shown
+        colours = self._scale(_ramp())
+        both = [
+            picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2) for picture in (shown, colours)
+        ]
+        return _legend.with_bar(both[0], both[1][0], ("0", f"{end:.2g}"))
+
+    def _scale(self, share: np.ndarray) -> np.ndarray:
         return np.rint(share * 255).astype(np.uint8) if self.colormap is None else colormap(share, self.colormap)
+
+    def _explained(self, maps: Maps, name: str, picture: np.ndarray) -> np.ndarray:
+        """The picture above what its colours mean; pictures of light and reflectance explain themselves."""
+        values, meaning = maps.values[name], maps.modality.meaning(name)
+        if meaning == "direction":
+            normals, inside = _legend.sphere(_legend.sphere_size(picture))
+            ball = _legend.on_background(self._alone(maps, name, normals), inside)
+            return _legend.with_sphere(picture, ball, "how a sphere looks")
+        if values.ndim == 2:
+            words = ("near", "far") if meaning == "metric" else ("0", "1")
+            return _legend.with_bar(picture, self._alone(maps, name, _ramp())[0], words)
+        return picture
+
+    def _alone(self, maps: Maps, name: str, values: np.ndarray) -> np.ndarray:
+        """The picture of other values in the place of one map."""
+        size = values.shape[:2]
+        others = {other: np.zeros((*size, *there.shape[2:]), np.float32) for other, there in maps.values.items()}
+        return self.pictures(Maps(maps.modality, {**others, name: values}))[name]
 
 
 def white(uncertainty: np.ndarray) -> float:
     """The uncertainty that is shown white."""
     return float(np.quantile(uncertainty, WHITE_QUANTILE))
+
+
+def _ramp() -> np.ndarray:
+    """0 to 1 from left to right, [1, STEPS]."""
+    return np.linspace(0, 1, STEPS, dtype=np.float32)[None]
