@@ -7,11 +7,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from marigold.core.errors import OutputError
+from marigold.core.errors import ConfigError, OutputError, UnknownNameError
+from marigold.export.npy import Npy
+from marigold.modalities.appearance import Appearance
 from marigold.modalities.depth import Depth
+from marigold.modalities.lighting import Lighting
 from marigold.modalities.normals import Normals
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor
+from marigold.predict.write import maps_of
 from toys.identity import identity_estimator
 
 DEPTH = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 1 / 3]], np.float32)
@@ -49,10 +53,51 @@ def test_no_uncertainty_anywhere_is_black(tmp_path):
         assert np.asarray(grey).max() == 0
 
 
-def test_a_map_with_negative_values_has_no_grey_picture(tmp_path):
+def test_only_the_formats_asked_for_are_written(tmp_path):
     normals = np.full((4, 5, 3), [0, 0, 1], np.float32)
-    files = Prediction({"normals": normals}, None, Normals(), name="p").save(tmp_path)
-    assert [file.name for file in files] == ["p_normals.npy", "p_normals_colored.png", "p_normals.json"]
+    made = Prediction({"normals": normals}, None, Normals(), name="p")
+    assert [file.name for file in made.save(tmp_path, formats="npy")] == ["p_normals.npy", "p_normals.json"]
+    shown = made.save(tmp_path, formats=["preview", Npy()])
+    assert [file.name for file in shown] == ["p_normals_colored.png", "p_normals.npy", "p_normals.json"]
+
+
+def test_an_unknown_format_names_the_nearest(tmp_path):
+    with pytest.raises(UnknownNameError, match="no format named `nyp`; did you mean `npy`"):
+        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="png16,nyp")
+
+
+def test_a_format_that_holds_nothing_of_the_modality_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="normal_opengl` holds nothing that depth gives"):
+        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="normal_opengl")
+
+
+def test_the_albedos_of_two_modalities_do_not_overwrite_each_other(tmp_path):
+    grey, white = np.full((4, 5), 0.5, np.float32), np.ones((4, 5, 3), np.float32)
+    surface = Prediction({"albedo": white, "roughness": grey, "metallicity": grey}, None, Appearance(), name="p")
+    light = Prediction({"albedo": white / 2, "shading": white, "residual": white}, None, Lighting(), name="p")
+    files = [file for made in (surface, light) for file in made.save(tmp_path, formats="npy")]
+    assert {"p_appearance_albedo.npy", "p_lighting_albedo.npy"} <= {file.name for file in files}
+    assert len({file.name for file in files}) == len(files)
+
+
+def test_formats_that_show_the_photo_get_it_at_the_size_of_the_maps():
+    photo = np.zeros((8, 12, 3), np.uint8)
+    photo[:, :6] = 200
+    maps = maps_of(Prediction({"depth": np.zeros((4, 6), np.float32)}, None, Depth(), photo=photo))
+    assert maps.photo.shape == (4, 6, 3) and abs(int(maps.photo[0, 0, 0]) - 200) < 3 and maps.photo[0, -1, 0] < 3
+
+
+def test_no_report_says_complete_while_files_are_replaced(tmp_path, monkeypatch):
+    made = Prediction({"depth": DEPTH}, None, Depth(), name="p")
+    made.save(tmp_path)
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made.save(tmp_path)
+    assert not (tmp_path / "p_depth.json").exists() and (tmp_path / "p_depth.npy").exists()
 
 
 @pytest.mark.parametrize("writes_before", range(4))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from marigold.cli import one_line, parsed
-from marigold.core.errors import CheckpointError, ImageError
+from marigold.core.errors import ImageError
 from marigold.predict.request import Request
 
 if TYPE_CHECKING:
-    from marigold.predict.predictor import Predictor
+    from marigold.predict.batch import Outcome
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,17 @@ class Options:
     """What `marigold predict` is told."""
 
     modality: Annotated[Positional[str], arg(metavar="MODALITY")]
-    """What to predict, such as depth."""
+    """What to predict, such as depth; several as depth,normals; or all."""
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT...", help_behavior_hint="(one or more)")]
     """Photos: files, folders, or patterns in quotes such as 'photos/**/*.jpg'."""
     output: Path = Path("output")
     """The folder that the results are written to."""
+    format: Annotated[str, arg(metavar="NAME,...")] = "npy,png16,preview"
+    """File formats, separated by commas; docs/formats.md lists them."""
+    overwrite: bool = False
+    """Predicts photos again whose results are complete."""
+    log: Path | None = None
+    """Gets a JSON line for every photo; OUTPUT/log.jsonl when left out and there are several photos."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
 
 
@@ -41,44 +47,44 @@ def run(options: Options) -> int:
     start = time.perf_counter()
     # Threads that spin while they wait make a shared machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from marigold.core.files import make_folder
-    from marigold.predict.batch import find_photos, predict_photos
+    from marigold.export.base import chosen
+    from marigold.predict.batch import predict_photos
+    from marigold.predict.photos import find_photos
+    from marigold.predict.together import load_together
 
     warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that are read all the same
     photos, failures = find_photos(options.inputs)
     if not photos:
         raise ImageError("; ".join(failures) or "no photo was named; give files, folders or patterns")
-    predictor = _predictor(options)
-    make_folder(options.output)
-    outcome = predict_photos(predictor, photos, options.request, options.output)
-    if outcome.done:
-        photos_done = "1 photo" if outcome.done == 1 else f"{outcome.done} photos"
-        print(f"{photos_done} in {time.perf_counter() - start:.1f} s; maps and pictures are in {options.output}")
+    request = options.request
+    formats = chosen(options.format)
+    together = load_together(
+        options.modality, checkpoint=request.checkpoint, device=request.device, precision=request.precision
+    )
+    outcome = predict_photos(
+        together,
+        photos,
+        request,
+        options.output,
+        formats=formats,
+        overwrite=options.overwrite,
+        log=options.log or (options.output / "log.jsonl" if len(photos) > 1 else None),
+    )
+    _summarise(outcome, time.perf_counter() - start, options.output)
     return _report_failures([*failures, *outcome.failures])
 
 
-def _predictor(options: Options) -> "Predictor":
-    """The checkpoint asked for, or the modality's own; it must predict what was asked for."""
-    from marigold.checkpoint import bundled
-    from marigold.core.find import implementation, name_of
-    from marigold.modalities.base import Modality
-    from marigold.predict.predictor import load
+def _summarise(outcome: "Outcome", seconds: float, output: Path) -> None:
+    skipped = f"{_counted(outcome.skipped)} skipped, complete already (--overwrite predicts again)"
+    if outcome.done:
+        also = f"; {skipped}" if outcome.skipped else ""
+        print(f"{_counted(outcome.done)} in {seconds:.1f} s{also}; maps and pictures are in {output}")
+    elif outcome.skipped:
+        print(f"{skipped}; maps and pictures are in {output}")
 
-    wanted = implementation(Modality, options.modality)
-    request = options.request
-    if not request.checkpoint and options.modality not in bundled():
-        raise CheckpointError(
-            f"no checkpoint for {options.modality} is bundled; name one with --checkpoint: a folder or a hub id"
-        )
-    predictor = load(request.checkpoint or options.modality, device=request.device, precision=request.precision)
-    found = predictor.estimator.modality
-    if type(found) is not wanted:
-        name = predictor.estimator.card.name
-        raise CheckpointError(
-            f"checkpoint `{name}` predicts {name_of(found)}, not {options.modality}; "
-            f"run `marigold predict {name_of(found)}` or choose another checkpoint"
-        )
-    return predictor
+
+def _counted(photos: int) -> str:
+    return "1 photo" if photos == 1 else f"{photos} photos"
 
 
 def _report_failures(failures: list[str]) -> int:

@@ -1,125 +1,155 @@
-"""Many photos in one run: which files are meant, what their results are called, and a run that outlives bad files."""
+"""Many photos in one run: what is complete is skipped, and bad files do not end it."""
 
-import glob
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from marigold.core.errors import ImageError
-from marigold.core.images import SUFFIXES
-from marigold.predict.predictor import Predictor
+from torch import Tensor
+from tqdm import tqdm
+
+from marigold.core.errors import DeviceMemoryError, ImageError
+from marigold.core.images import read_image
+from marigold.export.base import USUAL, Format
+from marigold.predict.complete import photo_hash
+from marigold.predict.log import Log
+from marigold.predict.photos import result_names
+from marigold.predict.pipeline import run_overlapped, run_serially
+from marigold.predict.prediction import Prediction
 from marigold.predict.request import Request
-
-MOST_FOLDERS = 3
-"""How many folders of a photo's path may become part of a result's name."""
+from marigold.predict.results import Results
+from marigold.predict.together import Together
+from marigold.predict.write import as_formats
 
 
 @dataclass
 class Outcome:
     """What became of a run's photos."""
 
-    files: list[Path] = field(default_factory=list)
-    """Everything written."""
     done: int = 0
+    skipped: int = 0
+    """Photos whose results were complete already."""
     failures: list[str] = field(default_factory=list)
     """A message for every photo that could not be used."""
 
 
-def find_photos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """The photos meant by names of files, folders and patterns (`photos/**/*.jpg`), and a message per fruitless name.
+@dataclass
+class Work:
+    """One photo on its way: read, predicted, written; what it holds grows with every stage."""
 
-    Each file once, in the order given. A folder stands for the photos directly in it. A name that is nothing of this
-    counts as a file; reading it says what is wrong.
-    """
-    found: dict[Path, Path] = {}
-    failures = []
-    for name in inputs:
-        try:
-            found.update({path.resolve(): path for path in _meant(name) if path.resolve() not in found})
-        except ImageError as error:
-            failures.append(str(error))
-    return list(found.values()), failures
+    photo: Path
+    name: str
+    hash: str = ""
+    pixels: Tensor | None = None
+    """[3, H, W] in 0 to 1; None when its results are complete or it could not be read."""
+    predictions: dict[str, Prediction] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
 
 
-def result_names(photos: Sequence[Path]) -> list[str]:
-    """What to call each photo's results: its name without the ending, or more of its path where that is not unique."""
-    choices = [_names(photo, number) for number, photo in enumerate(photos, start=1)]
-    level = [0] * len(photos)
-    while True:
-        names = [choice[min(i, len(choice) - 1)] for choice, i in zip(choices, level, strict=True)]
-        counts = Counter(name.casefold() for name in names)
-        clashing = [i for i, name in enumerate(names) if counts[name.casefold()] > 1]
-        if not any(level[i] < len(choices[i]) - 1 for i in clashing):
-            return names
-        for i in clashing:
-            level[i] += 1
-
-
-def predict_photos(predictor: Predictor, photos: Sequence[Path], request: Request, output: Path) -> Outcome:
+def predict_photos(
+    together: Together,
+    photos: Sequence[Path],
+    request: Request,
+    output: Path,
+    *,
+    formats: str | Sequence[str | Format] = USUAL,
+    overwrite: bool = False,
+    log: Path | None = None,
+    overlap: bool = True,
+) -> Outcome:
     """Predicts and saves one photo after another, with a line for each; a bad photo is noted and the run goes on.
 
-    On a terminal a progress bar with the time left stands below the lines. Raises `OutputError` when nothing can be
-    written.
+    Photos whose results are complete are skipped unless `overwrite`. `log` gets a JSON line for each photo. On a
+    terminal a progress bar with rate and time left stands below the lines. Photos are read and results written while
+    others are computed, unless `overlap` is false. Raises `OutputError` when nothing can be written.
     """
-    from tqdm import tqdm
-
-    outcome = Outcome()
+    results = Results(together, request, as_formats(formats), output)
+    works = (Work(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
-    with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
-        for photo, name in zip(photos, result_names(photos), strict=True):
-            try:
-                line = _predict_one(predictor, photo, name, request, output, outcome)
-            except ImageError as error:
-                outcome.failures.append(str(error))
-                line = f"{photo}: skipped"
-            progress.write(line, file=sys.stdout)
-            progress.update()
-    return outcome
+    with (
+        Log(log) as lines,
+        tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress,
+    ):
+        run = _Run(together, request, results, overwrite, lines, progress)
+        (run_overlapped if overlap else run_serially)(works, run.read, run.compute, run.write)
+    return run.outcome
 
 
-def _predict_one(predictor: Predictor, photo: Path, name: str, request: Request, output: Path, outcome: Outcome) -> str:
-    start = time.perf_counter()
-    prediction = predictor.predict(photo, **request.keywords())
-    files = prediction.save(output, name)
-    outcome.files += files
-    outcome.done += 1
-    size = prediction.report["photo_size"]
-    notes = "".join(f" ({note})" for note in prediction.report["notes"])
-    seconds = time.perf_counter() - start
-    return f"{photo}: {size['width']} x {size['height']}, {seconds:.1f} s, {_picture(files)}{notes}"
+class _Run:
+    """The three stages of a run; each is called for one photo after another, and `write` for every photo."""
+
+    def __init__(
+        self, together: Together, request: Request, results: Results, overwrite: bool, log: Log, progress: "tqdm[Any]"
+    ) -> None:
+        self.outcome = Outcome()
+        self._together = together
+        self._request = request
+        self._results = results
+        self._overwrite = overwrite
+        self._log = log
+        self._progress = progress
+
+    def read(self, work: Work) -> Work:
+        start = time.perf_counter()
+        try:
+            work.hash = photo_hash(work.photo)
+            if self._overwrite or not self._results.are_complete(work.name, work.hash):
+                work.pixels = read_image(work.photo)
+        except ImageError as error:
+            work.error = str(error)
+        work.seconds += time.perf_counter() - start
+        return work
+
+    def compute(self, work: Work) -> Work:
+        if work.pixels is None:
+            return work
+        start = time.perf_counter()
+        try:
+            work.predictions = self._together.predict(work.pixels, self._request)
+        except (ImageError, DeviceMemoryError) as error:
+            work.error = f"{work.photo}: {error}"
+        work.pixels = None
+        work.seconds += time.perf_counter() - start
+        return work
+
+    def write(self, work: Work) -> None:
+        start, files = time.perf_counter(), []
+        if work.predictions:
+            files = self._results.save(work.predictions, work.name, work.hash)
+        work.seconds += time.perf_counter() - start
+        if work.error:
+            status, line = "failed", "skipped"
+            self.outcome.failures.append(work.error)
+        elif files:
+            status, line = "done", _described(work, files)
+            self.outcome.done += 1
+        else:
+            status, line = "skipped", "complete already"
+            self.outcome.skipped += 1
+        self._log.add(
+            photo=str(work.photo),
+            status=status,
+            seconds=round(work.seconds, 3),
+            files=[file.name for file in files],
+            error=work.error or None,
+        )
+        self._progress.write(f"{work.photo}: {line}", file=sys.stdout)
+        self._progress.update()
 
 
-def _picture(files: Iterable[Path]) -> Path:
-    """The file to look at first."""
-    return next(file for file in files if file.name.endswith("_colored.png"))
+def _described(work: Work, files: Sequence[Path]) -> str:
+    """Size, seconds, the file to look at first, and notes."""
+    reports = [prediction.report for prediction in work.predictions.values()]
+    size = reports[0]["photo_size"]
+    notes = dict.fromkeys(note for report in reports for note in report["notes"])
+    shown = "".join(f" ({note})" for note in notes)
+    return f"{size['width']} x {size['height']}, {work.seconds:.1f} s, {_first_to_see(files)}{shown}"
 
 
-def _meant(name: str) -> list[Path]:
-    path = Path(name).expanduser()
-    if path.is_dir():
-        photos = _photos(path.iterdir())
-        problem = f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there"
-    elif glob.has_magic(name) and not path.exists():
-        photos = _photos(Path(match) for match in glob.glob(str(path), recursive=True))
-        problem = f"{name}: no photo matches this pattern; check the path"
-    else:
-        return [path]
-    if not photos:
-        raise ImageError(problem)
-    return photos
-
-
-def _photos(paths: Iterable[Path]) -> list[Path]:
-    visible = (path for path in paths if not path.name.startswith("."))
-    return sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
-
-
-def _names(photo: Path, number: int) -> list[str]:
-    """Names for a photo's results, ever longer: `a`, `a_png`, `spain_a_png`, `2024_spain_a_png`, at last `a_png_7`."""
-    name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
-    folders = photo.resolve().parent.parts[1:]
-    longer = ["_".join([*folders[-depth:], name]) for depth in range(1, min(len(folders), MOST_FOLDERS) + 1)]
-    return [photo.stem, name, *longer, f"{name}_{number}"]
+def _first_to_see(files: Sequence[Path]) -> Path:
+    """The contact sheet, or else a picture in colours, or else the first file."""
+    endings = ("_all.jpg", "_colored.png", "")
+    return next(file for ending in endings for file in files if file.name.endswith(ending))

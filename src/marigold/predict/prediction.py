@@ -1,12 +1,16 @@
 """The maps predicted for one photo, and what there is to know about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from marigold.modalities.base import Modality
+
+if TYPE_CHECKING:
+    from marigold.export.base import Format
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,19 @@ class Prediction:
         """Pictures to look at, by name: [H, W, 3] uint8."""
         return self.modality.colorize(self.maps)
 
-    def save(self, folder: str | Path, name: str | None = None) -> list[Path]:
+    def save(
+        self, folder: str | Path, name: str | None = None, formats: "str | Sequence[str | Format] | None" = None
+    ) -> list[Path]:
         """Writes maps, pictures and report into a folder and returns the files. Raises `OutputError`.
 
-        For `name` (the photo's own by default) and each map: NAME_MAP.npy (float32), NAME_MAP_16bit.png for maps of one
-        channel in 0 to 1, NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; and at last
-        NAME_MODALITY.json. Each file is written whole or not at all.
+        `formats` are names of formats (`"npy,exr"` or a sequence) or formats with their options (`Ply(fov=60)`), see
+        docs/formats.md. By default, for `name` (the photo's own when left out) and each map: NAME_MAP.npy (float32),
+        NAME_MAP_16bit.png and NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; and at
+        last NAME_MODALITY.json. Each file is written whole or not at all.
         """
-        from marigold.predict.write import save
+        from marigold.export.base import USUAL, check
+        from marigold.predict.write import as_formats, save
 
-        return save(self, Path(folder), name or self.name)
+        wanted = as_formats(USUAL if formats is None else formats)
+        check(wanted, [self.modality])
+        return save(self, Path(folder), name or self.name, wanted)

@@ -1,58 +1,94 @@
-"""A prediction as files."""
+"""Predictions as files: the formats asked for, and a report that is written last."""
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from marigold.core.errors import OutputError
 from marigold.core.files import make_folder, write_json
-from marigold.core.find import name_of
-from marigold.core.images import write_npy, write_png8, write_png16
+from marigold.export.base import Format, Maps, chosen
+from marigold.export.preview import white
 from marigold.predict.prediction import Prediction
 
-WHITE_QUANTILE = 0.95
-"""White in an uncertainty picture is this quantile of the uncertainty."""
 
+def save(
+    prediction: Prediction,
+    folder: Path,
+    name: str,
+    formats: Sequence[Format],
+    *,
+    made_from: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Writes one prediction in every format that can hold it and returns the files; NAME_MODALITY.json comes last.
 
-def save(prediction: Prediction, folder: Path, name: str) -> list[Path]:
-    """Writes the files that `Prediction.save` describes and returns their paths; the report comes last."""
+    `made_from` goes into the report: everything that the files depend on. Raises `OutputError`.
+    """
     start = time.perf_counter()
     make_folder(folder)
-    modality = name_of(prediction.modality)
+    maps = maps_of(prediction)
+    path = discard_report(folder, name, maps.name)
     report = dict(prediction.report)
-    files = []
-    for output, values in prediction.maps.items():
-        files += _save_map(folder / f"{name}_{output}", values)
-    for output, picture in prediction.colorize().items():
-        files.append(folder / f"{name}_{output}_colored.png")
-        write_png8(files[-1], picture)
+    taken = [format_ for format_ in formats if format_.takes(maps.modality)]
+    files = [file for format_ in taken for file in format_.write(maps, folder, name)]
     if prediction.uncertainty is not None:
-        files += _save_uncertainty(folder / f"{name}_{modality}_uncertainty", prediction.uncertainty)
-        report["uncertainty_white"] = _white(prediction.uncertainty)
-    files.append(folder / f"{name}_{modality}.json")
+        report["uncertainty_white"] = white(prediction.uncertainty)
     report["seconds"] = {**report.get("seconds", {}), "write": round(time.perf_counter() - start, 4)}
-    report["files"] = [file.name for file in files]
-    write_json(files[-1], report)
-    return files
+    return [*files, write_report(path, report, files, made_from)]
 
 
-def _save_map(start: Path, values: np.ndarray) -> list[Path]:
-    files = [start.with_name(f"{start.name}.npy")]
-    write_npy(files[0], values)
-    if values.ndim == 2 and values.min() >= 0 and values.max() <= 1:
-        files.append(start.with_name(f"{start.name}_16bit.png"))
-        write_png16(files[1], values)
-    return files
+def as_formats(formats: str | Sequence[str | Format]) -> list[Format]:
+    """Formats by name (`npy,exr` or a sequence) or ready made. Raises `UnknownNameError` and `ConfigError`."""
+    if isinstance(formats, str):
+        return chosen(formats)
+    return [made for one in formats for made in ([one] if isinstance(one, Format) else chosen(one))]
 
 
-def _save_uncertainty(start: Path, uncertainty: np.ndarray) -> list[Path]:
-    """The values, and a grey picture of them that is white from a high quantile on."""
-    files = [start.with_name(f"{start.name}{ending}") for ending in (".npy", ".png")]
-    write_npy(files[0], uncertainty)
-    grey = np.clip(uncertainty / max(_white(uncertainty), 1e-12), 0, 1)
-    write_png8(files[1], np.rint(grey * 255).astype(np.uint8))
-    return files
+def maps_of(prediction: Prediction) -> Maps:
+    """A prediction as the formats take it."""
+    checkpoint = prediction.report.get("checkpoint", {})
+    facts = {"Software": "marigold", "Source": checkpoint.get("name", ""), "Copyright": checkpoint.get("licence", "")}
+    return Maps(
+        prediction.modality,
+        prediction.maps,
+        uncertainty=prediction.uncertainty,
+        photo=_photo(prediction),
+        facts={fact: words for fact, words in facts.items() if words},
+    )
 
 
-def _white(uncertainty: np.ndarray) -> float:
-    return float(np.quantile(uncertainty, WHITE_QUANTILE))
+def report_path(folder: Path, name: str, modality: str) -> Path:
+    """Where the report of one photo and modality is."""
+    return folder / f"{name}_{modality}.json"
+
+
+def discard_report(folder: Path, name: str, modality: str) -> Path:
+    """The path of a report, where none is any more: while files are replaced, none may say that they are complete."""
+    path = report_path(folder, name, modality)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be replaced ({error.strerror}); choose another folder") from error
+    return path
+
+
+def write_report(
+    path: Path, report: Mapping[str, Any], files: Sequence[Path], made_from: Mapping[str, Any] | None
+) -> Path:
+    """Writes the report of these files, itself among them, and returns its path."""
+    made = {} if made_from is None else {"made_from": made_from}
+    write_json(path, {**report, **made, "files": [file.name for file in (*files, path)]})
+    return path
+
+
+def _photo(prediction: Prediction) -> np.ndarray | None:
+    """The photo at the size of the maps, which may be that of the network."""
+    if prediction.photo is None:
+        return None
+    height, width = next(iter(prediction.maps.values())).shape[:2]
+    if prediction.photo.shape[:2] == (height, width):
+        return prediction.photo
+    return np.asarray(Image.fromarray(prediction.photo).resize((width, height), Image.Resampling.LANCZOS))

@@ -1,0 +1,77 @@
+"""Estimators that share an autoencoder encode a photo once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from marigold.estimator import Estimator
+from marigold.predict.predictor import Predictor
+
+PROBE_CELLS = 4
+"""The side, in latent cells, of the picture that tells whether two autoencoders encode alike."""
+
+
+def share_encodings(predictors: Iterable[Predictor]) -> None:
+    """Lets predictors whose autoencoders are the same remember the last encoded photo together.
+
+    Each keeps its own autoencoder, so that one of them may change its precision.
+    """
+    for group in _groups(predictors):
+        if len(group) > 1:
+            _share([predictor.estimator for predictor in group])
+
+
+def _groups(predictors: Iterable[Predictor]) -> list[list[Predictor]]:
+    """Groups of predictors that encode alike."""
+    groups: list[list[Predictor]] = []
+    for predictor in predictors:
+        group = next((group for group in groups if _encode_alike(group[0], predictor)), None)
+        if group:
+            group.append(predictor)
+        else:
+            groups.append([predictor])
+    return groups
+
+
+@torch.inference_mode()
+def _encode_alike(one: Predictor, other: Predictor) -> bool:
+    """The autoencoders have the same weights, and give the same latent (to the bit) for one small picture."""
+    if one.plan != other.plan or one.estimator.backbone.stride != other.estimator.backbone.stride:
+        return False
+    weights, others = (predictor.estimator.backbone.autoencoder.state_dict() for predictor in (one, other))
+    if weights.keys() != others.keys() or not all(_equal(weights[key], others[key]) for key in weights):
+        return False
+    side = PROBE_CELLS * one.estimator.backbone.stride
+    picture = torch.linspace(-1, 1, 3 * side * side, device=one.plan.device).view(1, 3, side, side)
+    return _equal(one.estimator.encode_image(picture), other.estimator.encode_image(picture))
+
+
+def _share(estimators: Sequence[Estimator]) -> None:
+    last = _Encoding()
+    for estimator in estimators:
+        encode = partial(_encode, last, estimator.encode_image, estimator.backbone.autoencoder)
+        estimator.encode_image = encode  # type: ignore[method-assign]
+
+
+@dataclass
+class _Encoding:
+    """The last picture [1, 3, H, W] that was encoded, the number type that it was encoded in, and its latent."""
+
+    image: Tensor | None = None
+    dtype: torch.dtype | None = None
+    latent: Tensor | None = None
+
+
+def _encode(last: _Encoding, encode: Callable[[Tensor], Tensor], autoencoder: nn.Module, image: Tensor) -> Tensor:
+    """The latent of the picture; only what is not the last picture in the same precision is encoded."""
+    dtype = next(autoencoder.parameters()).dtype
+    if last.latent is None or last.image is None or last.dtype != dtype or not _equal(last.image, image):
+        last.image, last.dtype, last.latent = image, dtype, encode(image)
+    return last.latent
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)

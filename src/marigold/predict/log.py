@@ -1,0 +1,49 @@
+"""What became of every photo, one JSON line each."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from marigold.core.errors import OutputError
+from marigold.core.files import make_folder
+
+
+class Log:
+    """Lines that are appended to a file, each in one piece; does nothing without a path."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises `OutputError` when the file cannot be opened."""
+        self._path = path
+        self._file: BinaryIO | None = None
+        if path is not None:
+            make_folder(path.parent)
+            try:
+                self._file = path.open("ab", buffering=0)
+            except OSError as error:
+                raise OutputError(_problem(path, error)) from error
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, **entry: Any) -> None:
+        """Appends one line, with the time in front."""
+        if self._file is None or self._path is None:
+            return
+        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        except OSError as error:
+            raise OutputError(_problem(self._path, error)) from error
+
+
+def _problem(path: Path, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return f"{path}: cannot be written ({reason}); choose another place with --log or make room there"
