@@ -1,13 +1,19 @@
 """An estimator joins a backbone and a modality: latents per target, masks per cell, values per photo."""
 
 from dataclasses import dataclass
+from functools import partial
 
+import pytest
 import torch
 
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.core.card import Card
+from marigold.core.convention import Convention
+from marigold.core.errors import ConfigError
 from marigold.core.seeds import stream
 from marigold.diffusion.noise import gaussian
+from marigold.diffusion.samplers import ddim, lcm
+from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.modalities.appearance import Appearance
 from marigold.modalities.depth import Depth
@@ -83,3 +89,59 @@ def test_gradients_reach_the_network_through_sampling_and_decoding():
     values = model.decode(model.sample(torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8), 1))
     values.mean().backward()
     assert model.backbone.unet.conv_in.weight.grad.abs().sum() > 0
+
+
+CONSISTENCY = {**NETWORK["schedule"], "_class_name": "LCMScheduler", "timestep_spacing": "leading"}
+
+
+def distilled() -> Estimator:
+    """An estimator with the scheduler of a consistency model."""
+    model = estimator()
+    model.backbone.schedule = Schedule.from_config(CONSISTENCY)
+    return model
+
+
+@torch.no_grad()
+def test_a_consistency_model_takes_its_own_steps():
+    model, noise = distilled(), torch.randn(3, 1, 4, 8, 8)
+    condition = model.encode_image(torch.rand(1, 3, 16, 16))
+    denoise = partial(model.backbone.denoise, condition=condition)
+    expected = lcm(denoise, noise[0], model.backbone.schedule, 3, noise[1:].__getitem__)
+    torch.testing.assert_close(model.sample(condition, noise[0], 3, fresh=noise[1:].__getitem__), expected)
+    assert model.sampling(3).draws == 3
+
+
+@torch.no_grad()
+def test_a_consistency_model_without_fresh_noise_takes_one_step_only():
+    model, noise = distilled(), torch.randn(1, 4, 8, 8)
+    condition = model.encode_image(torch.rand(1, 3, 16, 16))
+    assert model.sample(condition, noise, 1).shape == noise.shape
+    with pytest.raises(ConfigError, match="need fresh noise"):
+        model.sample(condition, noise, 2)
+
+
+@torch.no_grad()
+def test_a_single_step_checkpoint_answers_with_the_clean_latent_of_its_time():
+    model = estimator()
+    model.card = Card("toy", "depth", convention=Convention(start="zeros", timestep=999))
+    condition = model.encode_image(torch.rand(1, 3, 16, 16))
+    start = torch.zeros(1, 4, 8, 8)
+    clean, _ = model.backbone.denoise(start, 999, condition)
+    for steps in (1, 4):  # whatever is asked for
+        torch.testing.assert_close(model.sample(condition, torch.randn(1, 4, 8, 8), steps), clean)
+    # Zero terminal SNR: the network's output is minus the clean latent there.
+    output = model.backbone.network(start, torch.tensor([999]), condition)
+    torch.testing.assert_close(clean, -output)
+
+
+@torch.no_grad()
+def test_leading_times_are_kept_when_asked_for():
+    model, noise = estimator(), torch.randn(1, 4, 8, 8)
+    model.backbone.schedule = model.backbone.schedule.with_spacing("leading")
+    condition = model.encode_image(torch.rand(1, 3, 16, 16))
+    denoise = partial(model.backbone.denoise, condition=condition)
+    published = ddim(denoise, noise, model.backbone.schedule, 2)
+    switched = ddim(denoise, noise, model.backbone.schedule.with_spacing("trailing"), 2)
+    torch.testing.assert_close(model.sample(condition, noise, 2, spacing="published"), published)
+    torch.testing.assert_close(model.sample(condition, noise, 2), switched)
+    torch.testing.assert_close(model.sample(condition, noise, model.sampling(2, "published")), published)
