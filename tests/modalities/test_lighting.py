@@ -157,14 +157,25 @@ def test_every_baseline_explains_a_photo_that_it_is_right_about():
     assert score["shading_psnr"].mean == pytest.approx(100)
 
 
-def test_light_is_shown_from_black_to_its_largest_value():
-    maps = {"albedo": np.full((1, 2, 3), 0.5), "shading": np.array([[[0.1] * 3, [0.2] * 3]])}
-    maps["residual"] = np.zeros((1, 2, 3))
-    pictures = Lighting().colorize(maps)
-    # Linear 0.5 is sRGB 0.735357, which is 187.5 of 255; half of the largest shading looks the same.
-    assert pictures["albedo"][0, 0].tolist() == [188] * 3
-    assert pictures["shading"][0].tolist() == [[188] * 3, [255] * 3]
-    assert not pictures["residual"].any()
+def test_light_is_shown_at_one_exposure_for_shading_and_residual():
+    # Both together are 0, 0.01, ..., 1, so that the 90th percentile, 0.9, is shown as 0.8.
+    light = np.linspace(0, 1, 101, dtype=np.float32)[None, :, None].repeat(3, axis=2)
+    pictures = Lighting().colorize(
+        {"albedo": np.full_like(light, 0.5), "shading": 0.5 * light, "residual": 0.5 * light}
+    )
+    assert pictures["albedo"][0, 0].tolist() == [188] * 3  # linear 0.5 is sRGB 0.735357, which is 187.5 of 255
+    for name in ("shading", "residual"):
+        assert pictures[name][0, 0].tolist() == [0] * 3
+        assert pictures[name][0, 90].tolist() == [170] * 3  # linear 0.4 is sRGB 0.665185
+
+
+def test_light_beyond_white_is_white_and_no_light_is_black():
+    bright = np.full((1, 100, 3), 2.0, np.float32)
+    bright[0, 0] = 50
+    shown = Lighting().colorize({"albedo": bright, "shading": bright, "residual": 0 * bright})
+    assert shown["shading"][0, 0].tolist() == [255] * 3 and shown["shading"][0, 1].tolist() == [231] * 3  # 0.8
+    assert not shown["residual"].any()
+    assert not Lighting().colorize({"albedo": bright, "shading": 0 * bright, "residual": 0 * bright})["shading"].any()
 
 
 def test_options_are_those_of_the_published_checkpoint():

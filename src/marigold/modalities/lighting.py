@@ -139,12 +139,14 @@ class Lighting(Modality):
         }
 
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All with the sRGB curve; shading and residual each divided by their largest value."""
-        return {
-            "albedo": _displayed(maps["albedo"]),
-            "shading": _displayed(maps["shading"] / max(float(maps["shading"].max()), DARKEST)),
-            "residual": _displayed(maps["residual"] / max(float(maps["residual"].max()), DARKEST)),
-        }
+        """All with the sRGB curve; shading and residual at one exposure, so that they can be compared.
+
+        It brings the 90th percentile of the brightness of both together to 0.8; what is then beyond 1 is white.
+        """
+        light = torch.from_numpy(maps["shading"] + maps["residual"]).permute(2, 0, 1)
+        factor = float(exposure(light, torch.ones_like(light[:1], dtype=torch.bool)))
+        exposed = {name: _displayed(factor * maps[name]) for name in ("shading", "residual")}
+        return {"albedo": _displayed(maps["albedo"]), **exposed}
 
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:
