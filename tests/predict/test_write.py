@@ -15,7 +15,6 @@ from marigold.modalities.lighting import Lighting
 from marigold.modalities.normals import Normals
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor
-from marigold.predict.write import maps_of
 from toys.identity import identity_estimator
 
 DEPTH = np.array([[0.0, 0.25, 0.5], [0.75, 1.0, 1 / 3]], np.float32)
@@ -78,13 +77,6 @@ def test_the_albedos_of_two_modalities_do_not_overwrite_each_other(tmp_path):
     files = [file for made in (surface, light) for file in made.save(tmp_path, formats="npy")]
     assert {"p_appearance_albedo.npy", "p_lighting_albedo.npy"} <= {file.name for file in files}
     assert len({file.name for file in files}) == len(files)
-
-
-def test_formats_that_show_the_photo_get_it_at_the_size_of_the_maps():
-    photo = np.zeros((8, 12, 3), np.uint8)
-    photo[:, :6] = 200
-    maps = maps_of(Prediction({"depth": np.zeros((4, 6), np.float32)}, None, Depth(), photo=photo))
-    assert maps.photo.shape == (4, 6, 3) and abs(int(maps.photo[0, 0, 0]) - 200) < 3 and maps.photo[0, -1, 0] < 3
 
 
 def test_no_report_says_complete_while_files_are_replaced(tmp_path, monkeypatch):

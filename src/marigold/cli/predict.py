@@ -12,6 +12,8 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from marigold.cli import one_line, parsed
 from marigold.core.errors import ImageError
+from marigold.export._options import USUAL
+from marigold.export._options import Options as FormatOptions
 from marigold.predict.request import Request
 
 if TYPE_CHECKING:
@@ -28,13 +30,16 @@ class Options:
     """Photos: files, folders, or patterns in quotes such as 'photos/**/*.jpg'."""
     output: Path = Path("output")
     """The folder that the results are written to."""
-    format: Annotated[str, arg(metavar="NAME,...")] = "npy,png16,preview"
+    format: Annotated[str, arg(metavar="NAME,...")] = ",".join(USUAL)
     """File formats, separated by commas; docs/formats.md lists them."""
     overwrite: bool = False
     """Predicts photos again whose results are complete."""
     log: Path | None = None
     """Gets a JSON line for every photo; OUTPUT/log.jsonl when left out and there are several photos."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
+    formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(
+        default_factory=FormatOptions
+    )
 
 
 def parse(arguments: list[str]) -> Options:
@@ -57,7 +62,7 @@ def run(options: Options) -> int:
     if not photos:
         raise ImageError("; ".join(failures) or "no photo was named; give files, folders or patterns")
     request = options.request
-    formats = chosen(options.format)
+    formats = chosen(options.format, options.formats)
     together = load_together(
         options.modality, checkpoint=request.checkpoint, device=request.device, precision=request.precision
     )

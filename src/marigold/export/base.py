@@ -11,10 +11,8 @@ import numpy as np
 from marigold.core.errors import ConfigError
 from marigold.core.fields import Space
 from marigold.core.find import implementation, name_of
+from marigold.export._options import NO_OPTIONS, USUAL, Options
 from marigold.modalities.base import Modality
-
-USUAL = ("npy", "png16", "preview")
-"""What is written when nobody asks for anything else."""
 
 CONVENTIONS: dict[Space, str] = {
     "metric": "planar depth, 0 near to 1 far, right up to the scale and shift of the scene",
@@ -56,26 +54,6 @@ class Maps:
         return {name: self.values[name] for name in outputs(self.modality, space)}
 
 
-@dataclass(frozen=True)
-class Options:
-    """Options of the formats; each format takes those that it has a field for."""
-
-    colormap: str | None = None
-    """Colour map of `preview` for maps of one channel, by matplotlib's name; as the modality likes when left out."""
-    legend: bool = False
-    """Draws a legend below each `preview`: near and far, 0 and 1, or a sphere of normals."""
-    fov: float = 55.0
-    """Field of view of the photo in degrees, along its longer side, for `ply` and `glb`."""
-    near: float = 1.0
-    """Where `ply` and `glb` place what is nearest (depth 0), in metres."""
-    far: float = 3.0
-    """Where `ply` and `glb` place what is farthest (depth 1), in metres."""
-    cut: float = 3.0
-    """Surfaces seen flatter than this many degrees are depth edges: `ply` and `glb` leave them out; 0 keeps all."""
-    detail: int = 1024
-    """Most points along the longer side in `ply` and `glb`; 0 takes every pixel."""
-
-
 class Format(ABC):
     """A file format. A concrete one is a frozen dataclass; its fields are options, named as in `Options`."""
 
@@ -98,7 +76,7 @@ class Format(ABC):
         return [file for maps in parts for file in self.write(maps, folder, stem)]
 
 
-def chosen(names: str | Sequence[str] = USUAL, options: Options = Options()) -> list[Format]:
+def chosen(names: str | Sequence[str] = USUAL, options: Options = NO_OPTIONS) -> list[Format]:
     """The formats meant by a comma-separated list or a sequence of names, each once, with their options.
 
     Raises `UnknownNameError` for a name that is no format and `ConfigError` for an option that cannot be used.

@@ -27,7 +27,7 @@ class Prediction:
     report: dict[str, Any] = field(default_factory=dict)
     """Checkpoint, settings, sizes, seconds of every stage, notes: what goes into the JSON file."""
     photo: np.ndarray | None = field(default=None, repr=False)
-    """The photo, [H, W, 3] uint8 sRGB, for the formats that show it; None if it is not known."""
+    """The photo at the maps' size, [H, W, 3] uint8 sRGB, for the formats that show it; None if it is not known."""
 
     def colorize(self) -> dict[str, np.ndarray]:
         """Pictures to look at, by name: [H, W, 3] uint8."""

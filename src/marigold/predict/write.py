@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from marigold.core.errors import OutputError
 from marigold.core.files import make_folder, write_json
 from marigold.export.base import Format, Maps, chosen
@@ -55,7 +52,7 @@ def maps_of(prediction: Prediction) -> Maps:
         prediction.modality,
         prediction.maps,
         uncertainty=prediction.uncertainty,
-        photo=_photo(prediction),
+        photo=prediction.photo,
         facts={fact: words for fact, words in facts.items() if words},
     )
 
@@ -80,15 +77,5 @@ def write_report(
 ) -> Path:
     """Writes the report of these files, itself among them, and returns its path."""
     made = {} if made_from is None else {"made_from": made_from}
-    write_json(path, {**report, **made, "files": [file.name for file in (*files, path)]})
+    write_json(path, {**report, **made, "files": [file.relative_to(path.parent).as_posix() for file in (*files, path)]})
     return path
-
-
-def _photo(prediction: Prediction) -> np.ndarray | None:
-    """The photo at the size of the maps, which may be that of the network."""
-    if prediction.photo is None:
-        return None
-    height, width = next(iter(prediction.maps.values())).shape[:2]
-    if prediction.photo.shape[:2] == (height, width):
-        return prediction.photo
-    return np.asarray(Image.fromarray(prediction.photo).resize((width, height), Image.Resampling.LANCZOS))

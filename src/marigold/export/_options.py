@@ -1,0 +1,30 @@
+"""What a person may ask of the formats; importing this loads neither NumPy nor torch."""
+
+from dataclasses import dataclass
+
+USUAL = ("npy", "png16", "preview")
+"""What is written when nobody asks for anything else."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the formats; each format takes those that it has a field for."""
+
+    colormap: str | None = None
+    """Colour map of `preview` for maps of one channel, by matplotlib's name; as the modality likes when left out."""
+    legend: bool = False
+    """Draws a legend below each `preview`: near and far, 0 and 1, or a sphere of normals."""
+    fov: float = 55.0
+    """Field of view of the photo in degrees, along its longer side, for `ply` and `glb`."""
+    near: float = 1.0
+    """Where `ply` and `glb` place what is nearest (depth 0), in metres."""
+    far: float = 3.0
+    """Where `ply` and `glb` place what is farthest (depth 1), in metres."""
+    cut: float = 3.0
+    """Surfaces seen flatter than this many degrees are depth edges: `ply` and `glb` leave them out; 0 keeps all."""
+    detail: int = 1024
+    """Most points along the longer side in `ply` and `glb`; 0 takes every pixel."""
+
+
+NO_OPTIONS = Options()
+"""Every option as it is when nobody says otherwise."""
