@@ -18,27 +18,19 @@ import torch
 from marigold.backbones.base import Backbone
 from marigold.core import card as cards
 from marigold.core.card import Card, read_json
+from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
 from marigold.core.files import make_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
+from marigold.core.published import FALLBACK, INDEX, PIPELINES, derived_card, told_convention
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
 BUNDLED = Path(__file__).parent / "weights"
-INDEX = "model_index.json"
 
-# The pipeline class of diffusers for what is predicted; other modalities are known by their card alone.
-_PIPELINES = {
-    "depth": "MarigoldDepthPipeline",
-    "normals": "MarigoldNormalsPipeline",
-    "appearance": "MarigoldIntrinsicsPipeline",
-    "lighting": "MarigoldIntrinsicsPipeline",
-    "image": "StableDiffusionPipeline",
-}
 _NO_PIPELINE = "DiffusionPipeline"
 
 _GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
-_FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
 
 
 def bundled() -> list[str]:
@@ -55,9 +47,16 @@ def open(  # noqa: A001
     """
     folder = _locate(name)
     index = read_json(folder / INDEX)
-    card = Card.read(folder) if (folder / cards.FILE).is_file() else _derived_card(str(name), folder, index)
+    card = Card.read(folder) if (folder / cards.FILE).is_file() else derived_card(str(name), folder, index)
+    if card.convention == Convention():
+        card = dataclasses.replace(card, convention=told_convention(folder, index))
     modality = _modality(card, index)
     backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
+    if modality.needs and not backbone.conditions:
+        raise CheckpointError(
+            f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is painted from the "
+            f'photo alone, set `"convention": {{"start": "nothing"}}` in {cards.FILE}, with `timestep` and `output`'
+        )
     if backbone.targets != len(modality.targets):
         raise CheckpointError(
             f"{folder}: the network paints {backbone.targets} targets, but `{card.modality}` has "
@@ -141,36 +140,6 @@ def _parts(folder: Path, card: Card) -> dict[str, Path]:
     return parts
 
 
-def _derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
-    """The card of a folder that has none: what its `model_index.json` tells."""
-    stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
-    return Card(
-        name=Path(name).name,
-        modality=_pipeline_modality(name, folder, index),
-        defaults={**_FALLBACK, **{key: value for key, value in stated.items() if value}},
-        revision=folder.name if folder.parent.name == "snapshots" else "",
-        source=name,
-    )
-
-
-def _pipeline_modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
-    """What a published pipeline predicts, by its class or, for the classes that several share, by what they list."""
-    kind, stated = index.get("_class_name", ""), index.get("prediction_type")
-    targets = tuple((index.get("target_properties") or {}).get("target_names", ()))
-    if kind in ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline"):
-        found = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}.get(targets)
-    elif kind == "MarigoldPipeline":  # the first published checkpoints, of depth and of normals
-        found = "normals" if "use_full_z_range" in index or "normals" in name else "depth"
-    else:
-        found = next((modality for modality, pipeline in _PIPELINES.items() if pipeline == kind), None)
-    if found is None:
-        raise CheckpointError(
-            f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type `{stated}` and targets "
-            f"{list(targets)}; if there is one, add a {cards.FILE} with `name` and `modality`"
-        )
-    return found
-
-
 def _modality(card: Card, index: Mapping[str, Any]) -> Modality:
     """The modality with the options that the checkpoint stores."""
     return implementation(Modality, card.modality).stored({**index, **card.options})
@@ -184,8 +153,8 @@ def _index(estimator: Estimator) -> dict[str, Any]:
     """The content of `model_index.json`."""
     from diffusers import __version__
 
-    kind = _PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE)
-    defaults = {**_FALLBACK, **estimator.card.defaults}
+    kind = PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE)
+    defaults = {**FALLBACK, **estimator.card.defaults}
     settings = {"default_denoising_steps": defaults["steps"], "default_processing_resolution": defaults["resolution"]}
     return {
         "_class_name": kind,

@@ -1,6 +1,6 @@
 """Stable Diffusion 1.x and 2.x, and small generators of the same layout: a U-Net beside a KL or a tiny autoencoder."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from marigold.backbones._prompt import (
 )
 from marigold.backbones.base import Backbone
 from marigold.core.card import Card, read_json
+from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
 from marigold.diffusion.schedule import Schedule
@@ -30,9 +31,11 @@ class StableDiffusion(Backbone):
 
     `prompt` [1, L, D] is the constant embedding of the empty prompt; `prompt_padded` says whether it was padded to the
     text encoder's full length. `text` holds the files of text encoder and tokenizer, saved along and never run.
+    `convention` says what the network expects beside the photo.
     """
 
     prompt: Tensor
+    switch: Tensor | None
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class StableDiffusion(Backbone):
         *,
         prompt_padded: bool = False,
         text: TextFiles | None = None,
+        convention: Convention | None = None,
     ) -> None:
         super().__init__()
         self.unet = unet
@@ -53,7 +57,10 @@ class StableDiffusion(Backbone):
         self.text = text or {}
         self.latent_channels = vae.config.latent_channels
         self.stride = 2 ** (len(vae.config.block_out_channels) - 1)
-        self.conditions, self.targets = _widths(unet.config, self.latent_channels)
+        convention = convention or Convention()
+        self.sees_photo_alone = convention.start == "nothing"
+        self.conditions, self.targets = _widths(unet.config, self.latent_channels, self.sees_photo_alone)
+        self.register_buffer("switch", _switch(unet.config, convention.switch), persistent=False)
         if unet.config.cross_attention_dim != prompt.shape[-1]:
             raise CheckpointError(
                 f"unet: cross_attention_dim is {unet.config.cross_attention_dim}, but the empty prompt has "
@@ -84,8 +91,9 @@ class StableDiffusion(Backbone):
             if part not in parts:
                 raise CheckpointError(f"{card.name}: the folder `{part}` is missing; fetch the checkpoint again")
         scheduler = parts["scheduler"] / "scheduler_config.json"
+        stated = {"prediction_type": card.convention.output} if card.convention.output else {}
         try:
-            schedule = Schedule.from_config(read_json(scheduler))
+            schedule = Schedule.from_config({**read_json(scheduler), **stated})
         except ConfigError as error:
             raise CheckpointError(f"{scheduler}: {error}") from error
         vae_config = read_json(parts["vae"] / "config.json")
@@ -97,6 +105,7 @@ class StableDiffusion(Backbone):
             prompt,
             prompt_padded=padded,
             text=text_files(parts),
+            convention=card.convention,
         )
 
     def write(self, folder: Path, dtype: torch.dtype | None = None, leave_out: Collection[str] = ()) -> None:
@@ -132,9 +141,12 @@ class StableDiffusion(Backbone):
     def network(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """The U-Net on the condition beside x [B, C * targets, h, w] and the empty prompt; the result has x's type."""
         dtype = self.unet.conv_in.weight.dtype
-        latents = x.to(dtype) if condition is None else torch.cat([condition.to(dtype), x.to(dtype)], dim=1)
+        seen = [latent for latent in (condition, None if self.sees_photo_alone else x) if latent is not None]
+        latents = torch.cat([latent.to(dtype) for latent in seen], dim=1)
         prompt = self.prompt.to(dtype).expand(len(x), -1, -1)
-        return self.unet(latents, t, encoder_hidden_states=prompt, return_dict=False)[0].to(x.dtype)
+        switch = None if self.switch is None else self.switch.expand(len(x), *self.switch.shape[1:])
+        output = self.unet(latents, t, encoder_hidden_states=prompt, class_labels=switch, return_dict=False)[0]
+        return output.to(x.dtype)
 
     def adapt(self, conditions: int, targets: int) -> None:
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.
@@ -178,8 +190,8 @@ class StableDiffusion(Backbone):
         return self.vae.config.get("shift_factor") or 0.0
 
 
-def _widths(config: Any, channels: int) -> tuple[int, int]:
-    """The numbers of conditions and targets that a U-Net of this configuration takes."""
+def _widths(config: Any, channels: int, photo_alone: bool) -> tuple[int, int]:
+    """The numbers of conditions and targets of a U-Net, which sees its targets' noise unless it sees `photo_alone`."""
     if config.addition_embed_type is not None:
         raise CheckpointError(
             f"unet: additional embeddings (`{config.addition_embed_type}`) as in Stable Diffusion XL are not "
@@ -191,7 +203,33 @@ def _widths(config: Any, channels: int) -> tuple[int, int]:
             f"the autoencoder's {channels}; use the autoencoder that the network was trained with"
         )
     targets = config.out_channels // channels
-    return config.in_channels // channels - targets, targets
+    return config.in_channels // channels - (0 if photo_alone else targets), targets
+
+
+def _switch(config: Any, switch: Sequence[float]) -> Tensor | None:
+    """What the class embedding of a U-Net is given, [1, ...]; None for a U-Net without one.
+
+    A projection of twice as many numbers as the switch has takes their sines and cosines (He et al. 2025).
+    """
+    kind = config.class_embed_type or ("index" if config.num_class_embeds is not None else None)
+    if (kind is None) != (not switch):
+        what = "has a class embedding, and nothing says what it is to be told" if kind else "has no class embedding"
+        raise CheckpointError(f"unet: {what}; correct `convention.switch` in card.json, such as [1, 0]")
+    if kind is None:
+        return None
+    if kind == "index":
+        return torch.tensor([int(switch[0])])
+    if kind == "timestep":
+        return torch.tensor([float(switch[0])])
+    numbers, width = torch.tensor([list(switch)], dtype=torch.float32), config.projection_class_embeddings_input_dim
+    if width == 2 * len(switch):
+        numbers = torch.cat([numbers.sin(), numbers.cos()], dim=-1)
+    if width not in (None, numbers.shape[-1]):
+        raise CheckpointError(
+            f"unet: its class embedding takes {width} numbers; give as many, or half as many, as `convention.switch` "
+            "in card.json"
+        )
+    return numbers
 
 
 def _dtype(network: nn.Module) -> torch.dtype:

@@ -1,0 +1,185 @@
+"""Checkpoints that others published: the ones that are known by name, and the card of a folder that has none.
+
+Nothing here loads weights: what a folder predicts, and how its network wants to be called, is told from the
+configurations beside them and, where those are silent, from its name.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from marigold.core import card as cards
+from marigold.core.card import Card, read_json
+from marigold.core.convention import Convention
+from marigold.core.errors import CheckpointError
+
+INDEX = "model_index.json"
+
+PIPELINES = {
+    "depth": "MarigoldDepthPipeline",
+    "normals": "MarigoldNormalsPipeline",
+    "appearance": "MarigoldIntrinsicsPipeline",
+    "lighting": "MarigoldIntrinsicsPipeline",
+    "image": "StableDiffusionPipeline",
+}
+"""The pipeline class of diffusers for what is predicted; other modalities are known by their card alone."""
+
+FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
+"""The settings of a published checkpoint that states none."""
+
+_MARIGOLD, _LOTUS = "RAIL++-M", "Apache-2.0"
+_TARGETS = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}
+_LOTUS_PIPELINES = ("LotusGPipeline", "LotusDPipeline", "DirectDiffusionPipeline")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A checkpoint on the hub that opens here by its id."""
+
+    name: str
+    modality: str
+    licence: str = ""
+    """Of the weights; empty where none is stated."""
+
+
+PUBLISHED = (
+    Published("prs-eth/marigold-depth-v1-1", "depth", _MARIGOLD),
+    Published("prs-eth/marigold-depth-v1-0", "depth", _MARIGOLD),
+    Published("prs-eth/marigold-depth-lcm-v1-0", "depth", _MARIGOLD),
+    Published("prs-eth/marigold-normals-v1-1", "normals", _MARIGOLD),
+    Published("prs-eth/marigold-normals-v0-1", "normals", _MARIGOLD),
+    Published("prs-eth/marigold-normals-lcm-v0-1", "normals", _MARIGOLD),
+    Published("prs-eth/marigold-iid-appearance-v1-1", "appearance", _MARIGOLD),
+    Published("prs-eth/marigold-iid-lighting-v1-1", "lighting", _MARIGOLD),
+    Published("GonzaloMG/marigold-e2e-ft-depth", "depth"),
+    Published("GonzaloMG/marigold-e2e-ft-normals", "normals"),
+    Published("GonzaloMG/stable-diffusion-e2e-ft-depth", "depth"),
+    Published("GonzaloMG/stable-diffusion-e2e-ft-normals", "normals"),
+    Published("jingheya/lotus-depth-g-v1-0", "depth", _LOTUS),
+    Published("jingheya/lotus-depth-d-v1-0", "depth", _LOTUS),
+    Published("jingheya/lotus-normal-g-v1-0", "normals", _LOTUS),
+    Published("jingheya/lotus-normal-d-v1-0", "normals", _LOTUS),
+)
+
+
+def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
+    """The card of a folder that has none; `name` is what it was asked for by, `index` its `model_index.json`.
+
+    Raises `CheckpointError` with the keys that a card must state where neither configurations nor name tell.
+    """
+    stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
+    known = {published.name: published.licence for published in PUBLISHED}
+    card = Card(
+        name=Path(name).name,
+        modality="",
+        licence=known.get(name, ""),
+        defaults={**FALLBACK, **{key: value for key, value in stated.items() if value}},
+        revision=folder.name if folder.parent.name == "snapshots" else "",
+        source=name,
+    )
+    if _is_lotus(folder, index):
+        return _lotus(card, folder)
+    if {"e2e", "ft"} <= _words(card.name):
+        return _end_to_end(card, folder, index)
+    return replace(card, modality=_modality(card.name, folder, index))
+
+
+def told_convention(folder: Path, index: Mapping[str, Any]) -> Convention:
+    """What the configurations tell about a network's convention: that of Lotus (He et al. 2025), or the default.
+
+    Its network outputs the clean latent at the last time, whatever the scheduler's configuration says; the switch
+    [1, 0] asks for the map rather than the photo. One with a single latent as its input sees the photo alone.
+    """
+    if not _is_lotus(folder, index):
+        return Convention()
+    unet = _configuration(folder / "unet" / "config.json")
+    return Convention(
+        start="noise" if _sees_a_photo(folder) else "nothing",
+        timestep=_last_time(folder),
+        switch=(1.0, 0.0) if _has_switch(unet) else (),
+        output="sample",
+    )
+
+
+def _modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
+    """What a published pipeline predicts, by its class or, for the classes that several share, by what they list."""
+    kind, stated = index.get("_class_name", ""), index.get("prediction_type")
+    targets = tuple((index.get("target_properties") or {}).get("target_names", ()))
+    if kind in ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline"):
+        found = _TARGETS.get(targets) or (None if targets else _named(name, "appearance", "lighting"))
+    elif kind == "MarigoldPipeline":  # the first published checkpoints, of depth and of normals
+        found = "normals" if "use_full_z_range" in index or stated == "normals" or _named(name, "normals") else "depth"
+    else:
+        found = next((modality for modality, pipeline in PIPELINES.items() if pipeline == kind), None)
+    if found is None:
+        raise CheckpointError(
+            f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type `{stated}` and targets "
+            f"{list(targets)}; if there is one, add a {cards.FILE} with `name` and `modality`"
+        )
+    if found == "image" and _sees_a_photo(folder):
+        raise CheckpointError(
+            f"{folder}: a `{kind}` whose network sees a photo beside its latent; what it predicts and how it is called "
+            f"cannot be told: add a {cards.FILE} with `name`, `modality` and, if it answers in one step, `convention`"
+        )
+    return found
+
+
+def _end_to_end(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
+    """A network tuned end to end for one step (Garcia et al. 2024): it starts from zeros at the last time.
+
+    Its training pads the empty prompt.
+    """
+    modality = _named(card.name, "depth", "normals") or _modality(card.name, folder, index)
+    convention = Convention(start="zeros", timestep=_last_time(folder))
+    return _single_step(replace(card, modality=modality, convention=convention, prompt_padded=True))
+
+
+def _lotus(card: Card, folder: Path) -> Card:
+    """A network of Lotus (He et al. 2025)."""
+    modality = _named(card.name, "normals", "normal", "disparity", "depth")
+    if modality is None:
+        raise CheckpointError(
+            f"{folder}: a network of Lotus, but whether it predicts depth, disparity or normals cannot be told; add a "
+            f'{cards.FILE} with `name` and `modality`, and for disparity `"options": {{"target_space": "disparity", '
+            '"fixed_ratio": false}`'
+        )
+    painted = {"target_space": "disparity", "fixed_ratio": False} if modality == "disparity" else {}
+    modality = {"normal": "normals", "disparity": "depth"}.get(modality, modality)
+    return _single_step(replace(card, modality=modality, options=painted))
+
+
+def _single_step(card: Card) -> Card:
+    return replace(card, defaults={**card.defaults, "steps": 1})
+
+
+def _is_lotus(folder: Path, index: Mapping[str, Any]) -> bool:
+    """By the pipeline's class, or by the task switch that its U-Net embeds in place of a class."""
+    return index.get("_class_name") in _LOTUS_PIPELINES or _has_switch(_configuration(folder / "unet" / "config.json"))
+
+
+def _has_switch(unet: Mapping[str, Any]) -> bool:
+    return unet.get("class_embed_type") == "projection" and unet.get("projection_class_embeddings_input_dim") == 4
+
+
+def _sees_a_photo(folder: Path) -> bool:
+    unet = _configuration(folder / "unet" / "config.json")
+    return unet.get("in_channels", 4) > unet.get("out_channels", 4)
+
+
+def _last_time(folder: Path) -> int:
+    return _configuration(folder / "scheduler" / "scheduler_config.json").get("num_train_timesteps", 1000) - 1
+
+
+def _configuration(file: Path) -> dict[str, Any]:
+    return read_json(file) if file.is_file() else {}
+
+
+def _named(name: str, *choices: str) -> str | None:
+    """The first of the choices that the name holds as a word."""
+    return next((choice for choice in choices if choice in _words(name)), None)
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", name.lower()))
