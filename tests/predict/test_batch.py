@@ -1,17 +1,25 @@
 """Runs over many photos: what is skipped, what is logged, what ends a run, and that nothing piles up."""
 
+import gc
+import json
 import os
+import tracemalloc
+import weakref
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
-from marigold.core.errors import OutputError
+from marigold.core.card import Card
+from marigold.core.errors import ConfigError, OutputError
+from marigold.modalities.normals import Normals
+from marigold.predict import batch
 from marigold.predict.batch import predict_photos
 from marigold.predict.predictor import Predictor
 from marigold.predict.request import Request
 from marigold.predict.together import Together
-from toys.identity import identity_estimator
+from toys.identity import CARD, identity_estimator
 
 
 def identity(**options):
@@ -55,3 +63,211 @@ def test_an_output_that_cannot_be_written_ends_the_run(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file: cannot be written"):
         predict_photos(identity(), [photo(tmp_path / "a.png", 0)], Request(), tmp_path / "file")
+
+
+def both():
+    card = Card("other", "normals", revision="n1", defaults=CARD.defaults)
+    return Together([Predictor(identity_estimator()), Predictor(identity_estimator(card, Normals()))])
+
+
+def run(photos, output, predictors=None, request=Request(), **options):  # noqa: B008
+    return predict_photos(predictors or identity(), photos, request, output, **options)
+
+
+def test_what_is_complete_is_skipped_and_left_alone(tmp_path, capsys):
+    photos = [photo(tmp_path / f"{name}.png", level) for name, level in (("a", 10), ("b", 20))]
+    run(photos, tmp_path / "out")
+    stamps = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").iterdir()}
+    capsys.readouterr()
+    outcome = run(photos, tmp_path / "out")
+    assert (outcome.done, outcome.skipped, outcome.failures) == (0, 2, [])
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "out").iterdir()} == stamps
+    assert capsys.readouterr().out.splitlines() == [f"{path}: complete already" for path in photos]
+
+
+def test_what_is_complete_is_not_even_decoded(tmp_path, monkeypatch):
+    photos = [photo(tmp_path / "a.png", 10)]
+    run(photos, tmp_path / "out")
+    monkeypatch.setattr(batch, "read_image", None)
+    assert run(photos, tmp_path / "out").skipped == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request": Request(seed=1)},
+        {"formats": "npy"},
+        {"overwrite": True},
+        {"predictors": Together([Predictor(identity_estimator(Card("identity", "depth", revision="r2")))])},
+    ],
+    ids=["seed", "formats", "overwrite", "checkpoint"],
+)
+def test_whatever_is_asked_for_otherwise_is_predicted_again(tmp_path, change):
+    photos = [photo(tmp_path / "a.png", 10)]
+    run(photos, tmp_path / "out")
+    assert run(photos, tmp_path / "out", **change).done == 1
+
+
+def test_a_photo_that_has_changed_or_lost_a_file_is_predicted_again(tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", 10) for name in "abc"]
+    run(photos, tmp_path / "out")
+    photo(photos[0], 200)
+    (tmp_path / "out" / "b_depth_colored.png").unlink()
+    outcome = run(photos, tmp_path / "out")
+    assert (outcome.done, outcome.skipped) == (2, 1)
+    assert np.load(tmp_path / "out" / "a_depth.npy").max() == pytest.approx(200 / 255, abs=1e-6)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
+    photos = [photo(tmp_path / f"{number}.png", number) for number in range(6)]
+    predictors = identity()
+    (predictor,) = predictors.predictors.values()
+    predict, calls = predictor.predict, []
+
+    def interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return predict(*arguments, **options)
+
+    predictor.predict = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run(photos, tmp_path / "out", predictors)
+    assert not list((tmp_path / "out").glob(".*"))
+    outcome = run(photos, tmp_path / "out", predictors)
+    assert (outcome.done, outcome.skipped) == (3, 3)
+
+
+def test_every_photo_has_a_line_in_the_log(tmp_path):
+    (tmp_path / "bad.jpg").write_text("no photo")
+    photos = [photo(tmp_path / "a.png", 9), tmp_path / "bad.jpg", photo(tmp_path / "b.png", 9)]
+    run(photos[:1], tmp_path / "out")
+    run(photos, tmp_path / "out", log=tmp_path / "log.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(line["photo"], line["status"]) for line in lines] == list(
+        zip(map(str, photos), ["skipped", "failed", "done"], strict=True)
+    )
+    skipped, failed, done = lines
+    assert "not an image" in failed["error"] and failed["files"] == [] and done["error"] is None
+    assert done["files"] == ["b_depth.npy", "b_depth_16bit.png", "b_depth_colored.png", "b_depth.json"]
+    assert done["seconds"] > 0 and skipped["files"] == []
+
+
+def test_a_photo_too_large_for_the_device_is_noted_and_the_others_are_finished(tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", 9) for name in "abc"]
+    predictors = identity()
+    (predictor,) = predictors.predictors.values()
+    sample = predictor.estimator.sample
+    calls = []
+
+    def cramped(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("no memory left")
+        return sample(*arguments, **options)
+
+    predictor.estimator.sample = cramped
+    outcome = run(photos, tmp_path / "out", predictors)
+    assert outcome.done == 2
+    (failure,) = outcome.failures
+    assert failure.startswith(f"{photos[1]}: resolution: 24 x 16 pixels do not fit into cpu; choose")
+
+
+def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
+    photos = [photo(tmp_path / f"{number:02}.png", 9) for number in range(20)]
+    predictors = identity()
+    (predictor,) = predictors.predictors.values()
+    save = np.save
+
+    def full(file, values, **options):
+        if len(list((tmp_path / "out").glob("*.json"))) == 2:
+            raise OSError(28, "No space left on device")
+        save(file, values, **options)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OutputError, match=r"02_depth.npy: cannot be written \(no space left on device\)"):
+        run(photos, tmp_path / "out", predictors)
+    assert predictor.estimator.backbone.photos < 8
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_nothing_piles_up_over_many_photos(tmp_path, overlap):
+    photos = [photo(tmp_path / "a.png", 9)] + [tmp_path / f"{number}.png" for number in range(39)]
+    for path in photos[1:]:
+        path.hardlink_to(photos[0])
+    predictors, made, alive = identity(), [], []
+    predict = predictors.predict
+
+    def watched(*arguments):
+        predictions = predict(*arguments)
+        made.extend(weakref.ref(prediction) for prediction in predictions.values())
+        alive.append(sum(prediction() is not None for prediction in made))
+        return predictions
+
+    predictors.predict = watched
+    run(photos, tmp_path / "out", predictors, overlap=overlap)
+    # One is being written, one waits for it, one has just been made.
+    assert len(made) == 40 and max(alive) <= 3
+    assert not any(prediction() for prediction in made)
+
+
+def test_the_memory_of_a_run_does_not_grow_with_its_length(tmp_path):
+    photos = [photo(tmp_path / "a.png", 9)] + [tmp_path / f"{number}.png" for number in range(59)]
+    for path in photos[1:]:
+        path.hardlink_to(photos[0])
+    predictors, calls, kept = identity(), [], []
+    predict = predictors.predict
+
+    def measured(*arguments):
+        calls.append(1)
+        if len(calls) in (10, 60):
+            gc.collect()
+            kept.append(tracemalloc.get_traced_memory()[0])
+        return predict(*arguments)
+
+    predictors.predict = measured
+    tracemalloc.start()
+    try:
+        run(photos, tmp_path / "out", predictors, formats="npy")
+    finally:
+        tracemalloc.stop()
+    early, late = kept
+    assert (late - early) / 50 < 1000  # bytes for each photo, whose pixels and maps take 8000
+
+
+def test_several_modalities_write_their_files_a_sheet_and_a_report_at_last(tmp_path, capsys):
+    photos = [photo(tmp_path / "a.png", 9)]
+    run(photos, tmp_path / "out", both(), formats="npy,normal_opengl")
+    out = sorted(os.listdir(tmp_path / "out"))
+    assert {"a_depth.npy", "a_normals.npy", "a_depth.json", "a_normals.json", "a_all.jpg", "a_all.json"} <= set(out)
+    assert capsys.readouterr().out.rstrip().endswith("a_all.jpg")
+    with PIL.Image.open(tmp_path / "out" / "a_all.jpg") as sheet:
+        assert sheet.width * sheet.height > 3 * 480 * 320
+    report = json.loads((tmp_path / "out" / "a_all.json").read_text())
+    assert report["files"] == ["a_all.jpg", "a_all.json"]
+    assert report["depth"]["checkpoint"]["revision"] == "r1" and report["normals"]["checkpoint"]["revision"] == "n1"
+
+
+@pytest.mark.parametrize("lost", [None, "a_all.jpg", "a_normals.npy", "a_depth.json"])
+def test_several_modalities_are_complete_together(tmp_path, lost):
+    photos = [photo(tmp_path / "a.png", 9)]
+    run(photos, tmp_path / "out", both())
+    if lost:
+        (tmp_path / "out" / lost).unlink()
+    outcome = run(photos, tmp_path / "out", both())
+    assert (outcome.done, outcome.skipped) == ((1, 0) if lost else (0, 1))
+
+
+def test_several_modalities_show_what_one_of_them_shows_alone(tmp_path):
+    photos = [photo(tmp_path / "a.png", 9)]
+    run(photos, tmp_path / "alone")
+    run(photos, tmp_path / "out", both())
+    for name in ("a_depth.npy", "a_depth_16bit.png", "a_depth_colored.png"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    assert run(photos, tmp_path / "out").skipped == 1  # depth alone is complete too
+
+
+def test_a_format_that_no_modality_fills_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(ConfigError, match="normal_opengl` holds nothing that depth gives"):
+        run([tmp_path / "missing.png"], tmp_path / "out", formats="normal_opengl")
