@@ -1,0 +1,128 @@
+"""Formats are found by name, take their options, and know what they can hold; contract of every format."""
+
+import os
+
+import numpy as np
+import pytest
+
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.find import implementation, name_of, names
+from marigold.export.base import Format, Maps, Options, check, chosen, outputs
+from marigold.modalities.appearance import Appearance
+from marigold.modalities.base import Modality
+from marigold.modalities.depth import Depth
+from marigold.modalities.lighting import Lighting
+from marigold.modalities.normals import Normals
+
+HEIGHT, WIDTH = 12, 16
+FORMATS = ["exr", "glb", "normal_directx", "normal_opengl", "npy", "pbr", "ply", "png16", "preview"]
+
+
+def maps_of(modality, **more):
+    """Smooth maps within the range of a modality."""
+    values = {}
+    ramp = np.linspace(0.2, 0.8, HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH)
+    for name, channels in zip(modality.outputs, modality.channels, strict=True):
+        many = ramp if channels == 1 else np.stack([ramp] * channels, axis=-1)
+        direction = modality.meaning(name) == "direction"
+        values[name] = many / np.linalg.norm(many, axis=-1, keepdims=True) if direction else many
+    return Maps(modality, values, **more)
+
+
+@pytest.fixture(params=names(Format))
+def made(request):
+    return implementation(Format, request.param)()
+
+
+def pairs():
+    """Every format with every modality that it takes."""
+    formats = [implementation(Format, name)() for name in names(Format)]
+    modalities = [implementation(Modality, name)() for name in names(Modality)]
+    for made in formats:
+        for modality in modalities:
+            if made.takes(modality):
+                yield pytest.param(made, modality, id=f"{name_of(made)}-{name_of(modality)}")
+
+
+def test_the_formats_are_these():
+    assert names(Format) == FORMATS
+
+
+@pytest.mark.parametrize(("made", "modality"), list(pairs()))
+def test_what_a_format_takes_it_writes_and_names(made, modality, tmp_path):
+    photo = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    files = made.write(maps_of(modality, photo=photo, facts={"Source": "toy"}), tmp_path, "a.b")
+    there = {os.path.join(folder, file) for folder, _, found in os.walk(tmp_path) for file in found}
+    assert files and {str(file) for file in files} == there
+    assert all("a.b" in file.name and file.stat().st_size for file in files)
+
+
+def test_a_set_of_modalities_has_no_file_twice(made, tmp_path):
+    parts = [maps_of(implementation(Modality, name)()) for name in ("appearance", "depth", "lighting", "normals")]
+    parts = [maps for maps in parts if made.takes(maps.modality)]
+    if len(parts) > 1 and not made.together:
+        parts = [maps for maps in parts if maps.name != "lighting"]  # its albedo is that of appearance by name
+    files = made.write_set(parts, tmp_path, "a")
+    assert len(files) == len(set(files)) > 0
+
+
+def test_names_come_as_a_list_or_as_text_and_count_once():
+    assert [name_of(one) for one in chosen("exr, npy,exr,")] == ["exr", "npy"]
+    assert [name_of(one) for one in chosen(["png16", "ply"])] == ["png16", "ply"]
+    assert [name_of(one) for one in chosen()] == ["npy", "png16", "preview"]
+
+
+def test_a_format_takes_the_options_that_it_has():
+    options = Options(fov=70, near=2, far=9, cut=1, detail=50, colormap="magma", legend=True)
+    ply, preview, npy = chosen("ply,preview,npy", options)
+    assert (ply.fov, ply.near, ply.far, ply.cut, ply.detail) == (70, 2, 9, 1, 50)
+    assert (preview.colormap, preview.legend) == ("magma", True)
+    assert npy == implementation(Format, "npy")()
+
+
+def test_an_unknown_format_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="no format named `png`; did you mean `png16`"):
+        chosen("npy,png")
+
+
+def test_no_format_at_all_is_an_error():
+    with pytest.raises(ConfigError, match="format: no format is named"):
+        chosen(" , ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(fov=0), "fov: 0 degrees cannot be used; choose 1 to 170"),
+        (Options(near=0), "near, far: 0 m and 3 m; choose 0 < near < far"),
+        (Options(near=4), "near, far: 4 m and 3 m"),
+        (Options(far=float("inf")), "near, far: 1 m and inf m"),
+        (Options(cut=90), "cut: 90 degrees cannot be used"),
+        (Options(detail=1), "detail: 1 points cannot be used"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_an_error(options, message):
+    with pytest.raises(ConfigError, match=message):
+        chosen("ply", options)
+    assert chosen("npy", options)
+
+
+def test_an_unknown_colour_map_is_found_before_any_work():
+    with pytest.raises(UnknownNameError, match="did you mean `viridis`"):
+        chosen("preview", Options(colormap="viridiss"))
+
+
+def test_formats_that_hold_nothing_of_what_is_given_are_an_error():
+    check(chosen("ply,normal_opengl"), [Depth(), Normals()])
+    with pytest.raises(ConfigError, match="format: `glb` holds nothing that normals and appearance gives"):
+        check(chosen("npy,glb"), [Normals(), Appearance()])
+
+
+def test_the_meaning_of_every_map_is_known():
+    assert {name: Appearance().meaning(name) for name in Appearance.outputs} == {
+        "albedo": "srgb",
+        "roughness": "linear",
+        "metallicity": "linear",
+    }
+    assert {Lighting().meaning(name) for name in Lighting.outputs} == {"linear"}
+    assert outputs(Depth(), "metric") == ["depth"] and outputs(Normals(), "direction") == ["normals"]
