@@ -18,6 +18,8 @@ from marigold.core.card import Card
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
+from marigold.modalities.normals import Normals
+from marigold.predict import together
 
 SCHEDULE = {"prediction_type": "v_prediction", "timestep_spacing": "trailing", "rescale_betas_zero_snr": True}
 DEFAULTS = {"steps": 1, "resolution": 32, "ensemble": 1}
@@ -205,3 +207,90 @@ def test_ctrl_c_leaves_no_half_written_file(predict, monkeypatch, capsys):
     assert predict("a.png") == 130
     assert os.listdir("output") == []
     assert capsys.readouterr().err == "marigold: interrupted\n"
+
+
+def test_the_formats_asked_for_are_written_with_their_options(predict):
+    assert predict("a.png", "--format", "npy,preview", "--colormap", "gray") == 0
+    assert sorted(os.listdir("output")) == ["a_depth.json", "a_depth.npy", "a_depth_colored.png"]
+    with PIL.Image.open("output/a_depth_colored.png") as picture:
+        levels = np.asarray(picture)
+    assert (levels[..., 0] == levels[..., 1]).all()
+    np.testing.assert_allclose(levels[..., 0] / 255, np.load("output/a_depth.npy"), atol=1 / 255)
+
+
+def test_an_unknown_format_is_one_line_before_anything_is_loaded(predict, capsys):
+    assert predict("a.png", "--format", "npy,exrr", checkpoint="./nowhere") == 1
+    assert complaint(capsys) == "marigold: error: no format named `exrr`; did you mean `exr`?"
+
+
+def test_a_second_run_skips_what_is_complete_and_says_so(predict, capsys):
+    shutil.copy("a.png", "b.png")
+    assert predict("a.png") == 0
+    capsys.readouterr()
+    assert predict("a.png", "b.png") == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first == "a.png: complete already" and second.startswith("b.png: 33 x 24, ")
+    assert "1 photo in " in last and "; 1 photo skipped, complete already (--overwrite predicts again)" in last
+    assert predict("a.png", "b.png") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("2 photos skipped, complete already") and last.endswith("maps and pictures are in output")
+    assert predict("a.png", "b.png", "--overwrite") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 photos in ")
+
+
+def test_a_run_over_several_photos_has_a_log(predict):
+    shutil.copy("a.png", "b.png")
+    predict("a.png", "b.png")
+    lines = [json.loads(line) for line in Path("output/log.jsonl").read_text().splitlines()]
+    assert [(line["photo"], line["status"]) for line in lines] == [("a.png", "done"), ("b.png", "done")]
+
+
+def test_the_log_of_one_photo_is_where_it_is_asked_for(predict):
+    predict("a.png", "--log", "logs/run.jsonl")
+    assert json.loads(Path("logs/run.jsonl").read_text())["status"] == "done"
+    assert not os.path.exists("output/log.jsonl")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Checkpoints of depth and normals with the same autoencoder, as `--checkpoint` takes them."""
+    folder = tmp_path_factory.mktemp("pair")
+    for name, modality in (("depth", Depth()), ("normals", Normals())):
+        estimator = small_estimator()
+        checkpoint.save(Estimator(estimator.backbone, modality, Card(name, name, defaults=DEFAULTS)), folder / name)
+    return f"{folder / 'depth'},normals={folder / 'normals'}"
+
+
+def predict_all(*arguments):
+    return cli.main(["predict", *arguments, "--device", "cpu", "--precision", "fp32"])
+
+
+@pytest.mark.parametrize("modalities", ["all", "depth,normals"])
+def test_several_modalities_come_from_one_reading_and_one_encoding(predict, pair, monkeypatch, capsys, modalities):
+    monkeypatch.setattr(together, "bundled", list)
+    encode, sizes = AutoencoderKL.encode, []
+
+    def counted(self, x, **options):
+        sizes.append(tuple(x.shape[-2:]))
+        return encode(self, x, **options)
+
+    monkeypatch.setattr(AutoencoderKL, "encode", counted)
+    assert predict_all(modalities, "a.png", "--checkpoint", pair) == 0
+    assert sizes.count((24, 32)) == 1  # 33 x 24 pixels at the resolution of 32, whole latent cells
+    assert {f"a_{end}" for end in ("depth.npy", "normals.npy", "all.jpg", "all.json")} <= set(os.listdir("output"))
+    assert "output/a_all.jpg" in capsys.readouterr().out
+    assert predict_all(modalities, "a.png", "--checkpoint", pair) == 0
+    assert "1 photo skipped" in capsys.readouterr().out
+    assert sizes.count((24, 32)) == 1
+
+
+def test_a_modality_of_several_has_the_map_that_it_has_alone(predict, pair):
+    assert predict_all("depth,normals", "a.png", "--checkpoint", pair) == 0
+    assert predict_all("depth", "a.png", "--checkpoint", pair.split(",")[0], "--output", "alone") == 0
+    np.testing.assert_array_equal(np.load("output/a_depth.npy"), np.load("alone/a_depth.npy"))
+
+
+def test_a_modality_without_a_checkpoint_is_one_line(predict, pair, monkeypatch, capsys):
+    monkeypatch.setattr(together, "bundled", list)
+    assert predict_all("depth,normals,lighting", "a.png", "--checkpoint", pair) == 1
+    assert "no checkpoint for lighting is bundled; name one with --checkpoint" in complaint(capsys)
