@@ -93,7 +93,8 @@ def test_colours_explain_themselves(tmp_path):
     values = dict.fromkeys(("roughness", "metallicity"), DEPTH) | {"albedo": np.stack([DEPTH] * 3, axis=-1)}
     files = Preview(legend=True).write(Maps(Appearance(), values), tmp_path, "a")
     heights = {file.name: len(shown(file)) for file in files}
-    assert heights == {"a_albedo_colored.png": 60, "a_roughness_colored.png": 80, "a_metallicity_colored.png": 80}
+    maps = {"albedo": 60, "roughness": 80, "metallicity": 80}
+    assert heights == {f"a_appearance_{name}_colored.png": height for name, height in maps.items()}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 8), (8, 300)])

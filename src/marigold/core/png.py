@@ -44,7 +44,7 @@ def _chunks(levels: np.ndarray, text: Mapping[str, str], curve: Space | None) ->
         yield _CURVES[curve]
     for keyword, words in text.items():
         yield b"tEXt", keyword.encode("latin-1", "replace") + b"\0" + words.encode("latin-1", "replace")
-    yield b"IDAT", zlib.compress(_filtered(levels), _COMPRESSION)
+    yield b"IDAT", zlib.compress(_filtered(levels).data, _COMPRESSION)
     yield b"IEND", b""
 
 

@@ -17,7 +17,7 @@ def write_normal_maps(maps: Maps, folder: Path, stem: str, style: str) -> list[P
     for name, normals in maps.with_meaning("direction").items():
         colours = normal_colours(normals, style)
         for ending, picture in (("", to_bytes(colours)), ("_16bit", colours)):
-            files.append(folder / f"{stem}_{name}_{style}{ending}.png")
+            files.append(folder / f"{stem}_{maps.label(name)}_{style}{ending}.png")
             write_png(files[-1], picture, {**description(style), **maps.facts})
     return files
 

@@ -74,5 +74,5 @@ def _block(lines: np.ndarray) -> bytes:
     plain = np.ascontiguousarray(lines).view(np.uint8).ravel()
     parted = np.concatenate([plain[0::2], plain[1::2]])
     parted[1:] = parted[1:] - parted[:-1] + np.uint8(128)
-    packed = zlib.compress(parted, _LEVEL)
+    packed = zlib.compress(parted.data, _LEVEL)
     return packed if len(packed) < plain.size else plain.tobytes()

@@ -46,7 +46,7 @@ class Relief(Format):
         lens = Lens(self.fov, near, self.far)
         files = []
         for name, depth in maps.with_meaning("metric").items():
-            files.append(folder / f"{stem}_{name}.{self.ending}")
+            files.append(folder / f"{stem}_{maps.label(name)}.{self.ending}")
             found = surface(depth, lens, cut=self.cut, detail=self.detail)
             if not len(found.faces):
                 raise ConfigError(f"cut: all of `{name}` is seen flatter than {self.cut:g} degrees; choose less")

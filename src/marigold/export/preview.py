@@ -37,7 +37,7 @@ class Preview(Format):
         shown = self.pictures(maps)
         if self.legend:
             shown = {name: self._explained(maps, name, picture) for name, picture in shown.items()}
-        files = {folder / f"{stem}_{name}_colored.png": picture for name, picture in shown.items()}
+        files = {folder / f"{stem}_{maps.label(name)}_colored.png": picture for name, picture in shown.items()}
         if maps.uncertainty is not None:
             file = folder / f"{stem}_{maps.name}_uncertainty.png"
             files[file] = self.uncertainty(maps.uncertainty)
