@@ -1,0 +1,113 @@
+"""A predictor and a pipeline of diffusers on the same small random networks."""
+
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    LCMScheduler,
+    MarigoldDepthPipeline,
+    MarigoldIntrinsicsPipeline,
+    MarigoldNormalsPipeline,
+)
+
+from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.core.card import Card
+from marigold.estimator import Estimator
+from marigold.modalities.appearance import Appearance
+from marigold.modalities.depth import Depth
+from marigold.modalities.lighting import Lighting
+from marigold.modalities.normals import Normals
+from marigold.predict.predictor import Predictor
+from toys.scenes import NETWORK
+
+MODALITIES = {
+    "depth": (Depth(), MarigoldDepthPipeline, {}),
+    "normals": (Normals(), MarigoldNormalsPipeline, {}),
+    "half normals": (Normals(use_full_z_range=False), MarigoldNormalsPipeline, {"use_full_z_range": False}),
+    "appearance": (Appearance(), MarigoldIntrinsicsPipeline, {"target_properties": Appearance().options()}),
+    "lighting": (Lighting(), MarigoldIntrinsicsPipeline, {"target_properties": Lighting().options()}),
+}
+SCHEDULERS = {"DDIMScheduler": DDIMScheduler, "LCMScheduler": LCMScheduler}
+AUTOENCODERS = {
+    "kl": {
+        **NETWORK["vae"],
+        "block_out_channels": [8, 8, 8],
+        "down_block_types": ["DownEncoderBlock2D"] * 3,
+        "up_block_types": ["UpDecoderBlock2D"] * 3,
+        "scaling_factor": 0.6,
+    },
+    "tiny": {
+        "_class_name": "AutoencoderTiny",
+        "encoder_block_out_channels": [8, 8, 8],
+        "decoder_block_out_channels": [8, 8, 8],
+        "num_encoder_blocks": [1, 1, 1],
+        "num_decoder_blocks": [1, 1, 1],
+        "latent_channels": 4,
+    },
+}
+STRIDE = 4
+
+
+@cache
+def peers(
+    modality: str, autoencoder: str = "kl", output: str = "v_prediction", scheduler: str = "DDIMScheduler"
+) -> tuple[Predictor, Any]:
+    """Networks that `Predictor` and the pipeline share; made once. Pictures are painted over the whole range."""
+    kind, pipeline, options = MODALITIES[modality]
+    schedule = {
+        **NETWORK["schedule"],
+        "_class_name": scheduler,
+        "prediction_type": output,
+        "rescale_betas_zero_snr": output != "epsilon",
+    }
+    torch.manual_seed(0)
+    backbone = StableDiffusion.tiny(
+        unet=NETWORK["unet"], vae=AUTOENCODERS[autoencoder], schedule=schedule, prompt_dim=NETWORK["prompt_dim"]
+    )
+    backbone.adapt(1, len(kind.targets))
+    predictor = Predictor(Estimator(backbone, kind, Card("toy", modality)))
+    config = {key: value for key, value in backbone.schedule.config().items() if not key.startswith("_")}
+    theirs = pipeline(
+        unet=backbone.unet,
+        vae=backbone.vae,
+        scheduler=SCHEDULERS[scheduler].from_config(config),
+        text_encoder=None,
+        tokenizer=None,
+        **options,
+    )
+    theirs.empty_text_embedding = backbone.prompt
+    theirs.set_progress_bar_config(disable=True)
+    return predictor, theirs
+
+
+def photo(height: int, width: int, count: int = 1) -> torch.Tensor:
+    """Photos [N, 3, H, W] with smooth and rough parts."""
+    generator = torch.Generator().manual_seed(height * width)
+    coarse = torch.rand(count, 3, 4, 5, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+    return 0.8 * smooth + 0.2 * torch.rand(count, 3, height, width, generator=generator)
+
+
+def cover(axes: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Few combinations of settings in which every two values of two axes meet."""
+    names = list(axes)
+    open_pairs = {
+        ((a, x), (b, y)) for a, b in combinations(names, 2) for x in range(len(axes[a])) for y in range(len(axes[b]))
+    }
+    rows = []
+    while open_pairs:
+        row = dict(min(open_pairs))
+        for name in names:
+            if name not in row:
+                met = [len(open_pairs & _pairs(row | {name: i}, names)) for i in range(len(axes[name]))]
+                row[name] = met.index(max(met))
+        open_pairs -= _pairs(row, names)
+        rows.append({name: axes[name][row[name]] for name in names})
+    return rows
+
+
+def _pairs(row: dict[str, int], names: list[str]) -> set[tuple[tuple[str, int], tuple[str, int]]]:
+    return {((a, row[a]), (b, row[b])) for a, b in combinations(names, 2) if a in row and b in row}
