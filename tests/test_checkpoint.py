@@ -1,6 +1,7 @@
 """Checkpoints: opened by name, folder or hub id, replaced whole, and refused with the file and the remedy."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from marigold import checkpoint
+from marigold.backbones import _prompt
 from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.core import files
 from marigold.core.card import Card
 from marigold.core.errors import CheckpointError, MissingExtraError, OutputError, UnknownNameError
 from marigold.estimator import Estimator
@@ -182,6 +185,53 @@ def test_a_padded_prompt_fills_the_text_encoders_length(saved):
         backbone = checkpoint.open(saved).backbone
         assert backbone.prompt.shape == (1, 77, 8)
         assert backbone.prompt_padded
+
+
+def test_the_second_start_touches_no_file_of_the_text_encoder(saved, monkeypatch):
+    (saved / "empty_prompt.safetensors").unlink()
+    first = checkpoint.open(saved).backbone.prompt
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    shutil.rmtree(saved / "text_encoder")
+    assert torch.equal(checkpoint.open(saved).backbone.prompt, first)
+
+
+def test_the_prompt_of_a_folder_that_cannot_be_written_is_kept_in_the_users_cache(saved, tmp_path, monkeypatch):
+    (saved / "empty_prompt.safetensors").unlink()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    whole_file = files.whole_file
+
+    def refused(path):
+        if Path(path).is_relative_to(saved):
+            raise OutputError("read-only")
+        return whole_file(path)
+
+    monkeypatch.setattr(_prompt, "whole_file", refused)
+    first = checkpoint.open(saved).backbone.prompt
+    assert not (saved / "empty_prompt.safetensors").exists()
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    shutil.rmtree(saved / "text_encoder")
+    assert torch.equal(checkpoint.open(saved).backbone.prompt, first)
+    os.utime(saved / "unet" / "config.json", (1, 1))  # another checkpoint in the same place
+    with pytest.raises(CheckpointError, match="text_encoder and tokenizer"):
+        checkpoint.open(saved)
+
+
+def test_where_nothing_can_be_written_the_prompt_is_computed_every_time(saved, tmp_path, monkeypatch):
+    def refused(path):
+        raise OutputError("read-only")
+
+    (saved / "empty_prompt.safetensors").unlink()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(_prompt, "whole_file", refused)
+    for _ in range(2):
+        torch.testing.assert_close(checkpoint.open(saved).backbone.prompt, estimator().backbone.prompt)
+
+
+def test_a_card_that_changes_the_padding_has_the_prompt_computed_again(saved):
+    assert checkpoint.open(saved).backbone.prompt.shape == (1, 2, 8)
+    edit(saved / "card.json", prompt_padded=True)
+    assert checkpoint.open(saved).backbone.prompt.shape == (1, 77, 8)
+    assert checkpoint.open(saved).backbone.prompt_padded
 
 
 def test_without_prompt_and_text_encoder_the_checkpoint_is_refused(saved):

@@ -6,7 +6,6 @@ A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `v
 
 import dataclasses
 import hashlib
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
 from marigold.core.files import make_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
+from marigold.core.hub import fetch, is_hub_id
 from marigold.core.published import FALLBACK, INDEX, PIPELINES, derived_card, told_convention
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
@@ -100,31 +100,11 @@ def _locate(name: str | Path) -> Path:
         if not (folder / INDEX).is_file():
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
         return folder
-    if isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name):
-        return _fetch(name)
+    if isinstance(name, str) and is_hub_id(name):
+        return fetch(name, instead=bundled())
     if "/" in str(name) or isinstance(name, Path):
         raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
     raise UnknownNameError(unknown("checkpoint", name, bundled()))
-
-
-def _fetch(hub_id: str) -> Path:
-    """A checkpoint from the hub or its local cache; the fp16 files only where there are no others."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    weights = ["empty_prompt.safetensors", *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder"))]
-    wanted = ["*.json", "*.txt", *weights]
-    try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*.fp16*", "*non_ema*"]))
-        if not list(folder.glob("unet/*.safetensors")):
-            folder = Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*non_ema*"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"{hub_id}: no such folder, and it cannot be fetched from the hub ({reason}); run `hf download {hub_id}` "
-            f"where there is a network and give the folder, or use a bundled checkpoint: {', '.join(bundled())}"
-        ) from error
-    return folder
 
 
 def _parts(folder: Path, card: Card) -> dict[str, Path]:

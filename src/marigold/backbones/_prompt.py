@@ -4,6 +4,8 @@ Estimators are never given words. The text encoder exists for its embedding of t
 saved folder is complete for other libraries.
 """
 
+import contextlib
+import hashlib
 import json
 import shutil
 from collections.abc import Collection, Mapping
@@ -16,9 +18,9 @@ from torch import Tensor
 from marigold.core import weights
 from marigold.core.card import Card
 from marigold.core.errors import CheckpointError, MissingExtraError, OutputError
-from marigold.core.files import whole_file
+from marigold.core.files import cache_folder, make_folder, whole_file
+from marigold.core.hub import PROMPT_FILE
 
-PROMPT_FILE = "empty_prompt.safetensors"
 TEXT_PARTS = {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
 
 # Names of tensors as published checkpoints have them; some versions of transformers leave the prefix out.
@@ -30,20 +32,26 @@ TextFiles = Mapping[str, Path | bytes]
 
 
 def read_prompt(parts: Mapping[str, Path], card: Card) -> tuple[Tensor, bool]:
-    """The empty prompt [1, L, D] and whether it is padded: read, or computed once and kept beside the checkpoint.
+    """The empty prompt [1, L, D] and whether it is padded: read, or computed once and kept.
 
-    Raises `CheckpointError` when a checkpoint holds neither the prompt nor what computes it.
+    It is kept beside the checkpoint, or in the user's cache where that folder cannot be written, so that the text
+    encoder is loaded once. Raises `CheckpointError` when a checkpoint holds neither the prompt nor what computes it.
     """
-    if PROMPT_FILE in parts:
-        return _stored_prompt(parts[PROMPT_FILE])
-    if not TEXT_PARTS.keys() <= parts.keys():
+    padded, computable = card.prompt_padded, TEXT_PARTS.keys() <= parts.keys()
+    beside = parts["unet"].parent / PROMPT_FILE
+    for file in (parts.get(PROMPT_FILE, beside), _cached_file(beside, padded)):
+        if file.is_file():
+            prompt, stored_padded = _stored_prompt(file)
+            if stored_padded == padded or not computable:
+                return prompt, stored_padded
+    if not computable:
         raise CheckpointError(
             f"{card.name}: neither {PROMPT_FILE} nor text_encoder and tokenizer are there; "
             "fetch the checkpoint with its text encoder"
         )
-    prompt = _embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=card.prompt_padded)
-    _keep(parts["unet"].parent / PROMPT_FILE, prompt, card.prompt_padded)
-    return prompt, card.prompt_padded
+    prompt = _embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=padded)
+    _keep(beside, prompt, padded)
+    return prompt, padded
 
 
 def write_prompt(file: Path, prompt: Tensor, padded: bool) -> None:
@@ -135,11 +143,26 @@ def _stored_prompt(file: Path) -> tuple[Tensor, bool]:
         return prompt, (stored.metadata() or {}).get("padded") == "true"
 
 
-def _keep(file: Path, prompt: Tensor, padded: bool) -> None:
-    try:
-        write_prompt(file, prompt, padded)
-    except OutputError:
-        return  # A checkpoint that cannot be written to computes its prompt every time.
+def _keep(beside: Path, prompt: Tensor, padded: bool) -> None:
+    """Writes the prompt beside the checkpoint, or into the user's cache, or nowhere if neither can be written."""
+    cached = _cached_file(beside, padded)
+    for file in (beside, cached):
+        with contextlib.suppress(OutputError):
+            if file is cached:
+                make_folder(file.parent)
+            write_prompt(file, prompt, padded)
+            return
+
+
+def _cached_file(beside: Path, padded: bool) -> Path:
+    """Where the prompt of a checkpoint that cannot be written to is kept.
+
+    The name depends on the checkpoint's place and on when its network was written: another one there is another prompt.
+    """
+    config = beside.with_name("unet") / "config.json"
+    written = config.stat().st_mtime_ns if config.is_file() else 0
+    key = hashlib.sha256(f"{beside.resolve()}/{written}/{padded}".encode()).hexdigest()[:32]
+    return cache_folder() / "prompts" / f"{key}.safetensors"
 
 
 def _vocabulary() -> list[str]:

@@ -29,6 +29,11 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
+def cache_folder() -> Path:
+    """The user's folder for what can be computed again; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "marigold"
+
+
 def make_folder(path: str | Path) -> Path:
     """The folder at `path`, made if it is not there. Raises `OutputError`."""
     try:

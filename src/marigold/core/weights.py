@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from marigold.core.card import read_json
 from marigold.core.errors import CheckpointError
+from marigold.core.hub import weight_files
 
 STEM = "diffusion_pytorch_model"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -98,14 +99,12 @@ def _stored(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, 
 
 def _files(folder: Path, stem: str) -> list[Path]:
     """The safetensors files of a network: one, or its shards; the plain ones before an fp16 or bf16 variant."""
-    for variant in ("", ".fp16", ".bf16"):
-        single = folder / f"{stem}{variant}.safetensors"
-        shards = folder / f"{stem}.safetensors.index{variant}.json"
-        if single.is_file():
-            return [single]
-        if shards.is_file():
-            names = read_json(shards).get("weight_map", {}).values()
-            return [folder / Path(name).name for name in sorted(set(names))]
+    files = weight_files([file.name for file in folder.glob("*")], stem)
+    if files and files[0].endswith(".json"):
+        names = read_json(folder / files[0]).get("weight_map", {}).values()
+        return [folder / Path(name).name for name in sorted(set(names))]
+    if files:
+        return [folder / name for name in files]
     pickles = sorted(file for file in folder.glob("*") if file.suffix in _PICKLES)
     if pickles:
         raise CheckpointError(f"{pickles[0]}: a pickle; {_CONVERT}")
