@@ -249,6 +249,18 @@ def test_several_modalities_write_their_files_a_sheet_and_a_report_at_last(tmp_p
     assert report["depth"]["checkpoint"]["revision"] == "r1" and report["normals"]["checkpoint"]["revision"] == "n1"
 
 
+def test_a_set_of_textures_is_made_from_several_modalities_at_once(tmp_path):
+    photos = [photo(tmp_path / "a.png", 9)]
+    run(photos, tmp_path / "out", both(), formats="npy,pbr", log=tmp_path / "log.jsonl")
+    files = json.loads((tmp_path / "out" / "a_all.json").read_text())["files"]
+    assert {"a_pbr/blender/a_normal.png", "a_pbr/blender/a_height.png"} <= set(files)
+    assert set(files) <= set(json.loads((tmp_path / "log.jsonl").read_text())["files"])
+    assert all((tmp_path / "out" / file).is_file() for file in files)
+    assert run(photos, tmp_path / "out", both(), formats="npy,pbr").skipped == 1
+    (tmp_path / "out" / "a_pbr" / "blender" / "a_normal.png").unlink()
+    assert run(photos, tmp_path / "out", both(), formats="npy,pbr").done == 1
+
+
 @pytest.mark.parametrize("lost", [None, "a_all.jpg", "a_normals.npy", "a_depth.json"])
 def test_several_modalities_are_complete_together(tmp_path, lost):
     photos = [photo(tmp_path / "a.png", 9)]

@@ -21,7 +21,7 @@ from marigold.predict.prediction import Prediction
 from marigold.predict.request import Request
 from marigold.predict.results import Results
 from marigold.predict.together import Together
-from marigold.predict.write import as_formats
+from marigold.predict.write import as_formats, places
 
 
 @dataclass
@@ -133,7 +133,7 @@ class _Run:
             photo=str(work.photo),
             status=status,
             seconds=round(work.seconds, 3),
-            files=[file.name for file in files],
+            files=places(files, self._results.folder),
             error=work.error or None,
         )
         self._progress.write(f"{work.photo}: {line}", file=sys.stdout)

@@ -30,14 +30,14 @@ class Results:
         self._single = [format_ for format_ in formats if format_ not in self._joint]
         self._sources = {name: sources(one, request, self._single) for name, one in predictors.items()}
         self._joint_sources = {"parts": self._sources, "formats": format_options(self._joint)}
-        self._folder = folder
+        self.folder = folder
 
     def are_complete(self, name: str, photo: str) -> bool:
         """Whether all files for the photo of this hash are there, made as they would be made now."""
         reports = {modality: {**made, "photo": photo} for modality, made in self._sources.items()}
         if len(reports) > 1:
             reports[ALL] = {**self._joint_sources, "photo": photo}
-        return all(is_complete(report_path(self._folder, name, key), made) for key, made in reports.items())
+        return all(is_complete(report_path(self.folder, name, key), made) for key, made in reports.items())
 
     def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
         """Writes the predictions by modality for the photo of this hash and returns the files. Raises `OutputError`."""
@@ -45,17 +45,17 @@ class Results:
             file
             for modality, prediction in predictions.items()
             for file in save(
-                prediction, self._folder, name, self._single, made_from={**self._sources[modality], "photo": photo}
+                prediction, self.folder, name, self._single, made_from={**self._sources[modality], "photo": photo}
             )
         ]
         return files if len(predictions) < 2 else [*files, *self._save_joint(predictions, name, photo)]
 
     def _save_joint(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
         parts = [maps_of(prediction) for prediction in predictions.values()]
-        path = discard_report(self._folder, name, ALL)
-        files = [write_sheet(self._folder / f"{name}_{ALL}.jpg", self._tiles(parts))]
+        path = discard_report(self.folder, name, ALL)
+        files = [write_sheet(self.folder / f"{name}_{ALL}.jpg", self._tiles(parts))]
         for format_ in self._joint:
-            files += format_.write_set(parts, self._folder, name)
+            files += format_.write_set(parts, self.folder, name)
         report = {modality: made.report for modality, made in predictions.items()}
         return [*files, write_report(path, report, files, {**self._joint_sources, "photo": photo})]
 

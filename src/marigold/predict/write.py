@@ -77,5 +77,10 @@ def write_report(
 ) -> Path:
     """Writes the report of these files, itself among them, and returns its path."""
     made = {} if made_from is None else {"made_from": made_from}
-    write_json(path, {**report, **made, "files": [file.relative_to(path.parent).as_posix() for file in (*files, path)]})
+    write_json(path, {**report, **made, "files": places([*files, path], path.parent)})
     return path
+
+
+def places(files: Sequence[Path], folder: Path) -> list[str]:
+    """Where files are within a folder."""
+    return [file.relative_to(folder).as_posix() for file in files]
