@@ -45,7 +45,10 @@ def fetch(hub_id: str, instead: Collection[str]) -> Path:
         if held and held.name == repository.sha and (held / PROMPT_FILE).is_file():
             there.add(PROMPT_FILE)  # computed here before, so that the text encoder is not needed
         _check_weights(hub_id, there)
-        return Path(snapshot_download(hub_id, allow_patterns=needed(there)))
+        wanted = needed(there)
+        if held and held.name == repository.sha and all((held / name).is_file() for name in wanted):
+            return held
+        return Path(snapshot_download(hub_id, allow_patterns=wanted))
     except CheckpointError:
         raise
     except Exception as error:  # no network, no such repository, a gate: every version of the client has its own
@@ -90,11 +93,11 @@ def weight_files(names: Collection[str], stem: str) -> list[str]:
 
 def cached() -> Iterator[Cached]:
     """The checkpoints in the hub's local cache that hold an index and a network."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        found = scan_cache_dir()
+        found = scan_cache_dir(constants.HF_HUB_CACHE)
     except (CacheNotFound, ValueError):
         return
     for repository in sorted(found.repos, key=lambda one: one.repo_id):
