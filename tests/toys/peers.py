@@ -27,8 +27,16 @@ MODALITIES = {
     "depth": (Depth(), MarigoldDepthPipeline, {}),
     "normals": (Normals(), MarigoldNormalsPipeline, {}),
     "half normals": (Normals(use_full_z_range=False), MarigoldNormalsPipeline, {"use_full_z_range": False}),
-    "appearance": (Appearance(), MarigoldIntrinsicsPipeline, {"target_properties": Appearance().options()}),
-    "lighting": (Lighting(), MarigoldIntrinsicsPipeline, {"target_properties": Lighting().options()}),
+    "appearance": (
+        Appearance(),
+        MarigoldIntrinsicsPipeline,
+        {"target_properties": Appearance().options()["target_properties"]},
+    ),
+    "lighting": (
+        Lighting(),
+        MarigoldIntrinsicsPipeline,
+        {"target_properties": Lighting().options()["target_properties"]},
+    ),
 }
 SCHEDULERS = {"DDIMScheduler": DDIMScheduler, "LCMScheduler": LCMScheduler}
 AUTOENCODERS = {
@@ -68,6 +76,9 @@ def peers(
         unet=NETWORK["unet"], vae=AUTOENCODERS[autoencoder], schedule=schedule, prompt_dim=NETWORK["prompt_dim"]
     )
     backbone.adapt(1, len(kind.targets))
+    backbone.unet.conv_in.weight.data[:, :4] *= 10  # the photo is to be seen in the answer
+    if autoencoder == "tiny":
+        _use_whole_range(backbone.vae)
     predictor = Predictor(Estimator(backbone, kind, Card("toy", modality)))
     config = {key: value for key, value in backbone.schedule.config().items() if not key.startswith("_")}
     theirs = pipeline(
@@ -76,11 +87,23 @@ def peers(
         scheduler=SCHEDULERS[scheduler].from_config(config),
         text_encoder=None,
         tokenizer=None,
+        prediction_type=kind.options()["prediction_type"],
         **options,
     )
     theirs.empty_text_embedding = backbone.prompt
     theirs.set_progress_bar_config(disable=True)
     return predictor, theirs
+
+
+@torch.no_grad()
+def _use_whole_range(autoencoder: torch.nn.Module) -> None:
+    """Scales a random tiny autoencoder's last layers: latents of about unit variance, pictures mostly in -1 to 1."""
+    for layer, factor, run in (
+        (autoencoder.encoder.layers[-1], 1, lambda: autoencoder.encode(photo(32, 48) * 2 - 1).latents),
+        (autoencoder.decoder.layers[-1], 0.4, lambda: autoencoder.decode(torch.randn(1, 4, 16, 16)).sample / 2),
+    ):
+        layer.weight *= factor / run().std()
+        layer.bias -= run().mean(dim=(0, 2, 3))[: len(layer.bias)]
 
 
 def photo(height: int, width: int, count: int = 1) -> torch.Tensor:
