@@ -16,6 +16,7 @@ import torch
 
 from marigold.backbones.base import Backbone
 from marigold.core import card as cards
+from marigold.core import catalogue
 from marigold.core.card import Card, read_json
 from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
@@ -26,7 +27,7 @@ from marigold.core.published import FALLBACK, INDEX, PIPELINES, derived_card, to
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
-BUNDLED = Path(__file__).parent / "weights"
+BUNDLED = catalogue.BUNDLED
 
 _NO_PIPELINE = "DiffusionPipeline"
 
@@ -35,7 +36,7 @@ _GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, 
 
 def bundled() -> list[str]:
     """The names of the checkpoints inside the package."""
-    return sorted(index.parent.name for index in BUNDLED.glob(f"*/{INDEX}"))
+    return catalogue.bundled(BUNDLED)
 
 
 def open(  # noqa: A001

@@ -1,0 +1,62 @@
+"""List the checkpoints that can be used: bundled, in this machine's cache, known on the hub."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from marigold.cli import parsed
+from marigold.core.errors import UnknownNameError
+from marigold.core.find import unknown
+
+if TYPE_CHECKING:
+    from marigold.core.catalogue import Model
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `marigold models` is told."""
+
+    modality: Annotated[Positional[str | None], arg(metavar="[MODALITY]", help_behavior_hint="(all when left out)")] = (
+        None
+    )
+    """List only what predicts this."""
+    json: FlagCreatePairsOff[bool] = False
+    """Print JSON instead of a table."""
+
+
+def parse(arguments: list[str]) -> Options:
+    """The command line as options."""
+    return parsed(Options, "models", arguments)
+
+
+def run(options: Options) -> int:
+    """Prints the list."""
+    from marigold.core.catalogue import models
+
+    every = models()
+    found = [model for model in every if options.modality in (None, model.modality)]
+    if options.modality and not found:
+        raise UnknownNameError(unknown("modality", options.modality, sorted({model.modality for model in every})))
+    print(_as_json(found) if options.json else _as_table(found))
+    return 0
+
+
+def _as_json(found: "list[Model]") -> str:
+    return json.dumps([asdict(model) for model in found], indent=2, default=str)
+
+
+def _as_table(found: "list[Model]") -> str:
+    """One line for each checkpoint; a dash where nothing is stated or known."""
+    rows = [("name", "predicts", "licence", "size", "where")]
+    rows += [(model.name, model.modality, model.licence or "-", _size(model.bytes), model.place) for model in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _size(count: int | None) -> str:
+    """Bytes for a person, `3.1 MB`."""
+    if count is None:
+        return "-"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

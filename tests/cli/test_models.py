@@ -1,0 +1,107 @@
+"""`marigold models` lists what is bundled, cached and known, with licence and size, and loads no torch for it."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from marigold import checkpoint, cli
+from marigold.core.catalogue import models
+from marigold.core.published import PUBLISHED
+from toys.published import marigold
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The hub's local cache, empty, and no network."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def hold(cache, hub_id, name):
+    """Puts a published checkpoint into the cache as a download leaves it."""
+    folder = cache / f"models--{hub_id.replace('/', '--')}"
+    marigold(folder / "snapshots" / "abc", name)
+    shutil.rmtree(folder / "snapshots" / "text")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc")
+    return folder
+
+
+def listed(capsys, *arguments):
+    """The table as rows of words."""
+    assert cli.main(["models", *arguments]) == 0
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_bundled_checkpoints_come_first_with_licence_and_size(cache, capsys):
+    names = [row[0] for row in listed(capsys)]
+    assert names[1 : 1 + len(checkpoint.bundled())] == checkpoint.bundled()
+    depth = next(row for row in listed(capsys) if row[0] == "depth")
+    size = sum(file.stat().st_size for file in (checkpoint.BUNDLED / "depth").rglob("*") if file.is_file())
+    assert depth == ["depth", "depth", "Apache-2.0", f"{size / 1e6:.1f}", "MB", "bundled"]
+
+
+def test_every_published_checkpoint_is_known_without_a_size(cache, capsys):
+    rows = {row[0]: row for row in listed(capsys)}
+    for published in PUBLISHED:
+        assert rows[published.name][1:] == [published.modality, published.licence or "-", "-", "hub"]
+
+
+def test_the_ids_of_the_papers_checkpoints_are_all_there():
+    names = {published.name.removeprefix("prs-eth/marigold-"): published.modality for published in PUBLISHED}
+    assert {
+        "depth-v1-0": "depth",
+        "depth-v1-1": "depth",
+        "depth-lcm-v1-0": "depth",
+        "normals-v0-1": "normals",
+        "normals-v1-1": "normals",
+        "normals-lcm-v0-1": "normals",
+        "iid-appearance-v1-1": "appearance",
+        "iid-lighting-v1-1": "lighting",
+    }.items() <= names.items()
+
+
+def test_cached_checkpoints_are_listed_with_the_place_that_they_take(cache, capsys):
+    folder = hold(cache, "prs-eth/marigold-normals-v1-1", "marigold-normals-v1-1")
+    hold(cache, "somebody/iid", "marigold-iid-lighting-v1-1")
+    size = sum(file.stat().st_size for file in (folder / "snapshots").rglob("*") if file.is_file())
+    found = {model.name: model for model in models()}
+    known = found["prs-eth/marigold-normals-v1-1"]
+    assert (known.place, known.bytes, known.licence) == ("cached", size, "RAIL++-M")
+    assert (found["somebody/iid"].modality, found["somebody/iid"].licence) == ("lighting", "")
+    assert [row[0] for row in listed(capsys)].count("prs-eth/marigold-normals-v1-1") == 1
+
+
+def test_other_repositories_in_the_cache_are_left_out(cache):
+    folder = cache / "models--somebody--words" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert "somebody/words" not in {model.name for model in models()}
+
+
+def test_a_modality_is_picked_out(cache, capsys):
+    assert {row[1] for row in listed(capsys, "normals")[1:]} == {"normals"}
+
+
+def test_an_unknown_modality_is_answered_with_the_nearest(cache, capsys):
+    assert cli.main(["models", "normal"]) == 1
+    assert "did you mean `normals`" in capsys.readouterr().err
+
+
+def test_json_holds_the_same(cache, capsys):
+    assert cli.main(["models", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in found] == [model.name for model in models()]
+    assert found[0]["bytes"] > 0
+    assert found[-1]["bytes"] is None
+
+
+def test_listing_loads_no_torch():
+    code = "import sys; from marigold import cli; code = cli.main(['models']); sys.exit(code or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
