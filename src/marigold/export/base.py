@@ -33,7 +33,7 @@ class Maps:
     uncertainty: np.ndarray | None = None
     """How far the ensemble's members disagree, [H, W] in the unit of the maps."""
     photo: np.ndarray | None = None
-    """The photo, [H, W, 3] uint8 sRGB."""
+    """The photo at the size of the maps, [H, W, 3] uint8 sRGB."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What else files should say about themselves, such as the checkpoint and its licence."""
 
