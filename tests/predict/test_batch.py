@@ -150,7 +150,8 @@ def test_every_photo_has_a_line_in_the_log(tmp_path):
     skipped, failed, done = lines
     assert "not an image" in failed["error"] and failed["files"] == [] and done["error"] is None
     assert done["files"] == ["b_depth.npy", "b_depth_16bit.png", "b_depth_colored.png", "b_depth.json"]
-    assert done["seconds"] > 0 and skipped["files"] == []
+    assert list(done["stages"]) == ["read", "predict", "write"] and list(skipped["stages"]) == ["read"]
+    assert done["seconds"] == pytest.approx(sum(done["stages"].values()), abs=0.003) and skipped["files"] == []
 
 
 def test_a_photo_too_large_for_the_device_is_noted_and_the_others_are_finished(tmp_path):

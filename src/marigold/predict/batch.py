@@ -45,8 +45,14 @@ class Work:
     pixels: Tensor | None = None
     """[3, H, W] in 0 to 1; None when its results are complete or it could not be read."""
     predictions: dict[str, Prediction] = field(default_factory=dict)
-    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage."""
     error: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages together, which a run spends on several photos at a time."""
+        return sum(self.stages.values())
 
 
 def predict_photos(
@@ -100,7 +106,7 @@ class _Run:
                 work.pixels = read_image(work.photo)
         except ImageError as error:
             work.error = str(error)
-        work.seconds += time.perf_counter() - start
+        work.stages["read"] = time.perf_counter() - start
         return work
 
     def compute(self, work: Work) -> Work:
@@ -112,14 +118,14 @@ class _Run:
         except (ImageError, DeviceMemoryError) as error:
             work.error = f"{work.photo}: {error}"
         work.pixels = None
-        work.seconds += time.perf_counter() - start
+        work.stages["predict"] = time.perf_counter() - start
         return work
 
     def write(self, work: Work) -> None:
         start, files = time.perf_counter(), []
         if work.predictions:
             files = self._results.save(work.predictions, work.name, work.hash)
-        work.seconds += time.perf_counter() - start
+            work.stages["write"] = time.perf_counter() - start
         if work.error:
             status, line = "failed", "skipped"
             self.outcome.failures.append(work.error)
@@ -133,6 +139,7 @@ class _Run:
             photo=str(work.photo),
             status=status,
             seconds=round(work.seconds, 3),
+            stages={stage: round(seconds, 3) for stage, seconds in work.stages.items()},
             files=places(files, self._results.folder),
             error=work.error or None,
         )

@@ -1,0 +1,148 @@
+"""A folder of photos: how much faster is a run that reads and writes while it computes?
+
+python bench/predict_folder.py [CHECKPOINT] [--photos N] [--rounds N] [--device D] [--output FILE]
+
+The same photos (scikit-image's photographs, repeated, at the sizes of the table) are predicted in one process one stage
+after the other, and with the stages overlapped, in turn. A ratio is of two runs that follow each other; the table shows
+the median of the rounds and their range. What the stages take is measured in the serial runs.
+"""
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from PIL import Image
+
+import photographs
+from marigold.predict import batch
+from marigold.predict.predictor import load
+from marigold.predict.request import Request
+from marigold.predict.together import Together
+
+SIZES = ((640, 480), (4000, 3000))
+FORMATS = ("npy", "npy,png16,preview")
+STAGES = ("read", "predict", "write")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")] = "depth"
+    photos: int = 6
+    rounds: int = 3
+    device: str = "cpu"
+    output: Path = Path(__file__).parent / "results" / "predict_folder.md"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds for a photo, and for each of its stages."""
+
+    seconds: float
+    stages: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Seconds for a photo: of every stage by itself, and of whole runs."""
+
+    size: tuple[int, int]
+    formats: str
+    stages: dict[str, float]
+    serial: list[float]
+    overlapped: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """Serial to overlapped, one for every round."""
+        return [one / other for one, other in zip(self.serial, self.overlapped, strict=True)]
+
+
+def main(options: Options) -> None:
+    """Measures every size with every choice of formats and writes the table."""
+    together = Together([load(options.checkpoint, device=options.device)])
+    rows = []
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            photos = make_photos(Path(folder), options.photos, size)
+            for formats in FORMATS:
+                rows.append(measure(together, photos, Path(folder) / "out", size, formats, options.rounds))
+    text = table(options, together, rows)
+    print(text)
+    options.output.write_text(text + "\n", encoding="utf-8")
+
+
+def make_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
+    """JPEG files of this size."""
+    paths = [folder / f"{number:03}.jpg" for number in range(count)]
+    for path, source in zip(paths, itertools.cycle(photographs.paths()), strict=False):
+        Image.open(source).convert("RGB").resize(size, Image.Resampling.LANCZOS).save(path, quality=90)
+    return paths
+
+
+def measure(
+    together: Together, photos: list[Path], output: Path, size: tuple[int, int], formats: str, rounds: int
+) -> Row:
+    """Runs in turn with and without overlap, after one that warms up."""
+    run(together, photos[:1], output, formats, overlap=False)
+    pairs = [
+        [run(together, photos, output, formats, overlap=overlap) for overlap in (False, True)] for _ in range(rounds)
+    ]
+    serial, overlapped = zip(*pairs, strict=True)
+    return Row(
+        size,
+        formats,
+        {stage: statistics.median(one.stages[stage] for one in serial) for stage in STAGES},
+        [one.seconds for one in serial],
+        [one.seconds for one in overlapped],
+    )
+
+
+def run(together: Together, photos: list[Path], output: Path, formats: str, *, overlap: bool) -> Run:
+    """One run over all photos."""
+    log = output.with_suffix(".jsonl")
+    log.unlink(missing_ok=True)
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        batch.predict_photos(
+            together, photos, Request(), output, formats=formats, overwrite=True, log=log, overlap=overlap
+        )
+    seconds = (time.perf_counter() - start) / len(photos)
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return Run(seconds, {stage: statistics.fmean(entry["stages"][stage] for entry in entries) for stage in STAGES})
+
+
+def table(options: Options, together: Together, rows: list[Row]) -> str:
+    """The figures as Markdown."""
+    (predictor,) = together.predictors.values()
+    where = torch.cuda.get_device_name(predictor.plan.device) if predictor.plan.device.type == "cuda" else "CPU"
+    head = (
+        f"Checkpoint `{options.checkpoint}`, {options.photos} photos a run, {options.rounds} rounds, {where}, "
+        f"{len(os.sched_getaffinity(0))} cores, torch {torch.__version__}. Seconds a photo; the ratio is the median of "
+        "the rounds, with their range."
+    )
+    lines = [
+        "| photos | formats | read | predict | write | serial run | overlapped run | serial / overlapped |",
+        f"|---|---|{'---:|' * 6}",
+    ]
+    for row in rows:
+        numbers = [*row.stages.values(), statistics.median(row.serial), statistics.median(row.overlapped)]
+        cells = " | ".join(f"{number:.3f}" for number in numbers)
+        ratio = f"{statistics.median(row.ratios):.2f} ({min(row.ratios):.2f} to {max(row.ratios):.2f})"
+        lines.append(f"| {row.size[0]} x {row.size[1]} | {row.formats} | {cells} | {ratio} |")
+    return "\n".join([head, "", *lines])
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
