@@ -103,3 +103,13 @@ def test_a_legend_fits_below_any_picture(tmp_path, size):
     Preview(legend=True).write(Maps(Normals(), {"normals": normals}), tmp_path, "a")
     maps = Maps(Depth(), {"depth": np.zeros(size, np.float32)}, np.ones(size, np.float32))
     assert shown(Preview(legend=True).write(maps, tmp_path, "a")[0]).shape == (size[0] + TALL, size[1], 3)
+
+
+def test_a_picture_of_several_maps_at_once_has_no_legend(tmp_path):
+    class Material(Appearance):
+        def colorize(self, maps):
+            return {"material": np.zeros((60, 80, 3), np.uint8)}
+
+    values = {"albedo": np.stack([DEPTH] * 3, axis=-1), "roughness": DEPTH, "metallicity": DEPTH}
+    (file,) = Preview(legend=True).write(Maps(Material(), values), tmp_path, "a")
+    assert shown(file).shape == (60, 80, 3)

@@ -23,7 +23,7 @@ def with_bar(picture: np.ndarray, colours: np.ndarray, words: tuple[str, str]) -
     draw.text((margin, height / 2), words[0], fill=(_INK,) * 3, font=font, anchor="lm")
     draw.text((strip.width - margin, height / 2), words[1], fill=(_INK,) * 3, font=font, anchor="rm")
     if right > left:
-        bar = PIL.Image.fromarray(colours[None]).resize(
+        bar = PIL.Image.fromarray(np.ascontiguousarray(colours[None])).resize(
             (right - left, height - 2 * margin), PIL.Image.Resampling.NEAREST
         )
         strip.paste(bar, (left, margin))

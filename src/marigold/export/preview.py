@@ -59,17 +59,15 @@ class Preview(Format):
         shown = self._scale(np.clip(uncertainty / max(end, 1e-12), 0, 1))
         if not self.legend:
             return shown
-        colours = self._scale(_ramp())
-        both = [
-            picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2) for picture in (shown, colours)
-        ]
-        return _legend.with_bar(both[0], both[1][0], ("0", f"{end:.2g}"))
+        return _legend.with_bar(_as_rgb(shown), _as_rgb(self._scale(_ramp()))[0], ("0", f"{end:.2g}"))
 
     def _scale(self, share: np.ndarray) -> np.ndarray:
         return np.rint(share * 255).astype(np.uint8) if self.colormap is None else colormap(share, self.colormap)
 
     def _explained(self, maps: Maps, name: str, picture: np.ndarray) -> np.ndarray:
         """The picture above what its colours mean; pictures of light and reflectance explain themselves."""
+        if name not in maps.values:
+            return picture
         values, meaning = maps.values[name], maps.modality.meaning(name)
         if meaning == "direction":
             normals, inside = _legend.sphere(_legend.sphere_size(picture))
@@ -90,6 +88,10 @@ class Preview(Format):
 def white(uncertainty: np.ndarray) -> float:
     """The uncertainty that is shown white."""
     return float(np.quantile(uncertainty, WHITE_QUANTILE))
+
+
+def _as_rgb(picture: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(np.atleast_3d(picture), (*picture.shape[:2], 3))
 
 
 def _ramp() -> np.ndarray:
