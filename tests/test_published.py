@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
 
 from marigold import checkpoint
+from marigold.accel.plan import Plan
 from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError
 from marigold.core.seeds import stream
 from marigold.estimator import Estimator
+from marigold.predict.predictor import Predictor
 from toys.published import KINDS, edit, end_to_end, lotus, marigold
 
 MODALITIES = {
@@ -84,6 +87,44 @@ def test_a_published_checkpoint_saved_here_keeps_what_its_index_says(tmp_path, n
         assert again.config.get(key) == pipeline.config.get(key)
     targets = (pipeline.config.get("target_properties") or {}).get("target_names")
     assert (again.config.get("target_properties") or {}).get("target_names") == targets
+
+
+def predicted(folder: Path, plan: Plan | None = None, **settings):
+    """The prediction of PHOTO at its own size."""
+    return Predictor(checkpoint.open(folder), plan).predict(PHOTO[0], resolution=0, **settings)
+
+
+def test_members_of_a_consistency_model_do_not_depend_on_their_batch(tmp_path):
+    marigold(tmp_path / "toy", "marigold-normals-lcm-v0-1")
+    alone, together = (predicted(tmp_path / "toy", Plan(pixels_at_once=n), steps=3, ensemble=4) for n in (0, 10**9))
+    np.testing.assert_allclose(alone.maps["normals"], together.maps["normals"], atol=1e-4)
+    first = predicted(tmp_path / "toy", steps=3).maps["normals"]
+    again = predicted(tmp_path / "toy", steps=3).maps["normals"]
+    np.testing.assert_array_equal(first, again)
+    other = predicted(tmp_path / "toy", steps=3, seed=1).maps["normals"]
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_leading_times_are_replaced_with_a_note_in_the_report_unless_published_ones_are_asked_for(tmp_path):
+    marigold(tmp_path / "toy", "marigold-depth-v1-0")
+    (note,) = predicted(tmp_path / "toy", steps=1).report["notes"]
+    assert "`leading` times start at 1 of 1000; took `trailing` ones (see --spacing)" in note
+    assert predicted(tmp_path / "toy", steps=1, spacing="published").report["notes"] == []
+    assert predicted(tmp_path / "toy", steps=1, spacing="trailing").report["notes"] == []
+
+
+def test_members_that_would_be_the_same_are_predicted_once_with_a_note(tmp_path):
+    end_to_end(tmp_path / "marigold-e2e-ft-depth")
+    found = predicted(tmp_path / "marigold-e2e-ft-depth", ensemble=5)
+    np.testing.assert_array_equal(found.maps["depth"], predicted(tmp_path / "marigold-e2e-ft-depth").maps["depth"])
+    assert found.uncertainty is None
+    assert "all members are the same" in found.report["notes"][0]
+
+
+def test_consistency_models_that_state_no_steps_take_one(tmp_path):
+    marigold(tmp_path / "toy", "marigold-depth-lcm-v1-0")
+    edit(tmp_path / "toy" / "model_index.json", default_denoising_steps=None)
+    assert checkpoint.open(tmp_path / "toy").card.defaults["steps"] == 1
 
 
 def test_unknown_keys_of_an_index_are_tolerated(tmp_path):

@@ -134,7 +134,8 @@ def _index(estimator: Estimator) -> dict[str, Any]:
     """The content of `model_index.json`."""
     from diffusers import __version__
 
-    kind = PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE)
+    runs_there = estimator.card.convention.start != "nothing"
+    kind = PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE) if runs_there else _NO_PIPELINE
     defaults = {**FALLBACK, **estimator.card.defaults}
     settings = {"default_denoising_steps": defaults["steps"], "default_processing_resolution": defaults["resolution"]}
     return {

@@ -75,7 +75,7 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
         name=Path(name).name,
         modality="",
         licence=known.get(name, ""),
-        defaults={**FALLBACK, **{key: value for key, value in stated.items() if value}},
+        defaults={**_fallback(folder), **{key: value for key, value in stated.items() if value}},
         revision=folder.name if folder.parent.name == "snapshots" else "",
         source=name,
     )
@@ -110,7 +110,8 @@ def _modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
     if kind in ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline"):
         found = _TARGETS.get(targets) or (None if targets else _named(name, "appearance", "lighting"))
     elif kind == "MarigoldPipeline":  # the first published checkpoints, of depth and of normals
-        found = "normals" if "use_full_z_range" in index or stated == "normals" or _named(name, "normals") else "depth"
+        told = "use_full_z_range" in index or stated == "normals" or _named(name, "normals", "normal")
+        found = "normals" if told else "depth"
     else:
         found = next((modality for modality, pipeline in PIPELINES.items() if pipeline == kind), None)
     if found is None:
@@ -148,6 +149,12 @@ def _lotus(card: Card, folder: Path) -> Card:
     painted = {"target_space": "disparity", "fixed_ratio": False} if modality == "disparity" else {}
     modality = {"normal": "normals", "disparity": "depth"}.get(modality, modality)
     return _single_step(replace(card, modality=modality, options=painted))
+
+
+def _fallback(folder: Path) -> dict[str, int]:
+    """The settings where none are stated; consistency models are made for one step."""
+    kind = _configuration(folder / "scheduler" / "scheduler_config.json").get("_class_name")
+    return {**FALLBACK, "steps": 1} if kind == "LCMScheduler" else FALLBACK
 
 
 def _single_step(card: Card) -> Card:

@@ -1,6 +1,6 @@
 """How an answer is sampled: the steps and times that were asked for, fitted to what a checkpoint is made for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marigold.core.convention import Convention, Spacing
 from marigold.diffusion.schedule import Schedule
@@ -13,6 +13,8 @@ class Sampling:
     steps: int
     schedule: Schedule
     notes: tuple[str, ...] = ()
+    deterministic: bool = False
+    """Nothing random goes in: all members of an ensemble are the same."""
 
     @property
     def draws(self) -> int:
@@ -29,12 +31,13 @@ def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing
     """
     if convention.single_step:
         note = f"the checkpoint answers in one step; {steps} were asked for"
-        return Sampling(1, schedule, (note,) if steps != 1 else ())
+        return Sampling(1, schedule, (note,) if steps != 1 else (), convention.deterministic)
+    as_it_is = Sampling(steps, schedule, deterministic=convention.deterministic and not schedule.consistency)
     if schedule.consistency or spacing == "published" or schedule.spacing == "trailing":
-        return Sampling(steps, schedule)
+        return as_it_is
     first = schedule.times(steps)[0] if spacing == "auto" else None
     trailing = schedule.with_spacing("trailing")
     if first == trailing.times(steps)[0] or (spacing == "auto" and schedule.blind_at_the_end):
-        return Sampling(steps, schedule)
+        return as_it_is
     note = f"`{schedule.spacing}` times start at {first} of {schedule.length}; took `trailing` ones (see --spacing)"
-    return Sampling(steps, trailing, (note,) if spacing == "auto" else ())
+    return replace(as_it_is, schedule=trailing, notes=(note,) if spacing == "auto" else ())

@@ -93,7 +93,10 @@ class Predictor:
         drawn = draw_noise(self.estimator, rules, frame, sampling, settings)
         if noise is not None:
             drawn = checked_noise(noise, self.estimator, frame, drawn)
-        values, notes = self._members(photo, frame, drawn, sampling, watch)
+        count = 1 if sampling.deterministic else len(drawn)
+        values, notes = self._members(photo, frame, drawn[:count], sampling, watch)
+        if count < len(drawn):
+            notes.append("the checkpoint starts from nothing random, so that all members are the same; took one")
         maps, uncertainty = self._merge(values, rules, photo.shape[-2:] if match_input else None, watch)
         return Prediction(
             maps=maps,
