@@ -61,7 +61,11 @@ STRIDE = 4
 
 @cache
 def peers(
-    modality: str, autoencoder: str = "kl", output: str = "v_prediction", scheduler: str = "DDIMScheduler"
+    modality: str,
+    autoencoder: str = "kl",
+    output: str = "v_prediction",
+    scheduler: str = "DDIMScheduler",
+    spacing: str = "trailing",
 ) -> tuple[Predictor, Any]:
     """Networks that `Predictor` and the pipeline share; made once. Pictures are painted over the whole range."""
     kind, pipeline, options = MODALITIES[modality]
@@ -69,6 +73,7 @@ def peers(
         **NETWORK["schedule"],
         "_class_name": scheduler,
         "prediction_type": output,
+        "timestep_spacing": spacing,
         "rescale_betas_zero_snr": output != "epsilon",
     }
     torch.manual_seed(0)
