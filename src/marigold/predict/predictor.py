@@ -127,7 +127,9 @@ class Predictor:
         """The members' values; one member at a time from when the device's memory does not hold more."""
         try:
             return members(self.estimator, self.plan, photo, frame, noise, sampling, watch)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not _memory_is_full(error):
+                raise
             if not self.plan.pixels_at_once:
                 size = f"{frame.width} x {frame.height} pixels"
                 raise DeviceMemoryError(
@@ -171,6 +173,11 @@ class Predictor:
             "notes": notes,
             "marigold": marigold.__version__,
         }
+
+
+def _memory_is_full(error: RuntimeError) -> bool:
+    """A GPU's memory has an error of its own; the computer's is told by its words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _as_array(values: Tensor) -> np.ndarray:
