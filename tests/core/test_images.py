@@ -331,3 +331,16 @@ def test_pictures_and_arrays_come_back_as_written(tmp_path):
     write_npy(tmp_path / "a.npy", RGB / 7)
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(tmp_path / "a.png")), RGB)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), RGB / 7)
+
+
+def test_a_photo_that_has_been_read_is_not_copied():
+    photo = torch.rand(3, 9, 10)
+    assert to_image(photo) is photo
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -0.1, 1.1])
+def test_a_tensor_with_other_than_numbers_in_0_to_1_is_refused(value):
+    photo = torch.rand(3, 9, 10)
+    photo[1, 2, 3] = value
+    with pytest.raises(ImageError, match="outside 0 to 1"):
+        to_image(photo)

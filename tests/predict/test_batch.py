@@ -154,7 +154,12 @@ def test_every_photo_has_a_line_in_the_log(tmp_path):
     assert done["seconds"] == pytest.approx(sum(done["stages"].values()), abs=0.003) and skipped["files"] == []
 
 
-def test_a_photo_too_large_for_the_device_is_noted_and_the_others_are_finished(tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 4e15")],
+    ids=["device", "computer"],
+)
+def test_a_photo_too_large_for_the_memory_is_noted_and_the_others_are_finished(tmp_path, error):
     photos = [photo(tmp_path / f"{name}.png", 9) for name in "abc"]
     predictors = identity()
     (predictor,) = predictors.predictors.values()
@@ -164,7 +169,7 @@ def test_a_photo_too_large_for_the_device_is_noted_and_the_others_are_finished(t
     def cramped(*arguments, **options):
         calls.append(1)
         if len(calls) == 2:
-            raise torch.OutOfMemoryError("no memory left")
+            raise error
         return sample(*arguments, **options)
 
     predictor.estimator.sample = cramped

@@ -151,6 +151,21 @@ def test_a_checkpoint_that_does_not_fit_is_refused(modalities, names, message):
 
 
 @pytest.mark.usefixtures("shelf")
+def test_a_pair_whose_modality_is_not_asked_for_is_refused():
+    with pytest.raises(
+        ConfigError, match="normals is not asked for; leave `normals=normals` out or predict depth"
+    ):
+        load_together("depth", checkpoint="normals=normals")
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize("modalities", ["", ",", "al", "all,depth"])
+def test_a_modality_that_is_none_is_unknown(modalities):
+    with pytest.raises(UnknownNameError, match="no modality named"):
+        load_together(modalities)
+
+
+@pytest.mark.usefixtures("shelf")
 @pytest.mark.parametrize(("modalities", "names"), [("dpeth,normals", None), ("all", "dpeth=mine")])
 def test_an_unknown_modality_names_the_nearest(modalities, names):
     with pytest.raises(UnknownNameError, match="no modality named `dpeth`; did you mean `depth`"):

@@ -56,7 +56,7 @@ def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
     """A photo in memory as [3, H, W] float32 sRGB, 0 to 1.
 
     Takes a PIL image of any mode, a NumPy array [H, W] or [H, W, C] (uint8, uint16, or float in 0 to 1) or a tensor
-    [3, H, W] or [1, H, W] (likewise). Raises `ImageError`.
+    [3, H, W] or [1, H, W] (likewise); a tensor that is the result already is returned itself. Raises `ImageError`.
     """
     if isinstance(image, PIL.Image.Image):
         _check_size(image.width, image.height)
@@ -66,6 +66,8 @@ def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
     elif isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] not in (1, 3):
             raise ImageError(f"a tensor of shape {list(image.shape)} is no photo; give [3, H, W]")
+        if _is_ready(image):
+            return image
         tensor = image.detach().permute(1, 2, 0).cpu()
         array = _from_array((tensor.float() if tensor.is_floating_point() else tensor).numpy())
     else:
@@ -88,6 +90,15 @@ def write_png16(path: str | Path, values: np.ndarray) -> None:
     """Writes values [H, W] in 0 to 1 as 16-bit grey, rounded; what lies outside is clipped."""
     levels = np.clip(values, 0, 1) * 65535
     _write_png(path, np.rint(levels, out=levels).astype(np.uint16))
+
+
+def _is_ready(image: Tensor) -> bool:
+    """Whether a tensor is what `to_image` gives, found without copying it."""
+    plain = image.device.type == "cpu" and image.dtype == torch.float32 and not image.requires_grad
+    if not plain or len(image) != 3 or min(image.shape[-2:]) < MIN_SIDE or image[0].numel() > MAX_PIXELS:
+        return False
+    low, high = image.aminmax()
+    return bool(low >= 0 and high <= 1)  # neither holds for NaN
 
 
 def _write_png(path: str | Path, picture: np.ndarray) -> None:

@@ -64,10 +64,10 @@ def load_together(
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
-    Raises what `load` raises, and `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
-    something else.
+    Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
+    something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    wanted = [] if modalities == ALL else _split(modalities)
+    wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
         implementation(Modality, name)
     predictors = [_load(named, wanted, device, precision) for named in _named_checkpoints(checkpoint)]
@@ -109,6 +109,11 @@ def _load(named: _Named, wanted: Sequence[str], device: str, precision: Precisio
     """The predictor with this checkpoint; it must predict one of what is wanted (anything when that is empty)."""
     if named.modality:
         implementation(Modality, named.modality)
+        if wanted and named.modality not in wanted:
+            raise ConfigError(
+                f"checkpoint: {named.modality} is not asked for; leave `{named.modality}={named.name}` out or predict "
+                f"{','.join([*wanted, named.modality])}"
+            )
         wanted = [named.modality]
     predictor = load(named.name, device=device, precision=precision)
     found = name_of(predictor.estimator.modality)
