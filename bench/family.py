@@ -1,123 +1,269 @@
-"""Trains the small family in one process and within a time budget: scenes are rendered once, every stage uses them.
+"""Trains the small family within a time budget: one process renders, and stages that can train side by side do.
 
-    python bench/family.py OUT --device cuda --minutes 24 [--photos FOLDER] [--stages NAME ...] [--workers 10]
+    python bench/family.py OUT --device cuda --compiled --minutes 24 [--photos FOLDER] [--start CHECKPOINT]
 
-The stages are packaged recipes. A stage whose checkpoint lies in OUT is not trained again, so several calls share the
-work. Each stage's share of what is left of the time becomes its number of steps, from its measured speed; the recipe as
-it ran is in OUT/STAGE/recipe.yaml. Half-precision copies for shipping are in OUT/fp16.
+The stages are packaged recipes, in three waves: the autoencoder; the generator; depth, normals, appearance, lighting
+and the decoder once more. All of a wave's stages draw from the scenes that the renderer has made so far, and the clock
+decides on their number of steps: the learning rate decays towards the end of the wave. A stage whose checkpoint lies in
+OUT is not trained again; `--start` is an earlier generator to go on from. The recipe as it ran is in
+OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
+
+A small network on a large GPU waits for its processor most of the time, which is why several train at once.
 """
 
 import argparse
 import os
-import subprocess
+import pickle
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections import deque
+from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import torch
+import torch.multiprocessing as mp
 
 from marigold import checkpoint
+from marigold.core import seeds
 from marigold.core.fields import FIELDS
-from marigold.data.pool import Pools
+from marigold.core.sample import Sample
+from marigold.data.pool import Pool, Pools, draw
+from marigold.data.source import Source, open_dataset
 from marigold.train.build import card
-from marigold.train.loop import Trainer
+from marigold.train.loop import Trainer, held_out
 from marigold.train.recipe import Recipe, load
 from marigold.train.run import Run
 
-SHARES = {
-    "tiny-autoencoder": 0.1,
-    "tiny-generator": 0.13,
-    "tiny-depth": 0.38,
-    "tiny-normals": 0.13,
-    "tiny-appearance": 0.13,
-    "tiny-lighting": 0.13,
-}
-"""Each stage's part of the time, relative to the stages that are still to be done."""
-ALIKE = {"tiny-normals"}
-"""Stages whose networks have the shapes of another stage's, so that they need no compiling of their own."""
-WARM, TIMED = 12, 60
-"""Steps that let compilation settle, and steps that are timed; both within the recipes' warm-up of the rate."""
-FINISH = 12.0
-"""Seconds for a stage's validation, export and the next one's start."""
+WAVES = (
+    (0.2, ("tiny-autoencoder",)),
+    (0.2, ("tiny-generator",)),
+    (0.6, ("tiny-depth", "tiny-normals", "tiny-appearance", "tiny-lighting", "tiny-decoder")),
+)
+"""Each wave's part of the time, relative to the waves that are still to be done, and its stages."""
+BRIEF = {"tiny-decoder": 0.4}
+"""Stages that need only this part of their wave."""
+ENOUGH = 1024
+"""Scenes that a stage waits for once its networks are compiled."""
+PACE = 25
+"""Steps between two looks at the clock."""
 
 
 def main() -> None:
     options = parse()
-    begun = time.monotonic()
-
-    def left() -> float:
-        return options.minutes * 60 - (time.monotonic() - begun)
-
-    if options.device.startswith("cuda"):
-        prepare_gpu(options)
-    pools = Pools(options.device, options.workers, tuple(FIELDS))
-    stages = [name for name in options.stages if not (options.out / name / "checkpoint").is_dir()]
-    fill(options, pools, stages, blocks=4)
-    warmers = [warm(options, name) for name in stages if name not in ALIKE] if options.compiled else []
-    fill(options, pools, stages)
-    for warmer in warmers:
-        warmer.wait()
-    say(left, "pools are full")
-    for position, name in enumerate(stages):
-        ahead = [SHARES.get(other, 0.3) for other in stages[position:]]
-        run_stage(options, name, pools, left, ahead[0] / sum(ahead))
-    pools.close()
+    mp.set_sharing_strategy("file_system")
+    end = time.time() + options.minutes * 60
+    todo = {name for name in options.stages if not (options.out / name / "checkpoint").is_dir()}
+    waves = [(share, [name for name in names if name in todo]) for share, names in WAVES]
+    waves = [(share, names) for share, names in waves if names]
+    options.out.mkdir(parents=True, exist_ok=True)
+    prepare(options)
+    renderer = Renderer(options)
+    for position, (share, names) in enumerate(waves):
+        left = end - time.time() - options.finish
+        span = left * share / sum(other for other, _ in waves[position:])
+        say(f"{', '.join(names)}: {span:.0f} s")
+        children = [renderer.child(options, name, time.time() + span * BRIEF.get(name, 1)) for name in names]
+        renderer.work_beside(children)
+        for name, child in zip(names, children, strict=True):
+            say(f"{name}: {'failed, see its log' if child.exitcode else 'done'}")
+    renderer.pool.close()
 
 
 def parse() -> argparse.Namespace:
+    every = [name for _, names in WAVES for name in names]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=24.0)
+    parser.add_argument("--finish", type=float, default=15.0, help="seconds of them for the last wave's export")
     parser.add_argument("--photos", type=Path, default=Path("data/photos"))
-    parser.add_argument("--start", default="", help="an earlier generator that the first stages go on from")
-    parser.add_argument("--stages", nargs="+", default=list(SHARES))
+    parser.add_argument("--start", default="", help="an earlier generator that the first wave goes on from")
+    parser.add_argument("--stages", nargs="+", default=every, choices=every)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--compiled", action="store_true", help="compile networks and ray-caster (a GPU)")
     parser.add_argument("--size", type=int, default=0, help="side of the scenes, in place of the recipes'")
-    parser.add_argument("--capacity", type=int, default=0, help="scenes in the pool, in place of the recipes'")
+    parser.add_argument("--capacity", type=int, default=0, help="scenes kept, in place of the recipes'")
     parser.add_argument("--batch", type=int, default=0, help="batch, in place of the recipes'")
-    parser.add_argument("--warm", default="", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.warm:
-        prepare_gpu(options)
-        compile_stage(options, options.warm)
-        raise SystemExit(0)
-    return options
+    parser.add_argument("--rest", type=float, default=2.0, help="pause after each further block once the pool is full")
+    parser.add_argument("--snapshot", type=float, default=0.0, help="also export at this part of a stage's time")
+    return parser.parse_args()
 
 
-def prepare_gpu(options: argparse.Namespace) -> None:
+def prepare(options: argparse.Namespace) -> None:
+    """Settings of every process."""
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    # Stages differ in channels: every width is compiled for itself, as the warmers did.
+    # Photos and stacked targets differ in number: each is compiled for itself.
     torch._dynamo.config.automatic_dynamic_shapes = False
-    if options.compiled and not options.warm:
-        from marigold.accel.compile import compile_rendering
-
-        compile_rendering()
-
-
-def warm(options: argparse.Namespace, name: str) -> subprocess.Popen:
-    """Another process that compiles a stage's networks meanwhile: the compiler keeps what it makes on disk."""
-    log = options.out / f"warm-{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, __file__, *sys.argv[1:], "--warm", name]
-    few = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "4"}
-    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT, env=few)
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")
+    if options.device == "cpu":
+        torch.set_num_threads(1)
 
 
-def compile_stage(options: argparse.Namespace, name: str) -> None:
-    """Five steps of a stage from random weights on a few scenes."""
-    first = load("tiny-autoencoder")
-    recipe = adapted(options, replace(load(name), start="", network=first.network))
-    few = tuple(replace(source, capacity=source.block) for source in recipe.data)
-    recipe = replace(recipe, data=few, steps=5)
-    run = Run(options.out / "warm" / name, recipe)
-    trainer = Trainer(recipe, run, options.device, options.compiled, Pools(options.device))
-    for _ in range(5):
-        trainer.update()
+class Renderer:
+    """Renders into a pool that other processes draw from, for as long as they train."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        source = next(s for s in adapted(options, load("tiny-depth")).data if s.dataset == "procedural")
+        dataset = open_dataset(source)
+        self.options = options
+        self.pool = Pool(
+            dataset=dataset,
+            root=Path(),
+            split="train",
+            needs=tuple(sorted(set(FIELDS) & set(dataset.card.fields))),
+            capacity=source.capacity,
+            renewal=1.0,
+            seed=0,
+            device=options.device,
+            block=source.block,
+            workers=options.workers,
+        )
+        self.context = mp.get_context("spawn")
+        self.ready: Synchronized = self.context.Value("l", 0)
+        self.blocks = 0
+        self.render()
+        if options.compiled:
+            from marigold.accel.compile import compile_rendering
+
+            compile_rendering()
+
+    def render(self) -> None:
+        """One more block; the others see it once it is complete."""
+        self.blocks += 1
+        self.pool.read_on(self.blocks)
+        if self.options.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        self.ready.value = min(self.blocks * self.pool.block, self.pool.capacity)
+
+    def child(self, options: argparse.Namespace, name: str, deadline: float) -> SpawnProcess:
+        """A process that trains one stage until the deadline."""
+        stored = bytes(ForkingPickler.dumps(self.pool.stored))
+        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, deadline))
+        child.start()
+        return child
+
+    def work_beside(self, children: list[SpawnProcess]) -> None:
+        """Renders until all of them are done; more slowly once the pool is full."""
+        told = time.time()
+        while any(child.is_alive() for child in children):
+            full = self.ready.value == self.pool.capacity
+            self.render()
+            if full:
+                time.sleep(self.options.rest)
+            if time.time() - told > 20:
+                told = time.time()
+                say(f"{self.blocks * self.pool.block} scenes so far")
+        for child in children:
+            child.join()
+
+
+@dataclass
+class SharedPool:
+    """The renderer's pool as another process sees it."""
+
+    stored: Sample
+    ready: Synchronized
+    needs: tuple[str, ...]
+    seed: int
+
+    def draw(self, step: int, count: int, needs: tuple[str, ...] | None = None) -> Sample:
+        """`count` of the scenes that there are by now."""
+        rng = seeds.stream(self.seed, "draw", step)
+        return draw(self.stored, self.ready.value, count, self.needs if needs is None else needs, rng)
+
+    def close(self) -> None:
+        """Nothing to end: the renderer's process goes on."""
+
+
+class SharedPools(Pools):
+    """Pools of which the scenes for training are the renderer's."""
+
+    def __init__(self, device: str, stored: Sample, ready: Synchronized) -> None:
+        super().__init__(device)
+        self._stored, self._ready = stored, ready
+
+    def of(self, source: Source, needs: set[str], seed: int) -> Pool:
+        """The renderer's pool, or one of this process for anything else."""
+        if source.dataset == "procedural" and source.split == "train":
+            return SharedPool(self._stored, self._ready, tuple(sorted(needs)), seed)
+        return super().of(source, needs, seed)
+
+
+def stage(options: argparse.Namespace, name: str, stored: bytes, ready: Synchronized, deadline: float) -> None:
+    """Trains one stage until the deadline and exports it."""
+    log = os.open(options.out / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    mp.set_sharing_strategy("file_system")
+    prepare(options)
+    pools = SharedPools(options.device, pickle.loads(stored), ready)
+    recipe = started(options, name)
+    run = Run(options.out / name, recipe)
+    trainer = Trainer(recipe, run, options.device, options.compiled, pools)
+    for _ in range(3):
+        advance(trainer)
+    while ready.value < min(ENOUGH, len(pools._stored.image)):
+        time.sleep(0.5)
+    say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
+    teach(trainer, deadline, options)
+    settle(trainer)
+    trainer.finish()
+    run.close()
+    ship(options, name, options.out / name / "checkpoint")
+    say(f"{name}: {trainer.step} steps, {deadline - time.time():.0f} s left")
+
+
+def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> None:
+    """Updates until the deadline; the rate's decay aims at the step that will then have been reached."""
+    begun = time.time()
+    recent: deque[tuple[float, int]] = deque([(begun, trainer.step)], maxlen=40)
+    losses: list[torch.Tensor] = []
+    snapshot = begun + options.snapshot * (deadline - begun) if options.snapshot else deadline
+    while time.time() < deadline:
+        losses.append(advance(trainer))
+        if trainer.step % PACE:
+            continue
+        loss = float(losses[-1])  # waits for the device, so that the clock tells the truth
+        trainer.seconds = time.time() - begun
+        recent.append((time.time(), trainer.step))
+        pace(trainer, (recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0]), deadline - time.time())
+        if trainer.step % (8 * PACE) == 0:
+            trainer.report(losses)
+            losses.clear()
+            say(f"step {trainer.step} of {trainer.recipe.optim.decay}, loss {loss:.4f}")
+        if time.time() > snapshot:
+            snapshot = deadline
+            trainer.export(trainer.run.folder / "snapshot")
+            ship(options, trainer.recipe.name, trainer.run.folder / "snapshot")
+
+
+def pace(trainer: Trainer, rate: float, left: float) -> None:
+    recipe = trainer.recipe
+    last = max(recipe.optim.warmup + 1, trainer.step + int(rate * max(left, 0)))
+    trainer.recipe = replace(recipe, steps=last, optim=replace(recipe.optim, decay=last))
+
+
+def settle(trainer: Trainer) -> None:
+    """Writes the recipe with the number of steps that it came to."""
+    recipe = replace(trainer.recipe, steps=trainer.step)
+    (trainer.run.folder / "recipe.yaml").unlink()
+    trainer.run, trainer.recipe = Run(trainer.run.folder, recipe), recipe
+    start = checkpoint.open(recipe.start).card if recipe.start else None
+    trainer.estimator.card = card(recipe, start)
+
+
+def ship(options: argparse.Namespace, name: str, folder: Path) -> None:
+    checkpoint.save(checkpoint.open(folder), options.out / "fp16" / name, dtype=torch.float16)
+
+
+def advance(trainer: Trainer) -> torch.Tensor:
+    loss = trainer.update()
+    trainer.step += 1
+    return loss
 
 
 def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
@@ -126,82 +272,28 @@ def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
     for source in recipe.data:
         if source.dataset == "photos":
             source = replace(source, root=options.photos)
+        elif options.capacity:
+            source = replace(source, capacity=options.capacity, block=min(source.block, options.capacity))
         if options.size:
             source = replace(source, options={**source.options, "height": options.size, "width": options.size})
-        if options.capacity:
-            source = replace(source, capacity=options.capacity, block=min(source.block, options.capacity))
         data.append(source)
     every = replace(recipe.every, save=0, validate=0)
-    return replace(recipe, data=tuple(data), every=every, batch=options.batch or recipe.batch, scored=0)
+    few = tuple(held_out(source, 16) for source in data)
+    batch = options.batch or recipe.batch
+    return replace(recipe, data=tuple(data), validation=few, every=every, batch=batch, scored=0)
 
 
 def started(options: argparse.Namespace, name: str) -> Recipe:
-    """A stage's recipe, starting from the stage before it in OUT where its own start is not bundled."""
+    """A stage's recipe, starting from the wave before it in OUT, or else from the command line's generator."""
     recipe = adapted(options, load(name))
-    if name == "tiny-autoencoder" and options.start:
-        return replace(recipe, start=options.start)
-    before = {"tiny-generator": "tiny-autoencoder"}.get(name, "tiny-generator")
+    before = {"tiny-generator": "tiny-autoencoder", "tiny-autoencoder": "-"}.get(name, "tiny-generator")
     folder = options.out / before / "checkpoint"
-    return replace(recipe, start=str(folder)) if recipe.start and folder.is_dir() else recipe
+    return replace(recipe, start=str(folder) if folder.is_dir() else options.start or recipe.start)
 
 
-def fill(options: argparse.Namespace, pools: Pools, stages: list[str], blocks: int | None = None) -> None:
-    """Reads every source that the stages train on, or its first few blocks, before the first of them."""
-    for name in stages:
-        recipe = adapted(options, load(name))
-        for source in recipe.data:
-            if not (source.optional and not source.root.is_dir()):
-                pools.of(source, set(), recipe.seed).fill(blocks)
-
-
-def run_stage(options: argparse.Namespace, name: str, pools: Pools, left: Callable[[], float], share: float) -> None:
-    recipe = started(options, name)
-    folder = options.out / name
-    run = Run(folder, recipe)
-    trainer = Trainer(recipe, run, options.device, options.compiled, pools)
-    for _ in range(WARM):
-        advance(trainer)
-    synchronize(options)
-    begun = time.monotonic()
-    for _ in range(TIMED):
-        advance(trainer)
-    synchronize(options)
-    rate = TIMED / (time.monotonic() - begun)
-    steps = trainer.step + max(50, int(rate * (left() * share - FINISH)) // 50 * 50)
-    say(left, f"{name}: {rate:.1f} steps a second, {steps} steps")
-    resolve(
-        trainer, replace(recipe, steps=steps, optim=replace(recipe.optim, decay=max(steps, recipe.optim.warmup + 1)))
-    )
-    trainer.go()
-    trainer.finish()
-    run.close()
-    checkpoint.save(checkpoint.open(folder / "checkpoint"), options.out / "fp16" / name, dtype=torch.float16)
-    say(left, f"{name}: done")
-
-
-def advance(trainer: Trainer) -> None:
-    trainer.update()
-    trainer.step += 1
-
-
-def resolve(trainer: Trainer, recipe: Recipe) -> None:
-    """Gives the run its real length; the steps done so far, in the rate's warm-up, are the same for any."""
-    assert trainer.step <= recipe.optim.warmup
-    (trainer.run.folder / "recipe.yaml").unlink()
-    trainer.run = Run(trainer.run.folder, recipe)
-    trainer.recipe = recipe
-    start = checkpoint.open(recipe.start).card if recipe.start else None
-    trainer.estimator.card = card(recipe, start)
-
-
-def synchronize(options: argparse.Namespace) -> None:
-    if options.device.startswith("cuda"):
-        torch.cuda.synchronize()
-
-
-def say(left: Callable[[], float], text: str) -> None:
-    print(f"[{left():7.1f} s left] {text}", flush=True)
+def say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -55,11 +55,14 @@ class Pool:
     def draw(self, step: int, count: int, needs: tuple[str, ...] | None = None) -> Sample:
         """`count` samples at this step as one stacked sample, in float32, with the fields in `needs` (default: all)."""
         self._renew(step)
-        assert self._stored is not None
         rng = seeds.stream(self.seed, "draw", step)
-        chosen = torch.randint(self.capacity, (count,), generator=rng).to(self.device)
-        wanted = _only(self._stored, self.needs if needs is None else needs)
-        return _each(wanted, lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
+        return draw(self.stored, self.capacity, count, self.needs if needs is None else needs, rng)
+
+    @property
+    def stored(self) -> Sample:
+        """All samples as they are kept, stacked; at least one block has been read."""
+        assert self._stored is not None
+        return self._stored
 
     def close(self) -> None:
         """Ends the worker processes."""
@@ -67,15 +70,16 @@ class Pool:
 
     def fill(self, blocks: int | None = None) -> None:
         """Reads what the first step needs, or its first few blocks."""
-        self._read_to(self._slots if blocks is None else min(blocks, self._slots))
+        self.read_on(self._slots if blocks is None else min(blocks, self._slots))
 
     def _renew(self, step: int) -> None:
         """Reads on, in whole blocks, until the pool holds what it must hold at this step."""
         wanted = self._slots + math.floor(step * self.renewal / self.block)
         self._read = max(self._read, wanted - self._slots)
-        self._read_to(wanted)
+        self.read_on(wanted)
 
-    def _read_to(self, wanted: int) -> None:
+    def read_on(self, wanted: int) -> None:
+        """Reads until this many blocks have been read in all; once the pool is full each replaces the oldest."""
         missing = wanted - self._read
         quiet = missing < WORTH_A_BAR
         for _ in tqdm(range(missing), desc="filling the pool", unit="block", leave=False, disable=quiet or None):
@@ -141,6 +145,12 @@ class Pools:
             block=source.block,
             workers=self._workers if source.split == "train" else 0,
         )
+
+
+def draw(stored: Sample, among: int, count: int, needs: tuple[str, ...], rng: torch.Generator) -> Sample:
+    """`count` of the first `among` stacked samples, in float32, with the fields in `needs`."""
+    chosen = torch.randint(among, (count,), generator=rng).to(stored.image.device)
+    return _each(_only(stored, needs), lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
 
 
 def _only(sample: Sample, names: tuple[str, ...]) -> Sample:

@@ -15,6 +15,9 @@ from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 from marigold.objectives.base import Objective
 
+DECODING = ("decoder", "post_quant_conv")
+"""The parts of an autoencoder that a latent passes through on its way back."""
+
 
 @dataclass(frozen=True)
 class Autoencode(Objective):
@@ -26,12 +29,17 @@ class Autoencode(Objective):
     """Weight of the Kullback-Leibler divergence from a unit Gaussian, per latent element."""
     blur: float = 0.05
     """The least standard deviation of the noise on the latent, so that the decoder bears inexact latents."""
+    frozen_encoder: bool = False
+    """Train the decoder alone: latents keep their meaning for every network that was trained on them."""
     calibration_batches: int = 8
     """Batches over which the final latent scale is measured."""
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The autoencoder."""
-        return estimator.backbone.autoencoder
+        """The autoencoder, or what turns its latents back into pictures."""
+        autoencoder = estimator.backbone.autoencoder
+        if not self.frozen_encoder:
+            return autoencoder
+        return nn.ModuleDict({name: part for name, part in autoencoder.named_children() if name in DECODING})
 
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
         """The pictures alone: nothing is frozen here."""
@@ -64,7 +72,12 @@ class Autoencode(Objective):
         return pairs.flatten(1, 2).clamp(-1, 1)
 
     def finish(self, estimator: Estimator, draw: Callable[[int], Batch]) -> None:
-        """Sets the scaling factor so that latents have unit standard deviation over the training pictures."""
+        """Sets the scaling factor so that latents have unit standard deviation over the training pictures.
+
+        A frozen encoder keeps its own.
+        """
+        if self.frozen_encoder:
+            return
         autoencoder: Any = estimator.backbone.autoencoder
         squares = [
             autoencoder.encode(draw(step).pixels.flatten(0, 1)).latent_dist.mean.float().square().mean()

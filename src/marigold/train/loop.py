@@ -107,14 +107,14 @@ class Trainer:
             self.seconds = before + time.monotonic() - begun
             bar.update()
             if _due(self.step, every.log) or self.step == self.recipe.steps:
-                bar.set_postfix(loss=f"{self._log(losses):.4f}")
+                bar.set_postfix(loss=f"{self.report(losses):.4f}")
                 losses.clear()
             if _due(self.step, every.validate) and self.step < self.recipe.steps:
                 self._validate()
             if _due(self.step, every.save) or self.step == self.recipe.steps:
                 self._save()
             if _due(self.step, every.keep):
-                self._export(self.run.folder / "steps" / f"{self.step:06d}")
+                self.export(self.run.folder / "steps" / f"{self.step:06d}")
         bar.close()
 
     def finish(self) -> None:
@@ -122,7 +122,7 @@ class Trainer:
         with self.average.applied(self.module), torch.no_grad(), uncompiled():
             self.objective.finish(self.estimator, self.mix.batch)
         self._validate()
-        self._export(self.run.checkpoint)
+        self.export(self.run.checkpoint)
 
     def update(self) -> Tensor:
         """One optimizer step over `accumulate` batches; returns the mean loss, still on the device."""
@@ -143,7 +143,8 @@ class Trainer:
         self.objective.after_step(self.estimator, self.kept)
         return total
 
-    def _log(self, losses: list[Tensor]) -> float:
+    def report(self, losses: list[Tensor]) -> float:
+        """Logs the mean of these losses and returns it; raises `DataError` when it is not a number."""
         loss = float(torch.stack(losses).mean())
         if loss != loss:
             raise DataError(
@@ -197,7 +198,7 @@ class Trainer:
         tensors = pack(self.module, self.kept, self.average, self.optimizer)
         self.run.save(tensors, {"step": self.step, "seconds": self.seconds})
 
-    def _export(self, folder: Path) -> None:
+    def export(self, folder: Path) -> None:
         """The estimator with averaged weights as a checkpoint folder."""
         steps = f"{self.step} of {self.recipe.steps} steps"
         self.estimator.card = replace(self.estimator.card, seconds_of_training=round(self.seconds), note=steps)
