@@ -34,7 +34,8 @@ class Request:
     """Settings of a prediction; `None` stands for what the checkpoint's card recommends."""
 
     checkpoint: str | None = None
-    """A bundled name, a folder or a hub id (organisation/name); the modality's own when left out."""
+    """A bundled name, a folder or a hub id (organisation/name), several as depth=NAME,normals=NAME; the modality's own
+    when left out."""
     steps: int | None = None
     """Denoising steps; more are slower and often a little better."""
     ensemble: int | None = None
