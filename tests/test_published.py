@@ -266,6 +266,31 @@ def test_an_unknown_key_of_a_convention_is_named(tmp_path):
         checkpoint.open(tmp_path / "toy")
 
 
+def test_a_time_that_the_schedule_does_not_have_is_refused(tmp_path):
+    marigold(tmp_path / "toy", "marigold-depth-v1-1")
+    card(tmp_path / "toy", convention={"start": "zeros", "timestep": 1000})
+    with pytest.raises(CheckpointError, match=r"timestep` 1000 is not one of the times 0 to 999"):
+        checkpoint.open(tmp_path / "toy")
+
+
+def test_a_network_that_sees_the_photo_alone_needs_its_time(tmp_path):
+    lotus(tmp_path / "toy", sees_noise=False)
+    card(tmp_path / "toy", convention={"start": "nothing", "switch": [1, 0]})
+    with pytest.raises(CheckpointError, match=r"card\.json: convention: .*state its `timestep`"):
+        checkpoint.open(tmp_path / "toy")
+
+
+@torch.no_grad()
+def test_a_network_told_by_a_card_alone_sees_the_photo_alone(tmp_path):
+    checkpoint.save(checkpoint.open("generator"), tmp_path / "toy")
+    card(tmp_path / "toy", convention={"start": "nothing", "timestep": 1, "output": "sample"})
+    model = checkpoint.open(tmp_path / "toy")
+    condition = model.encode_image(torch.rand(1, 3, 64, 64))
+    prompt = model.backbone.prompt
+    expected = model.backbone.unet(condition, 1, encoder_hidden_states=prompt).sample
+    torch.testing.assert_close(model.sample(condition, torch.randn_like(condition), 4), expected)
+
+
 def test_a_network_of_one_latent_asks_for_the_start_of_its_modality(tmp_path):
     generator = checkpoint.open("generator")
     checkpoint.save(generator, tmp_path / "toy")

@@ -23,7 +23,7 @@ from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
 from marigold.core.files import make_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
 from marigold.core.hub import fetch, is_hub_id
-from marigold.core.published import FALLBACK, INDEX, PIPELINES, derived_card, told_convention
+from marigold.core.published import FALLBACK, INDEX, PIPELINES, PUBLISHED, derived_card, told_convention
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
@@ -53,6 +53,11 @@ def open(  # noqa: A001
         card = dataclasses.replace(card, convention=told_convention(folder, index))
     modality = _modality(card, index)
     backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
+    if not 0 <= (card.convention.timestep or 0) < backbone.schedule.length:
+        raise CheckpointError(
+            f"{folder}: `convention.timestep` {card.convention.timestep} is not one of the times 0 to "
+            f"{backbone.schedule.length - 1}; correct it in {cards.FILE}"
+        )
     if modality.needs and not backbone.conditions:
         raise CheckpointError(
             f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is painted from the "
@@ -102,7 +107,8 @@ def _locate(name: str | Path) -> Path:
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
         return folder
     if isinstance(name, str) and is_hub_id(name):
-        return fetch(name, instead=bundled())
+        predicted = {one.name: one.modality for one in PUBLISHED}.get(name)
+        return fetch(name, instead=[one for one in bundled() if one == predicted] or bundled())
     if "/" in str(name) or isinstance(name, Path):
         raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
     raise UnknownNameError(unknown("checkpoint", name, bundled()))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from marigold.core.card import Card
+from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError
 
 
@@ -39,4 +40,23 @@ def test_a_card_that_cannot_be_used_is_named(tmp_path, text, words):
 
 def test_a_missing_card_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"card\.json: cannot be read"):
+        Card.read(tmp_path)
+
+
+def test_a_convention_is_written_and_read(tmp_path):
+    convention = Convention(start="zeros", timestep=999, switch=(1.0, 0.0), output="sample")
+    Card("toy", "depth", convention=convention).write(tmp_path)
+    assert Card.read(tmp_path).convention == convention
+
+
+def test_a_card_without_a_convention_denoises_step_by_step(tmp_path):
+    (tmp_path / "card.json").write_text('{"name": "toy", "modality": "depth"}')
+    found = Card.read(tmp_path).convention
+    assert (found.start, found.timestep, found.single_step, found.deterministic) == ("noise", None, False, False)
+
+
+@pytest.mark.parametrize("content", ['{"start": "ones"}', '{"timestep": "last"}', "[]"])
+def test_a_convention_that_cannot_be_used_is_named(tmp_path, content):
+    (tmp_path / "card.json").write_text('{"name": "toy", "modality": "depth", "convention": ' + content + "}")
+    with pytest.raises(CheckpointError, match=r"card\.json: convention"):
         Card.read(tmp_path)

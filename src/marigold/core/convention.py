@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from marigold.core.errors import ConfigError
+
 Spacing = Literal["auto", "published", "trailing"]
 """Which times sampling takes: `published` are the checkpoint's own (see `diffusion/sampling.py`)."""
 
@@ -23,6 +25,10 @@ class Convention:
     """What the network's class embedding is told, such as [1, 0]; empty for networks without one."""
     output: Literal["", "epsilon", "sample", "v_prediction"] = ""
     """What the network outputs, where the scheduler's configuration says something else; empty where it is right."""
+
+    def __post_init__(self) -> None:
+        if self.start == "nothing" and self.timestep is None:
+            raise ConfigError("convention: a network that sees the photo alone takes one step; state its `timestep`")
 
     @property
     def single_step(self) -> bool:
