@@ -53,21 +53,7 @@ def open(  # noqa: A001
         card = dataclasses.replace(card, convention=told_convention(folder, index))
     modality = _modality(card, index)
     backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
-    if not 0 <= (card.convention.timestep or 0) < backbone.schedule.length:
-        raise CheckpointError(
-            f"{folder}: `convention.timestep` {card.convention.timestep} is not one of the times 0 to "
-            f"{backbone.schedule.length - 1}; correct it in {cards.FILE}"
-        )
-    if modality.needs and not backbone.conditions:
-        raise CheckpointError(
-            f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is painted from the "
-            f'photo alone, set `"convention": {{"start": "nothing"}}` in {cards.FILE}, with `timestep` and `output`'
-        )
-    if backbone.targets != len(modality.targets):
-        raise CheckpointError(
-            f"{folder}: the network paints {backbone.targets} targets, but `{card.modality}` has "
-            f"{len(modality.targets)}; correct `modality` in {cards.FILE}"
-        )
+    _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
 
@@ -130,6 +116,25 @@ def _parts(folder: Path, card: Card) -> dict[str, Path]:
 def _modality(card: Card, index: Mapping[str, Any]) -> Modality:
     """The modality with the options that the checkpoint stores."""
     return implementation(Modality, card.modality).stored({**index, **card.options})
+
+
+def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> None:
+    """Raises `CheckpointError` where the card, the modality and the network do not fit together."""
+    if not 0 <= (card.convention.timestep or 0) < backbone.schedule.length:
+        raise CheckpointError(
+            f"{folder}: `convention.timestep` {card.convention.timestep} is not one of the times 0 to "
+            f"{backbone.schedule.length - 1}; correct it in {cards.FILE}"
+        )
+    if modality.needs and not backbone.conditions:
+        raise CheckpointError(
+            f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is painted from the "
+            f'photo alone, set `"convention": {{"start": "nothing"}}` in {cards.FILE}, with `timestep` and `output`'
+        )
+    if backbone.targets != len(modality.targets):
+        raise CheckpointError(
+            f"{folder}: the network paints {backbone.targets} targets, but `{card.modality}` has "
+            f"{len(modality.targets)}; correct `modality` in {cards.FILE}"
+        )
 
 
 def _options(modality: Modality) -> dict[str, Any]:
