@@ -179,6 +179,30 @@ def test_a_photo_too_large_for_the_memory_is_noted_and_the_others_are_finished(t
     assert failure.startswith(f"{photos[1]}: resolution: 24 x 16 pixels do not fit into cpu; choose")
 
 
+def test_settings_that_do_not_work_end_the_run(tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", 9) for name in "abc"]
+    with pytest.raises(ConfigError, match="steps: 5000 is not between 1 and 1000"):
+        run(photos, tmp_path / "out", request=Request(steps=5000))
+
+
+def test_settings_that_do_not_suit_one_photo_leave_out_that_photo(tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", 9) for name in "abc"]
+    predictors = identity()
+    predict, calls = predictors.predict, []
+
+    def picky(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise ConfigError("compat: 24 x 16 pixels hold no latent cell; choose more")
+        return predict(*arguments)
+
+    predictors.predict = picky
+    outcome = run(photos, tmp_path / "out", predictors)
+    assert outcome.done == 2 and outcome.failures == [
+        f"{photos[1]}: compat: 24 x 16 pixels hold no latent cell; choose more"
+    ]
+
+
 def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
     photos = [photo(tmp_path / f"{number:02}.png", 9) for number in range(20)]
     predictors = identity()

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.core.errors import DeviceMemoryError, ImageError
+from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError
 from marigold.core.images import read_image
 from marigold.export.base import USUAL, Format
 from marigold.predict.complete import photo_hash
@@ -97,6 +97,8 @@ class _Run:
         self._overwrite = overwrite
         self._log = log
         self._progress = progress
+        # Once some photo has been predicted with them, what they are at odds with is another photo's own fault.
+        self._settings_work = False
 
     def read(self, work: Work) -> Work:
         start = time.perf_counter()
@@ -115,7 +117,12 @@ class _Run:
         start = time.perf_counter()
         try:
             work.predictions = self._together.predict(work.pixels, self._request)
-        except (ImageError, DeviceMemoryError) as error:
+            self._settings_work = True
+        except (ImageError, DeviceMemoryError, MemoryError) as error:
+            work.error = f"{work.photo}: {error}"
+        except ConfigError as error:
+            if not self._settings_work:
+                raise
             work.error = f"{work.photo}: {error}"
         work.pixels = None
         work.stages["predict"] = time.perf_counter() - start
