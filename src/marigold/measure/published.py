@@ -88,10 +88,10 @@ def _start(members: Tensor, shift: bool) -> np.ndarray:
     """What brings every member to 0 to 1, or its maximum to 1."""
     high = members.flatten(1).amax(dim=1)
     if not shift:
-        return (1 / high.clamp(min=LEAST_RANGE)).double().cpu().numpy()
+        return (1 / high.clamp(min=LEAST_RANGE)).cpu().double().numpy()
     low = members.flatten(1).amin(dim=1)
     gain = 1 / (high - low).clamp(min=LEAST_RANGE)
-    return torch.cat([gain, -gain * low]).double().cpu().numpy()
+    return torch.cat([gain, -gain * low]).cpu().double().numpy()
 
 
 def _aligned(members: Tensor, found: np.ndarray) -> Tensor:

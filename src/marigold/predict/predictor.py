@@ -97,7 +97,9 @@ class Predictor:
         values, notes = self._members(photo, frame, drawn[:count], sampling, watch)
         if count < len(drawn):
             notes.append("the checkpoint starts from nothing random, so that all members are the same; took one")
-        maps, uncertainty = self._merge(values, rules, photo.shape[-2:] if match_input else None, watch)
+        maps, uncertainty = self._merge(
+            values, rules, (photo.shape[-2], photo.shape[-1]) if match_input else None, watch
+        )
         return Prediction(
             maps=maps,
             uncertainty=uncertainty,
