@@ -3,8 +3,9 @@
 Every member is modelled as `member = scale * common + shift + noise`. The common map and the members' parameters are
 found in turn: the median of the aligned members, then a robust closed-form fit of every member to it. The common map
 is pinned by two quantiles of itself, so nothing can collapse or drift, and a member's scale stays within a factor of
-`SLACK` of its own quantile range, so an outlier can neither blow up nor turn around. Every step is a smooth or sorting
-function of the members: their order does not matter, and small changes stay small.
+`SLACK` of its own quantile range, so an outlier can neither blow up nor turn around. A member that stays much farther
+from the common map than is usual gives way to the mean of the others. Every step is a continuous function of the
+members: their order does not matter, and small changes stay small.
 """
 
 import torch
@@ -22,12 +23,16 @@ SLACK = 2.0
 """A member's fitted scale lies within this factor of what its own quantiles say."""
 TOLERANCE = 0.05
 """Residuals beyond this share of the range count less and less."""
+USUAL, ODD = 1.5, 3.0
+"""A member that is off by `USUAL` times what is usual counts in full, from `ODD` times on not at all."""
+LEAST_SPREAD = 0.005
+"""Members that are off by no more than this share of the range are never odd."""
 LEAST_RANGE = 1e-3
 """A map whose anchors are closer than this is treated as constant."""
 
 
 def merge_affine(members: Tensor, *, scale: bool = True, shift: bool = True) -> tuple[Tensor, Tensor]:
-    """The median of the aligned members and their median absolute deviation, both [H, W].
+    """The median of the aligned members and the median of all members' distances to it, both [H, W].
 
     `members` is [E, H, W] in 0 to 1; the result is in 0 to 1 too, on the members' typical (median) scale and shift, so
     that equal members are returned as they are. `scale` and `shift` say which of the two each member may have of its
@@ -35,11 +40,12 @@ def merge_affine(members: Tensor, *, scale: bool = True, shift: bool = True) -> 
     """
     if len(members) == 1:
         return members[0], torch.zeros_like(members[0])
-    aligned = members
-    if scale or shift:
-        gain, offset = _joint_fit(_subsampled(members), scale=scale, shift=shift)
-        aligned = members * gain.to(members.dtype)[:, None, None] + offset.to(members.dtype)[:, None, None]
-    merged = median(aligned)
+    if not (scale or shift):
+        merged = median(members)
+        return merged.clamp(0, 1), median((members - merged).abs())
+    gain, offset, weight = _joint_fit(_subsampled(members), scale=scale, shift=shift)
+    aligned = members * gain.to(members.dtype)[:, None, None] + offset.to(members.dtype)[:, None, None]
+    merged = _consensus(aligned, weight)
     return merged.clamp(0, 1), median((aligned - merged).abs())
 
 
@@ -51,14 +57,19 @@ def _subsampled(members: Tensor) -> Tensor:
     return points.float() if points.device.type == "mps" else points.double()
 
 
-def _joint_fit(members: Tensor, *, scale: bool, shift: bool) -> tuple[Tensor, Tensor]:
-    """The gain and offset, [E] each, that bring every member [E, P] onto the common map at its typical scale."""
+def _joint_fit(members: Tensor, *, scale: bool, shift: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The gain and offset, [E] each, that bring every member [E, P] onto the common map at its typical scale.
+
+    And how much each member counts, [E] in 0 to 1.
+    """
     low, high = _anchors(members, shift)
     typical = (high - low)[:, None] if scale else torch.ones_like(low)[:, None]
     own_scale, own_shift = typical, low[:, None]
+    weight = torch.ones_like(low)
     for _ in range(ROUNDS):
         aligned = (members - own_shift) / own_scale
-        common = median(aligned)
+        common = _consensus(aligned, weight)
+        weight = _weights(aligned, common)
         trust = 1 / (1 + ((aligned - common) / TOLERANCE).square())
         common = _pinned(common, scale, shift)
         own_scale, own_shift = _fit(members, common, trust, typical, scale=scale, shift=shift)
@@ -66,7 +77,21 @@ def _joint_fit(members: Tensor, *, scale: bool, shift: bool) -> tuple[Tensor, Te
     bottom = median(own_shift) if shift else own_shift[0]
     top = median(own_shift + own_scale)
     gain = (top - bottom) / own_scale
-    return gain[:, 0], (bottom - gain * own_shift)[:, 0]
+    return gain[:, 0], (bottom - gain * own_shift)[:, 0], weight
+
+
+def _weights(aligned: Tensor, common: Tensor) -> Tensor:
+    """How much each member [E, P] counts, [E] in 0 to 1, by its mean distance to the common map [P]."""
+    spread = (aligned - common).abs().mean(dim=1)
+    usual = median(spread).clamp(min=LEAST_SPREAD)
+    return ((ODD - spread / usual) / (ODD - USUAL)).clamp(0, 1)
+
+
+def _consensus(aligned: Tensor, weight: Tensor) -> Tensor:
+    """The median of members [E, ...]; one that counts less is moved towards the mean of those that count."""
+    weight = weight.to(aligned.dtype).view(-1, *[1] * (aligned.ndim - 1))
+    mean = (aligned * weight).sum(dim=0) / weight.sum()
+    return median(torch.lerp(mean, aligned, weight))
 
 
 def _anchors(maps: Tensor, shift: bool) -> tuple[Tensor, Tensor]:
