@@ -1,8 +1,11 @@
 """Runs over many photos: what is skipped, what is logged, what ends a run, and that nothing piles up."""
 
 import gc
+import io
 import json
 import os
+import re
+import sys
 import tracemalloc
 import weakref
 
@@ -313,3 +316,25 @@ def test_several_modalities_show_what_one_of_them_shows_alone(tmp_path):
 def test_a_format_that_no_modality_fills_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(ConfigError, match="normal_opengl` holds nothing that depth gives"):
         run([tmp_path / "missing.png"], tmp_path / "out", formats="normal_opengl")
+
+
+def test_overlapping_the_stages_changes_no_file(tmp_path):
+    photos = [photo(tmp_path / f"{number}.png", 40 * number) for number in range(6)]
+    for overlap in (True, False):
+        run(photos, tmp_path / str(overlap), overlap=overlap)
+    names = os.listdir(tmp_path / "True")
+    assert sorted(names) == sorted(os.listdir(tmp_path / "False")) and len(names) == 24
+    for name in names:
+        if not name.endswith(".json"):  # which holds seconds
+            assert (tmp_path / "True" / name).read_bytes() == (tmp_path / "False" / name).read_bytes()
+
+
+def test_a_terminal_shows_how_many_are_done_the_rate_and_the_time_left(tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    run([photo(tmp_path / f"{name}.png", 9) for name in "abc"], tmp_path / "out")
+    assert re.search(r"3/3 \[\d\d:\d\d<\d\d:\d\d, .*photo", terminal.getvalue())
