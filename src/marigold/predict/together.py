@@ -49,13 +49,12 @@ class Together:
         self, image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor", request: Request | None = None
     ) -> dict[str, Prediction]:
         """The predictions of one photo by modality, as `Predictor.predict` makes them one at a time."""
-        from_file = isinstance(image, str | PathLike)
-        photo = read_image(image) if from_file else to_image(image)
+        if isinstance(image, str | PathLike):
+            predictions = self.predict(read_image(image), request)
+            return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
+        photo = to_image(image)
         settings = (request or Request()).keywords()
-        predictions = {modality: one.predict(photo, **settings) for modality, one in self.predictors.items()}
-        if not from_file:
-            return predictions
-        return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
+        return {modality: one.predict(photo, **settings) for modality, one in self.predictors.items()}
 
 
 def load_together(
