@@ -15,18 +15,16 @@ DepthSpace = Literal["depth", "disparity", "log", "sqrt-disparity"]
 POWERS: dict[str, float] = {"depth": 1.0, "disparity": -1.0, "log": 0.0, "sqrt-disparity": -0.5}
 
 
-def paint_share(distance: Tensor, space: str, ratio: Tensor | float) -> Tensor:
+def paint_share(distance: Tensor, space: str, ratio: Tensor) -> Tensor:
     """Distances in units of the near end, clipped to 1 .. `ratio`, as shares of the painted range, 0 to 1.
 
-    `ratio` is above 1; a tensor is broadcast.
+    `ratio` is above 1 and broadcasts; `space` is none in which depth is painted as it is.
     """
-    ratio = torch.as_tensor(ratio).to(distance)
-    distance = torch.minimum(distance.clamp(min=1), ratio)
-    power = POWERS[space]
+    distance, power = torch.minimum(distance.clamp(min=1), ratio), POWERS[space]
     if power == 0:
         return distance.log() / ratio.log()
-    low, high = _ends(ratio, power)
-    return (distance**power - low) / (high - low)
+    farthest = ratio**power
+    return (distance**power - farthest) / (1 - farthest)
 
 
 def read_share(share: Tensor, space: str, ratio: float) -> Tensor:
@@ -34,11 +32,5 @@ def read_share(share: Tensor, space: str, ratio: float) -> Tensor:
     power = POWERS[space]
     if power == 0:
         return ratio**share
-    low, high = _ends(torch.as_tensor(ratio).to(share), power)
-    return (low + share * (high - low)) ** (1 / power)
-
-
-def _ends(ratio: Tensor, power: float) -> tuple[Tensor, Tensor]:
-    """The smaller and the larger of what is painted at the two ends."""
-    far, near = ratio**power, torch.ones_like(ratio)
-    return torch.minimum(far, near), torch.maximum(far, near)
+    farthest = ratio**power
+    return (farthest + share * (1 - farthest)) ** (1 / power)
