@@ -1,7 +1,9 @@
 """Depth painted as disparity, its root or a logarithm: the user gets the same values."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import MarigoldDepthPipeline
@@ -11,6 +13,7 @@ from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.core.card import Card
 from marigold.core.errors import ConfigError
 from marigold.core.sample import Sample
+from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
 from toys.scenes import NETWORK
@@ -146,3 +149,11 @@ def test_a_checkpoint_remembers_its_space_and_opens_in_diffusers(tmp_path, space
 def test_disparity_of_others_spans_each_scenes_own_range():
     found = Depth.stored({"prediction_type": "disparity", "scale_invariant": True, "unknown": 1})
     assert found == Depth(target_space="disparity", fixed_ratio=False)
+
+
+def test_the_usual_ratio_holds_rendered_scenes():
+    scenes = Procedural(32, 32)
+    rendered = scenes.read_many(Path(), list(scenes.scan(Path(), "test")[:16]), "cpu")
+    for depth, valid in zip(rendered.maps["depth"], rendered.valid["depth"], strict=True):
+        near, far = np.quantile(depth[valid].numpy(), [0.02, 0.98])
+        assert far / near < Depth().ratio
