@@ -152,9 +152,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(modalities, names, message):
 
 @pytest.mark.usefixtures("shelf")
 def test_a_pair_whose_modality_is_not_asked_for_is_refused():
-    with pytest.raises(
-        ConfigError, match="normals is not asked for; leave `normals=normals` out or predict depth"
-    ):
+    with pytest.raises(ConfigError, match="normals is not asked for; leave `normals=normals` out or predict depth"):
         load_together("depth", checkpoint="normals=normals")
 
 

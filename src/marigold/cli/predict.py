@@ -37,9 +37,7 @@ class Options:
     log: Path | None = None
     """Gets a JSON line for every photo; OUTPUT/log.jsonl when left out and there are several photos."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
-    formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(
-        default_factory=FormatOptions
-    )
+    formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(default_factory=FormatOptions)
 
 
 def parse(arguments: list[str]) -> Options:
