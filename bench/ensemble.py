@@ -186,12 +186,13 @@ def plot(rows: list[tuple[Setting, dict[str, float]]], path: Path) -> None:
     figure, axes = pyplot.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
     for axis, (title, kind) in zip(axes, (("no outlier", "none"), ("one member upside down", "inverted")), strict=True):
         chosen = [(s, e) for s, e in rows if s.noise == 0.03 and s.kind == kind and s.outliers <= 1]
-        for name in METHODS:
-            axis.plot([s.members for s, _ in chosen], [100 * e[name] for _, e in chosen], marker="o", label=name)
-        axis.set(title=f"{title}, noise of 3 %", xlabel="members", xscale="log", ylim=(0, None))
+        for name, style in zip(METHODS, ("o-", "s-", "^--"), strict=True):
+            axis.plot([s.members for s, _ in chosen], [100 * e[name] for _, e in chosen], style, label=name)
+        axis.set(title=f"{title}, noise of 3 %", xlabel="members", xscale="log")
         axis.set_xticks([s.members for s, _ in chosen], [str(s.members) for s, _ in chosen])
         axis.minorticks_off()
     axes[0].set_ylabel("error, % of the range")
+    axes[0].set_ylim(bottom=0)
     axes[0].legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
