@@ -93,7 +93,8 @@ def test_values_keep_the_order_of_depth(space, fixed_ratio, farthest):
 @pytest.mark.parametrize("space", SPACES)
 def test_the_scenes_own_range_is_exact_when_it_has_the_assumed_ratio(space):
     depth = random_depth(3, 30)
-    modality = Depth(target_space=space, fixed_ratio=False, ratio=(depth.max() / depth.min()).item(), low=0, high=1)
+    ratio = (depth.max() / depth.min()).item()
+    modality = Depth(target_space=space, fixed_ratio=False, assumed_ratio=ratio, low=0, high=1)
     expected = (depth - depth.min()) / (depth.max() - depth.min())
     torch.testing.assert_close(there_and_back(modality, sample(depth)), expected, rtol=0, atol=1e-5)
 
@@ -124,6 +125,7 @@ def test_reading_has_a_finite_gradient_everywhere(space):
     [
         ({"target_space": "disparty"}, "no space named `disparty`; did you mean `disparity`"),
         ({"ratio": 1.0}, "ratio: 1.0 cannot be used"),
+        ({"assumed_ratio": 0.5}, "assumed_ratio: 0.5 cannot be used"),
         ({"low": 0.9, "high": 0.1}, "low, high"),
     ],
 )

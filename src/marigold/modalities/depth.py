@@ -49,8 +49,10 @@ class Depth(Modality):
     ratio: float = 32.0
     """Outside the space `depth`: the far end of the painted range is this many times as far away as its near end."""
     fixed_ratio: bool = True
-    """False paints between the scene's own near and far end, as others do; reading then assumes that they have `ratio`,
-    so that values keep their order, but not their proportions."""
+    """False paints between the scene's own near and far end, as others do; what is painted then no longer says how far
+    apart they are, so that values keep their order, but not their proportions."""
+    assumed_ratio: float = 10.0
+    """With `fixed_ratio` false: how many times as far as the near end reading takes the far end to be."""
 
     needs = ("depth",)
     targets = ("depth",)
@@ -150,6 +152,7 @@ class Depth(Modality):
         if self.target_space not in POWERS:
             raise ConfigError(f"depth: target_space: {find.unknown('space', str(self.target_space), POWERS)}")
         require(self.ratio > 1, "depth: ratio", self.ratio, "above 1")
+        require(self.assumed_ratio > 1, "depth: assumed_ratio", self.assumed_ratio, "above 1")
         require(0 <= self.low < self.high <= 1, "depth: low, high", (self.low, self.high), "in 0 to 1, in this order")
 
     def _paint(self, depth: Tensor, near: Tensor, far: Tensor) -> Tensor:
@@ -161,7 +164,7 @@ class Depth(Modality):
 
     def _read(self, share: Tensor) -> Tensor:
         """What is painted, [B, 1, H, W] in 0 to 1, as depth in 0 to 1."""
-        distance = read_share(share, self.target_space, self.ratio)
+        distance = read_share(share, self.target_space, self.ratio if self.fixed_ratio else self.assumed_ratio)
         everywhere = torch.ones_like(distance, dtype=torch.bool)
         (far,) = masked_quantiles(distance.flatten(-3), everywhere.flatten(-3), (self.high,))
         near = torch.ones_like(far) if self.shift_invariant else torch.zeros_like(far)

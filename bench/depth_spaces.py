@@ -1,0 +1,72 @@
+"""What is lost by painting depth, space by space: AbsRel of the truth as painted, and after the autoencoder.
+
+python bench/depth_spaces.py [CHECKPOINT]      writes bench/results/depth_spaces.md
+
+The first column is what a painter without error would score, the second what it would score through the checkpoint's
+autoencoder; both after least squares of scale and shift in depth, as in `marigold evaluate`.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from marigold import checkpoint
+from marigold.core.sample import Sample, unstack
+from marigold.datasets.procedural import Procedural
+from marigold.estimator import Estimator
+from marigold.modalities.depth import Depth
+
+RESULT = Path(__file__).parent / "results" / "depth_spaces.md"
+SCENES, SIZE = 24, 192
+SPACES = ("depth", "disparity", "sqrt-disparity", "log")
+
+
+@torch.no_grad()
+def main(name: str) -> None:
+    estimator = checkpoint.open(name)
+    scenes = Procedural(SIZE, SIZE)
+    keys = list(scenes.scan(Path(), "test")[:SCENES])
+    sample = scenes.read_many(Path(), keys, "cpu")
+    lines = [
+        f"AbsRel on {SCENES} held-out scenes of {SIZE} pixels, checkpoint `{estimator.card.name}` "
+        f"{estimator.card.revision}",
+        "",
+        "| painted | range | truth as painted | through the autoencoder |",
+        "|---|---|---:|---:|",
+    ]
+    for space in SPACES:
+        for fixed in (True,) if space == "depth" else (True, False):
+            modality = Depth(target_space=space, fixed_ratio=fixed)
+            pixels, _ = modality.encode(sample)
+            cells = [abs_rel(modality, x, sample, keys) for x in (pixels, painted(estimator, pixels))]
+            extent = _extent(modality)
+            lines.append(f"| {space} | {extent} | {cells[0]:.4f} | {cells[1]:.4f} |")
+    text = "\n".join(lines)
+    print(text)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(text + "\n", encoding="utf-8")
+
+
+def painted(estimator: Estimator, pixels: Tensor) -> Tensor:
+    """Pictures [B, 1, 3, H, W] after the autoencoder."""
+    return torch.cat([estimator.decode_pixels(estimator.encode_target(one[None])) for one in pixels])
+
+
+def abs_rel(modality: Depth, pixels: Tensor, sample: Sample, keys: list[str]) -> float:
+    """The mean over scenes."""
+    pairs = zip(modality.decode(pixels), unstack(sample, keys), strict=True)
+    return sum(modality.score(values, one)["abs_rel"].mean for values, one in pairs) / len(keys)
+
+
+def _extent(modality: Depth) -> str:
+    if modality.target_space == "depth":
+        return "the scene's own"
+    if modality.fixed_ratio:
+        return f"fixed ratio {modality.ratio:g}"
+    return f"the scene's own, read as {modality.assumed_ratio:g}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "depth")
