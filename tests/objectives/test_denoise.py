@@ -82,3 +82,28 @@ def test_the_condition_comes_before_the_noisy_latent():
     model.backbone.network = spy
     loss(model, shown)
     assert torch.equal(seen["condition"], model.encode_image(shown.image))
+
+
+def test_samples_of_pure_noise_are_white_and_at_the_last_time():
+    model, shown = estimator(), batch()
+    seen = []
+
+    def network(x, t, condition):
+        seen.append((x, t))
+        return torch.zeros_like(x)
+
+    model.backbone.network = network
+    loss(model, shown, pure=1.0)
+    (x, t), last = seen[0], model.backbone.schedule.length - 1
+    assert t.tolist() == [last] * len(t)
+    # Zero terminal SNR: what the network sees is the noise alone. White noise has no more power in means of 4 x 4 cells.
+    means = torch.nn.functional.avg_pool2d(x, 4)
+    assert float(means.var()) == pytest.approx(1 / 16, rel=0.5)
+
+
+def test_no_sample_is_pure_unless_asked_for():
+    model, shown = estimator(), batch()
+    times = []
+    model.backbone.network = lambda x, t, condition: times.append(t) or torch.zeros_like(x)
+    loss(model, shown)
+    assert max(times[0].tolist()) < model.backbone.schedule.length - 1

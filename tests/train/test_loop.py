@@ -209,3 +209,13 @@ def test_a_recipe_file_may_start_from_another_recipe(tmp_path):
     assert mine.optim.lr == 1e-5
     assert mine.optim.clip == theirs.optim.clip
     assert mine.data == theirs.data
+
+
+def test_the_modalitys_own_settings_reach_the_checkpoint(tmp_path):
+    folder = train(recipe(modality_options={"low": 0.05, "high": 0.9}), tmp_path / "run")
+    assert (checkpoint.open(folder).modality.low, checkpoint.open(folder).modality.high) == (0.05, 0.9)
+
+
+def test_an_unknown_setting_of_the_modality_is_an_error_with_its_place(tmp_path):
+    with pytest.raises(ConfigError, match=r"recipe\.modality_options.*lowest"):
+        train(recipe(modality_options={"lowest": 0.05}), tmp_path / "run")

@@ -12,6 +12,7 @@ from marigold.core import find
 from marigold.core.config import decode, encode, load_yaml, merge, require
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source
+from marigold.modalities.base import Modality
 from marigold.objectives.base import Objective
 
 
@@ -69,6 +70,8 @@ class Recipe:
     """What is painted: a file in `modalities/`."""
     data: tuple[Source, ...]
     """Where the truth comes from."""
+    modality_options: dict[str, Any] = field(default_factory=dict)
+    """The modality's own settings, such as depth's `target_space`; they are stored in the checkpoint."""
     start: str = ""
     """Checkpoint whose weights the run starts from: a bundled name, a folder or a hub id; empty means `network`."""
     network: dict[str, Any] = field(default_factory=dict)
@@ -130,6 +133,11 @@ class Recipe:
             source.pop("root")
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def make_modality(self) -> Modality:
+        """The modality with its options."""
+        kind = find.implementation(Modality, self.modality)
+        return decode(kind, self.modality_options, "recipe.modality_options")
 
     def make_objective(self) -> Objective:
         """The objective with its options."""
