@@ -6,6 +6,7 @@ RUNS ?= runs
 PHOTOS ?= data/photos
 DEVICE ?= auto
 BIN := $(VENV)/bin
+TRAIN = $(BIN)/marigold train
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint bench retrain clean
@@ -32,13 +33,14 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/autoencoder.py
 	$(BIN)/python bench/scores.py
 
-# The small family from nothing: autoencoder, generator, depth. PHOTOS is a folder of photographs (may be absent).
+# The small family from nothing: autoencoder, generator, every modality. PHOTOS is a folder of photographs (may be absent).
 retrain: $(VENV)/dev.stamp
-	$(BIN)/marigold train tiny-autoencoder --run $(RUNS)/tiny-autoencoder --device $(DEVICE) --data.0.root $(PHOTOS)
-	$(BIN)/marigold train tiny-generator --run $(RUNS)/tiny-generator --device $(DEVICE) --data.0.root $(PHOTOS) \
-	  --start $(RUNS)/tiny-autoencoder/checkpoint
-	$(BIN)/marigold train tiny-depth --run $(RUNS)/tiny-depth --device $(DEVICE) \
-	  --start $(RUNS)/tiny-generator/checkpoint
+	$(TRAIN) tiny-autoencoder --run $(RUNS)/tiny-autoencoder --device $(DEVICE) --data.0.root $(PHOTOS)
+	$(TRAIN) tiny-decoder --run $(RUNS)/tiny-decoder --device $(DEVICE) --data.0.root $(PHOTOS) --start $(RUNS)/tiny-autoencoder/checkpoint
+	$(TRAIN) tiny-generator --run $(RUNS)/tiny-generator --device $(DEVICE) --data.0.root $(PHOTOS) --start $(RUNS)/tiny-decoder/checkpoint
+	for name in tiny-depth tiny-normals tiny-appearance tiny-lighting; do \
+	  $(TRAIN) $$name --run $(RUNS)/$$name --device $(DEVICE) --start $(RUNS)/tiny-generator/checkpoint || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

@@ -2,10 +2,10 @@
 
     python bench/family.py OUT --device cuda --compiled --minutes 24 [--photos FOLDER] [--start CHECKPOINT]
 
-The stages are packaged recipes, in three waves: the autoencoder; the generator; depth, normals, appearance, lighting
-and the decoder once more. All of a wave's stages draw from the scenes that the renderer has made so far, and the clock
-decides on their number of steps: the learning rate decays towards the end of the wave. A stage whose checkpoint lies in
-OUT is not trained again; `--start` is an earlier generator to go on from. The recipe as it ran is in
+The stages are packaged recipes, in three waves: the autoencoder; the generator, and the decoder once more; depth,
+normals, appearance and lighting. All of a wave's stages draw from the scenes that the renderer has made so far, and
+the clock decides on their number of steps: the learning rate decays towards the end of the wave. A stage whose
+checkpoint lies in OUT is not trained again; `--start` is an earlier generator to go on from. The recipe as it ran is in
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
 A small network on a large GPU waits for its processor most of the time, which is why several train at once.
@@ -39,11 +39,13 @@ from marigold.train.run import Run
 
 WAVES = (
     (0.2, ("tiny-autoencoder",)),
-    (0.2, ("tiny-generator",)),
-    (0.6, ("tiny-depth", "tiny-normals", "tiny-appearance", "tiny-lighting", "tiny-decoder")),
+    (0.2, ("tiny-generator", "tiny-decoder")),
+    (0.6, ("tiny-depth", "tiny-normals", "tiny-appearance", "tiny-lighting")),
 )
 """Each wave's part of the time, relative to the waves that are still to be done, and its stages."""
-BRIEF = {"tiny-decoder": 0.4}
+BEFORE = {"tiny-autoencoder": "-", "tiny-generator": "tiny-autoencoder", "tiny-decoder": "tiny-autoencoder"}
+"""Where a stage starts, if not from the generator. The decoder touches no latent, so nobody waits for it."""
+BRIEF = {"tiny-decoder": 0.8}
 """Stages that need only this part of their wave."""
 ENOUGH = 1024
 """Scenes that a stage waits for once its networks are compiled."""
@@ -286,7 +288,7 @@ def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
 def started(options: argparse.Namespace, name: str) -> Recipe:
     """A stage's recipe, starting from the wave before it in OUT, or else from the command line's generator."""
     recipe = adapted(options, load(name))
-    before = {"tiny-generator": "tiny-autoencoder", "tiny-autoencoder": "-"}.get(name, "tiny-generator")
+    before = BEFORE.get(name, "tiny-generator")
     folder = options.out / before / "checkpoint"
     return replace(recipe, start=str(folder) if folder.is_dir() else options.start or recipe.start)
 
