@@ -6,7 +6,8 @@ The same photos (scikit-image's photographs, repeated, at the sizes of the table
 after the other, and with the stages overlapped, in turn. A ratio is of two runs that follow each other; the table shows
 the median of the rounds and their range. What the stages take is measured in the serial runs. Where the processor
 computes, an overlapped run cannot be shorter than its processor time divided by the cores that are free: the gain is
-what a serial run leaves idle, much where a GPU computes, little where two cores do everything.
+what a serial run leaves idle. Rows marked "elsewhere" show how much that is while something else computes: a stand-in
+waits as long as the prediction took, with the processor free, and its files are read and written as ever.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ from PIL import Image
 
 import photographs
 from marigold.predict import batch
+from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import load
 from marigold.predict.request import Request
 from marigold.predict.together import Together
@@ -66,8 +68,11 @@ class Row:
 
     size: tuple[int, int]
     formats: str
+    computed: str
+    """Here, or by the stand-in."""
     stages: dict[str, float]
     processor: float
+    """Seconds of all cores together, in overlapped runs."""
     serial: list[float]
     overlapped: list[float]
 
@@ -85,7 +90,9 @@ def main(options: Options) -> None:
         with tempfile.TemporaryDirectory() as folder:
             photos = make_photos(Path(folder), options.photos, size)
             for formats in FORMATS:
-                rows.append(measure(together, photos, Path(folder) / "out", size, formats, options.rounds))
+                here = measure(together, "here", photos, Path(folder) / "out", formats, options.rounds)
+                waiting = elsewhere(together, photos[0], here.stages["predict"])
+                rows += [here, measure(waiting, "elsewhere", photos, Path(folder) / "out", formats, options.rounds)]
     text = table(options, together, rows)
     print(text)
     options.output.write_text(text + "\n", encoding="utf-8")
@@ -99,9 +106,20 @@ def make_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
     return paths
 
 
-def measure(
-    together: Together, photos: list[Path], output: Path, size: tuple[int, int], formats: str, rounds: int
-) -> Row:
+def elsewhere(together: Together, photo: Path, seconds: float) -> Together:
+    """A stand-in whose predictions take this long without the processor, as on a GPU; all are that of one photo."""
+    found = together.predict(photo)
+
+    def predict(image: object, request: Request | None = None) -> dict[str, Prediction]:
+        time.sleep(seconds)
+        return found
+
+    waiting = Together(list(together.predictors.values()))
+    waiting.predict = predict
+    return waiting
+
+
+def measure(together: Together, computed: str, photos: list[Path], output: Path, formats: str, rounds: int) -> Row:
     """Runs in turn with and without overlap, after one that warms up."""
     run(together, photos[:1], output, formats, overlap=False)
     pairs = [
@@ -109,8 +127,9 @@ def measure(
     ]
     serial, overlapped = zip(*pairs, strict=True)
     return Row(
-        size,
+        Image.open(photos[0]).size,
         formats,
+        computed,
         {stage: statistics.median(one.stages[stage] for one in serial) for stage in STAGES},
         statistics.median(one.processor for one in overlapped),
         [one.seconds for one in serial],
@@ -141,19 +160,19 @@ def table(options: Options, together: Together, rows: list[Row]) -> str:
     where = torch.cuda.get_device_name(predictor.plan.device) if predictor.plan.device.type == "cuda" else "CPU"
     head = (
         f"Checkpoint `{options.checkpoint}`, {options.photos} photos a run, {options.rounds} rounds, {where}, "
-        f"{len(os.sched_getaffinity(0))} cores, torch {torch.__version__}. Seconds a photo; the ratio is the median of "
-        "the rounds, with their range."
+        f"{len(os.sched_getaffinity(0))} cores, torch {torch.__version__}. Seconds a photo; the ratio is that of the "
+        "serial to the overlapped run, the median of the rounds, with their range."
     )
     lines = [
-        "| photos | formats | read | predict | write | serial run | overlapped run | processor | serial / overlapped |",
-        f"|---|---|{'---:|' * 7}",
+        "| photos | formats | computed | read | predict | write | serial run | overlapped run | processor | ratio |",
+        f"|---|---|---|{'---:|' * 7}",
     ]
     for row in rows:
         numbers = [*row.stages.values(), statistics.median(row.serial), statistics.median(row.overlapped)]
         numbers.append(row.processor)
         cells = " | ".join(f"{number:.3f}" for number in numbers)
         ratio = f"{statistics.median(row.ratios):.2f} ({min(row.ratios):.2f} to {max(row.ratios):.2f})"
-        lines.append(f"| {row.size[0]} x {row.size[1]} | {row.formats} | {cells} | {ratio} |")
+        lines.append(f"| {row.size[0]} x {row.size[1]} | {row.formats} | {row.computed} | {cells} | {ratio} |")
     return "\n".join([head, "", *lines])
 
 
