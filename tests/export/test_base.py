@@ -111,7 +111,7 @@ def test_an_unknown_colour_map_is_found_before_any_work():
 
 def test_formats_that_hold_nothing_of_what_is_given_are_an_error():
     check(chosen("ply,normal_opengl"), [Depth(), Normals()])
-    with pytest.raises(ConfigError, match="format: `glb` holds nothing that normals and appearance gives"):
+    with pytest.raises(ConfigError, match="format: `glb` holds nothing of normals, appearance"):
         check(chosen("npy,glb"), [Normals(), Appearance()])
 
 

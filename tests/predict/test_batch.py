@@ -314,7 +314,7 @@ def test_several_modalities_show_what_one_of_them_shows_alone(tmp_path):
 
 
 def test_a_format_that_no_modality_fills_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(ConfigError, match="normal_opengl` holds nothing that depth gives"):
+    with pytest.raises(ConfigError, match="normal_opengl` holds nothing of depth"):
         run([tmp_path / "missing.png"], tmp_path / "out", formats="normal_opengl")
 
 

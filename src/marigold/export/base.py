@@ -92,8 +92,8 @@ def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
     """Raises `ConfigError` when a format can hold nothing of what these modalities give."""
     for format_ in formats:
         if not any(format_.takes(modality) for modality in modalities):
-            given = " and ".join(name_of(modality) for modality in modalities)
-            raise ConfigError(f"format: `{name_of(format_)}` holds nothing that {given} gives; see docs/formats.md")
+            given = ", ".join(name_of(modality) for modality in modalities)
+            raise ConfigError(f"format: `{name_of(format_)}` holds nothing of {given}; see docs/formats.md")
 
 
 def outputs(modality: Modality, space: Space) -> list[str]:
