@@ -8,7 +8,8 @@ the clock decides on their number of steps: the learning rate decays towards the
 checkpoint lies in OUT is not trained again; `--start` is an earlier generator to go on from. The recipe as it ran is in
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
-A small network on a large GPU waits for its processor most of the time, which is why several train at once.
+A wave's stages train side by side, or with `--in-turn` one after the other. The first keeps a large GPU busy that one
+small network leaves waiting for its processor; the second is faster where one network suffices.
 """
 
 import argparse
@@ -47,6 +48,8 @@ BEFORE = {"tiny-autoencoder": "-", "tiny-generator": "tiny-autoencoder", "tiny-d
 """Where a stage starts, if not from the generator. The decoder touches no latent, so nobody waits for it."""
 BRIEF = {"tiny-decoder": 0.8}
 """Stages that need only this part of their wave."""
+TURN = {"tiny-generator": 3, "tiny-depth": 3}
+"""Stages that get this many times as long as others when they train in turn."""
 ENOUGH = 1024
 """Scenes that a stage waits for once its networks are compiled."""
 PACE = 25
@@ -67,7 +70,7 @@ def main() -> None:
         left = end - time.time() - options.finish
         span = left * share / sum(other for other, _ in waves[position:])
         say(f"{', '.join(names)}: {span:.0f} s")
-        children = [renderer.child(options, name, time.time() + span * BRIEF.get(name, 1)) for name in names]
+        children = [renderer.child(options, name, times) for name, times in schedule(options, names, span)]
         renderer.work_beside(children)
         for name, child in zip(names, children, strict=True):
             say(f"{name}: {'failed, see its log' if child.exitcode else 'done'}")
@@ -84,6 +87,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, default=Path("data/photos"))
     parser.add_argument("--start", default="", help="an earlier generator that the first wave goes on from")
     parser.add_argument("--stages", nargs="+", default=every, choices=every)
+    parser.add_argument("--in-turn", action="store_true", help="a wave's stages one after the other, compiled together")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--compiled", action="store_true", help="compile networks and ray-caster (a GPU)")
     parser.add_argument("--size", type=int, default=0, help="side of the scenes, in place of the recipes'")
@@ -92,6 +96,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rest", type=float, default=2.0, help="pause after each further block once the pool is full")
     parser.add_argument("--snapshot", type=float, default=0.0, help="also export at this part of a stage's time")
     return parser.parse_args()
+
+
+def schedule(options: argparse.Namespace, names: list[str], span: float) -> list[tuple[str, tuple[float, float]]]:
+    """When each stage of a wave begins and ends: all at once, or in turn with the longest first."""
+    now = time.time()
+    if not options.in_turn:
+        return [(name, (now, now + span * BRIEF.get(name, 1))) for name in names]
+    whole, done, times = sum(TURN.get(name, 1) for name in names), 0.0, []
+    for name in names:
+        first, done = done, done + span * TURN.get(name, 1) / whole
+        times.append((name, (now + first, now + done)))
+    return times
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -141,10 +157,10 @@ class Renderer:
             torch.cuda.synchronize()
         self.ready.value = min(self.blocks * self.pool.block, self.pool.capacity)
 
-    def child(self, options: argparse.Namespace, name: str, deadline: float) -> SpawnProcess:
-        """A process that trains one stage until the deadline."""
+    def child(self, options: argparse.Namespace, name: str, times: tuple[float, float]) -> SpawnProcess:
+        """A process that trains one stage from one time to another."""
         stored = bytes(ForkingPickler.dumps(self.pool.stored))
-        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, deadline))
+        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, times))
         child.start()
         return child
 
@@ -195,8 +211,11 @@ class SharedPools(Pools):
         return super().of(source, needs, seed)
 
 
-def stage(options: argparse.Namespace, name: str, stored: bytes, ready: Synchronized, deadline: float) -> None:
-    """Trains one stage until the deadline and exports it."""
+def stage(
+    options: argparse.Namespace, name: str, stored: bytes, ready: Synchronized, times: tuple[float, float]
+) -> None:
+    """Compiles at once, then trains one stage from its begin to its deadline and exports it."""
+    begin, deadline = times
     log = os.open(options.out / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -208,7 +227,7 @@ def stage(options: argparse.Namespace, name: str, stored: bytes, ready: Synchron
     trainer = Trainer(recipe, run, options.device, options.compiled, pools)
     for _ in range(3):
         advance(trainer)
-    while ready.value < min(ENOUGH, len(pools._stored.image)):
+    while time.time() < begin or ready.value < min(ENOUGH, len(pools._stored.image)):
         time.sleep(0.5)
     say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
     teach(trainer, deadline, options)

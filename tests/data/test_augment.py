@@ -75,3 +75,11 @@ def test_a_pixel_made_of_an_unusable_one_is_unusable():
     shown = Sample("", torch.zeros(4, 3, 8, 8), {"depth": torch.ones(4, 1, 8, 8)}, {"depth": valid})
     after = augment(shown, Augment(mirror=0.0, zoom=1.5), rng()).valid["depth"]
     assert (after.sum((1, 2, 3)) <= 7 * 8).all()
+
+
+def test_a_smaller_size_averages_and_keeps_normals_unit():
+    whole = sample()
+    half = augment(whole, Augment(mirror=0.0, size=whole.image.shape[-1] // 2), rng())
+    assert half.image.shape[-2:] == (whole.image.shape[-2] // 2, whole.image.shape[-1] // 2)
+    assert torch.allclose(half.image.mean(), whole.image.mean(), atol=0.02)
+    assert torch.allclose(half.maps["normals"].norm(dim=1), torch.ones(()), atol=1e-5)

@@ -20,6 +20,8 @@ class Augment:
     """The largest magnification: a random window of at least 1 / zoom of each side fills the picture."""
     stretch: float = 1.0
     """The largest change of the window's aspect ratio."""
+    size: int = 0
+    """Height and width that the window is brought to, in pixels, as for a cheap first run; 0 keeps the sample's own."""
     jitter: float = 0.0
     """Probability of a change of brightness, contrast, saturation and colour cast."""
     brightness: float = 0.3
@@ -49,6 +51,8 @@ def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
         sample = _choose(mirrored, sample.mirrored(), sample)
     if how.zoom > 1 or how.stretch > 1:
         sample = _windowed(sample, how, rng)
+    if how.size:
+        sample = sample.resized(how.size, how.size)
     image = _jitter(sample.image, how, rng)
     image = _blur(image, how, rng)
     image = _noise(image, how, rng)

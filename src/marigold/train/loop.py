@@ -219,8 +219,9 @@ class Trainer:
 
 
 def held_out(source: Source, count: int) -> Source:
-    """The `test` split of a training source, unchanged and unaugmented: `count` samples that never change."""
-    return replace(source, split="test", capacity=count, renewal=0.0, augment=Augment(mirror=0.0))
+    """The `test` split of a training source, unaugmented but for its size: `count` samples that never change."""
+    unchanged = Augment(mirror=0.0, size=source.augment.size)
+    return replace(source, split="test", capacity=count, renewal=0.0, augment=unchanged)
 
 
 def _due(step: int, period: int) -> bool:
