@@ -1,6 +1,7 @@
 """Checkpoints that others published open as they are, and give what the code beside them gives."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,37 @@ def test_end_to_end_checkpoints_start_from_zeros_at_the_last_time(tmp_path, moda
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
+def test_a_folder_of_the_hubs_cache_is_known_by_its_id(tmp_path):
+    folder = tmp_path / "models--GonzaloMG--marigold-e2e-ft-normals" / "snapshots" / "0123abcd"
+    end_to_end(folder, _class_name="MarigoldPipeline")
+    card = checkpoint.open(folder).card
+    assert (card.name, card.source) == ("marigold-e2e-ft-normals", "GonzaloMG/marigold-e2e-ft-normals")
+    assert (card.modality, card.convention.start) == ("normals", "zeros")
+
+
+@pytest.mark.parametrize("key", ["default_denoising_steps", "default_processing_resolution"])
+def test_settings_in_an_index_that_are_no_numbers_are_refused(tmp_path, key):
+    marigold(tmp_path / "toy", "marigold-depth-v1-1")
+    edit(tmp_path / "toy" / "model_index.json", **{key: "four"})
+    with pytest.raises(CheckpointError, match=r"model_index\.json: default \w+ 'four' is not a whole number"):
+        checkpoint.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ratio": "large"}, "depth.ratio: expected float, found 'large'"),
+        ({"scale_invariant": "no"}, "depth.scale_invariant: expected bool"),
+        ({"target_space": "height"}, "depth.target_space: no choice named `height`"),
+    ],
+)
+def test_options_of_a_modality_that_cannot_be_used_are_named_with_their_folder(tmp_path, options, words):
+    marigold(tmp_path / "toy", "marigold-depth-v1-1")
+    card(tmp_path / "toy", options=options)
+    with pytest.raises(CheckpointError, match=rf"toy: {words}.*; correct it in card\.json"):
+        checkpoint.open(tmp_path / "toy")
+
+
 def test_end_to_end_checkpoints_of_the_first_class_name_are_told_by_their_name(tmp_path):
     end_to_end(tmp_path / "stable_diffusion_e2e_ft_normals", _class_name="MarigoldPipeline")
     card = checkpoint.open(tmp_path / "stable_diffusion_e2e_ft_normals").card
@@ -225,6 +257,19 @@ def test_disparity_in_the_name_of_a_lotus_checkpoint_is_what_it_paints(tmp_path)
     lotus(tmp_path / "lotus-depth-g-v2-1-disparity", sees_noise=True)
     modality = checkpoint.open(tmp_path / "lotus-depth-g-v2-1-disparity").modality
     assert (modality.target_space, modality.fixed_ratio) == ("disparity", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("lotus-normal-d-v1-1", partial(lotus, sees_noise=False)), ("marigold-e2e-ft-normals", end_to_end)],
+)
+def test_normals_that_others_paint_with_x_to_the_left_are_given_with_x_to_the_right(tmp_path, name, make):
+    make(tmp_path / name)
+    model = checkpoint.open(tmp_path / name)
+    painted = torch.tensor([0.6, 0.0, 0.8]).view(1, 1, 3, 1, 1)  # their colour of a surface that faces left and us
+    assert model.modality.decode(painted).flatten().tolist() == pytest.approx([-0.6, 0.0, 0.8])
+    checkpoint.save(model, tmp_path / "again")
+    assert checkpoint.open(tmp_path / "again").modality == model.modality
 
 
 def test_a_lotus_checkpoint_of_unknown_purpose_asks_for_a_card(tmp_path):

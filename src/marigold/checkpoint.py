@@ -19,7 +19,7 @@ from marigold.core import card as cards
 from marigold.core import catalogue
 from marigold.core.card import Card, read_json
 from marigold.core.convention import Convention
-from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
+from marigold.core.errors import CheckpointError, ConfigError, OutputError, UnknownNameError
 from marigold.core.files import make_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
 from marigold.core.hub import fetch, is_hub_id
@@ -51,7 +51,7 @@ def open(  # noqa: A001
     card = Card.read(folder) if (folder / cards.FILE).is_file() else derived_card(str(name), folder, index)
     if card.convention == Convention():
         card = dataclasses.replace(card, convention=told_convention(folder, index))
-    modality = _modality(card, index)
+    modality = _modality(folder, card, index)
     backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
     _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
@@ -113,9 +113,13 @@ def _parts(folder: Path, card: Card) -> dict[str, Path]:
     return parts
 
 
-def _modality(card: Card, index: Mapping[str, Any]) -> Modality:
+def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
     """The modality with the options that the checkpoint stores."""
-    return implementation(Modality, card.modality).stored({**index, **card.options})
+    kind = implementation(Modality, card.modality)
+    try:
+        return kind.stored({**index, **card.options})
+    except ConfigError as error:
+        raise CheckpointError(f"{folder}: {error}; correct it in {cards.FILE} or {INDEX}") from error
 
 
 def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> None:

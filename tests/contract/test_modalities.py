@@ -31,6 +31,7 @@ VARIANTS = {
     "depth as log": Depth(target_space="log"),
     "depth as sqrt-disparity": Depth(target_space="sqrt-disparity"),
     "normals of half the range": Normals(use_full_z_range=False),
+    "normals with x to the left": Normals(painted_x="left"),
     "mean of normals": Normals(reduction="mean"),
     "appearance with linear albedo": Appearance(albedo_space="linear"),
     "lighting with srgb albedo": Lighting(albedo_space="srgb"),

@@ -30,6 +30,11 @@ def test_unknown_keys_are_ignored_and_missing_ones_have_defaults(tmp_path):
         ('{"name": "toy"}', "at least `name` and `modality`"),
         (json.dumps({"name": "toy", "modality": "depth", "defaults": None}), "`defaults` is not a dict"),
         (json.dumps({"name": "toy", "modality": 5}), "`modality` is not a str"),
+        (
+            json.dumps({"name": "toy", "modality": "depth", "defaults": {"steps": "4"}}),
+            "default steps '4' is not a whole",
+        ),
+        (json.dumps({"name": "toy", "modality": "depth", "defaults": {"steps": 0}}), "default steps 0 .* of 1 or more"),
     ],
 )
 def test_a_card_that_cannot_be_used_is_named(tmp_path, text, words):

@@ -139,7 +139,9 @@ def test_a_repository_that_does_not_exist_says_what_to_do(repository):
 
 def test_offline_and_not_cached_says_what_to_do(repository, monkeypatch):
     offline(monkeypatch)
-    with pytest.raises(CheckpointError, match=r"not in this machine's cache.*`hf download toys/depth`.*bundled"):
+    with pytest.raises(
+        CheckpointError, match=r"not in this machine's cache.*`hf download toys/depth --local-dir depth`.*bundled"
+    ):
         checkpoint.open("toys/depth")
 
 

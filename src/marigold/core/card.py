@@ -1,6 +1,7 @@
 """A checkpoint's label: what it is, where it comes from, how it is meant to be used and how good it is."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
@@ -11,6 +12,8 @@ from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
 
 FILE = "card.json"
+
+_LEAST = {"steps": 1, "resolution": 0, "ensemble": 1}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Card:
             kind: Any = get_origin(entry.type) or entry.type
             if not isinstance(known.get(entry.name, kind()), (float, int) if kind is float else kind):
                 raise CheckpointError(f"{folder / FILE}: `{entry.name}` is not a {kind.__name__}; correct it")
+        check_defaults(known.get("defaults", {}), folder / FILE)
         try:
             return cls(**known)
         except TypeError as error:
@@ -64,6 +68,16 @@ class Card:
     def write(self, folder: Path) -> None:
         """Writes `card.json` into the folder; raises `OutputError`."""
         write_json(folder / FILE, asdict(self))
+
+
+def check_defaults(defaults: Mapping[str, object], file: Path) -> None:
+    """Raises `CheckpointError` naming the file unless the settings that it recommends can be used."""
+    for name, value in defaults.items():
+        least = _LEAST.get(name, 0)
+        if not isinstance(value, int) or value < least:
+            raise CheckpointError(
+                f"{file}: default {name} {value!r} is not a whole number of {least} or more; correct it"
+            )
 
 
 def read_json(path: Path) -> dict[str, Any]:

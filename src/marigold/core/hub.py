@@ -55,10 +55,11 @@ def fetch(hub_id: str, instead: Collection[str]) -> Path:
         if held:
             return held
         reason = str(error.__cause__ or error).strip().splitlines()[0]
+        folder = hub_id.split("/")[-1]  # the name may tell how the network is called
         raise CheckpointError(
             f"{hub_id}: not in this machine's cache, and it cannot be fetched from the hub ({reason}); run "
-            f"`hf download {hub_id}` where there is a network and give the folder that it prints, or use a checkpoint "
-            f"that is bundled: {', '.join(instead)}"
+            f"`hf download {hub_id} --local-dir {folder}` where there is a network and give that folder, or use a "
+            f"checkpoint that is bundled: {', '.join(instead)}"
         ) from error
 
 

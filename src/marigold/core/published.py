@@ -30,6 +30,8 @@ FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
 """The settings of a published checkpoint that states none."""
 
 _MARIGOLD, _LOTUS = "RAIL++-M", "Apache-2.0"
+_X_TO_THE_LEFT = {"painted_x": "left"}
+"""The axes of normals that others evaluate with, and so paint: x left, y up, z towards the viewer."""
 _TARGETS = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}
 _LOTUS_PIPELINES = ("LotusGPipeline", "LotusDPipeline", "DirectDiffusionPipeline")
 
@@ -57,8 +59,12 @@ PUBLISHED = (
     Published("GonzaloMG/marigold-e2e-ft-normals", "normals"),
     Published("GonzaloMG/stable-diffusion-e2e-ft-depth", "depth"),
     Published("GonzaloMG/stable-diffusion-e2e-ft-normals", "normals"),
+    Published("jingheya/lotus-depth-g-v2-1-disparity", "depth", _LOTUS),
+    Published("jingheya/lotus-depth-d-v2-0-disparity", "depth", _LOTUS),
     Published("jingheya/lotus-depth-g-v1-0", "depth", _LOTUS),
     Published("jingheya/lotus-depth-d-v1-0", "depth", _LOTUS),
+    Published("jingheya/lotus-normal-g-v1-1", "normals", _LOTUS),
+    Published("jingheya/lotus-normal-d-v1-1", "normals", _LOTUS),
     Published("jingheya/lotus-normal-g-v1-0", "normals", _LOTUS),
     Published("jingheya/lotus-normal-d-v1-0", "normals", _LOTUS),
 )
@@ -70,12 +76,15 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     Raises `CheckpointError` with the keys that a card must state where neither configurations nor name tell.
     """
     stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
+    stated = {key: value for key, value in stated.items() if value}
+    cards.check_defaults(stated, folder / INDEX)
+    name = _hub_id(folder) or name
     known = {published.name: published.licence for published in PUBLISHED}
     card = Card(
         name=Path(name).name,
         modality="",
         licence=known.get(name, ""),
-        defaults={**_fallback(folder), **{key: value for key, value in stated.items() if value}},
+        defaults={**_fallback(folder), **stated},
         revision=folder.name if folder.parent.name == "snapshots" else "",
         source=name,
     )
@@ -134,7 +143,10 @@ def _end_to_end(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
     """
     modality = _named(card.name, "depth", "normals") or _modality(card.name, folder, index)
     convention = Convention(start="zeros", timestep=_last_time(folder))
-    return _single_step(replace(card, modality=modality, convention=convention, prompt_padded=True))
+    painted = _X_TO_THE_LEFT if modality == "normals" else {}
+    return _single_step(
+        replace(card, modality=modality, convention=convention, options=dict(painted), prompt_padded=True)
+    )
 
 
 def _lotus(card: Card, folder: Path) -> Card:
@@ -146,9 +158,12 @@ def _lotus(card: Card, folder: Path) -> Card:
             f'{cards.FILE} with `name` and `modality`, and for disparity `"options": {{"target_space": "disparity", '
             '"fixed_ratio": false}`'
         )
-    painted = {"target_space": "disparity", "fixed_ratio": False} if modality == "disparity" else {}
-    modality = {"normal": "normals", "disparity": "depth"}.get(modality, modality)
-    return _single_step(replace(card, modality=modality, options=painted))
+    modality, painted = {
+        "normal": ("normals", _X_TO_THE_LEFT),
+        "normals": ("normals", _X_TO_THE_LEFT),
+        "disparity": ("depth", {"target_space": "disparity", "fixed_ratio": False}),
+    }.get(modality, (modality, {}))
+    return _single_step(replace(card, modality=modality, options=dict(painted)))
 
 
 def _fallback(folder: Path) -> dict[str, int]:
@@ -181,6 +196,13 @@ def _last_time(folder: Path) -> int:
 
 def _configuration(file: Path) -> dict[str, Any]:
     return read_json(file) if file.is_file() else {}
+
+
+def _hub_id(folder: Path) -> str | None:
+    """`organisation/name` of a folder in the hub's cache, `models--organisation--name/snapshots/COMMIT`."""
+    kind, _, name = folder.absolute().parent.parent.name.partition("--")
+    inside = kind == "models" and folder.absolute().parent.name == "snapshots"
+    return name.replace("--", "/", 1) if inside else None
 
 
 def _named(name: str, *choices: str) -> str | None:

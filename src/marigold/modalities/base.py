@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
+from marigold.core.config import decode
 from marigold.core.fields import FIELDS, Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
@@ -86,9 +87,14 @@ class Modality(ABC):
 
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:
-        """The modality that a checkpoint stores: values by the names of its fields; other keys are ignored."""
-        known = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
-        return cls(**{name: content[name] for name in known if content.get(name) is not None})
+        """The modality that a checkpoint stores: values by the names of its fields; other keys are ignored.
+
+        Raises `ConfigError` for values that cannot be used.
+        """
+        if not dataclasses.is_dataclass(cls):
+            return cls()
+        names = [field.name for field in dataclasses.fields(cls) if content.get(field.name) is not None]
+        return decode(cls, {name: content[name] for name in names})
 
     def options(self) -> dict[str, Any]:
         """What a checkpoint's `model_index.json` stores about this modality; `None` values are left out."""

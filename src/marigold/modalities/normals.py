@@ -22,6 +22,7 @@ from marigold.modalities.base import Modality
 FLOOR = 1e-6
 """A vector shorter than this has no direction; it is taken to face the viewer."""
 REDUCTIONS = ("closest", "mean")
+SIDES = ("right", "left")
 LEAST_LENGTH = 0.1
 """A true vector shorter than this is a hole in the data."""
 POINTS, ROUNDS = 16384, 50
@@ -34,6 +35,10 @@ class Normals(Modality):
 
     use_full_z_range: bool = True
     """Blue from -1 to 1 is z from -1 to 1; otherwise it is z from 0 to 1, since visible surfaces rarely face away."""
+
+    painted_x: Literal["right", "left"] = "right"
+    """Where x points in what is painted; values have it to the right in both. Lotus (He et al. 2025) and the networks
+    tuned end to end (Garcia et al. 2025) paint it to the left."""
 
     reduction: Literal["closest", "mean"] = "closest"
     """What an ensemble shows: at each pixel the member closest to the mean direction, or that direction itself."""
@@ -50,12 +55,14 @@ class Normals(Modality):
         """
         valid = usable(sample)
         vectors = torch.where(valid, sample.maps["normals"], _viewer(sample.maps["normals"]))
+        vectors = vectors if self.painted_x == "right" else _turned(vectors)
         pixels = vectors if self.use_full_z_range else _painted_half(vectors)
         return pixels.clamp(-1, 1).unsqueeze(-4), valid.unsqueeze(-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 1, 3, H, W] to unit vectors [B, 3, H, W]."""
         vectors = pixels[:, 0].float().clamp(-1, 1)
+        vectors = vectors if self.painted_x == "right" else _turned(vectors)
         return _unit(vectors if self.use_full_z_range else _read_half(vectors))
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,6 +113,8 @@ class Normals(Modality):
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
             raise ConfigError(f"normals: reduction: {find.unknown('reduction', str(self.reduction), REDUCTIONS)}")
+        if self.painted_x not in SIDES:
+            raise ConfigError(f"normals: painted_x: {find.unknown('side', str(self.painted_x), SIDES)}")
 
     def options(self) -> dict[str, Any]:
         """As diffusers' normals pipeline reads them."""
@@ -144,6 +153,11 @@ def _unit(vectors: Tensor) -> Tensor:
     """Vectors [..., 3, H, W] at unit length."""
     length = vectors.norm(dim=-3, keepdim=True)
     return torch.where(length > FLOOR, vectors / length.clamp(min=FLOOR), _viewer(vectors))
+
+
+def _turned(vectors: Tensor) -> Tensor:
+    """Vectors [..., 3, H, W] with x pointing the other way."""
+    return torch.cat([-vectors[..., :1, :, :], vectors[..., 1:, :, :]], dim=-3)
 
 
 def _painted_half(vectors: Tensor) -> Tensor:
