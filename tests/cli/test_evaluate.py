@@ -85,6 +85,7 @@ def test_scores_do_not_depend_on_the_batch(tiny, scenes, tmp_path):
     [
         (["--steps", 0], "--steps 0: must be at least 1"),
         (["--count", -1], "--count -1: must be at least 0"),
+        (["--seed", -1], "--seed -1: must be at least 0"),
         (["--split", "train"], "no split `train`; there are: test"),
     ],
 )

@@ -5,7 +5,8 @@ import pytest
 import torch
 from diffusers.pipelines.marigold.marigold_image_processing import MarigoldImageProcessor
 
-from marigold.predict.frame import Frame
+from marigold.core.errors import DeviceMemoryError
+from marigold.predict.frame import Frame, UnpaddedFrame
 
 
 @pytest.mark.parametrize("size", [(480, 640), (640, 480), (37, 61), (1000, 999), (64, 900)])
@@ -36,3 +37,9 @@ def test_padding_repeats_the_edge():
     filled = Frame.of(photo, 0, 4).fill(photo)
     assert filled.shape == (1, 3, 8, 8)
     assert filled[0, 0, 0].tolist() == [-1, -0.5, 0, 0.5, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", [Frame, UnpaddedFrame])
+def test_a_working_size_beyond_every_memory_is_refused_before_it_is_allocated(kind):
+    with pytest.raises(DeviceMemoryError, match=r"resolution: 100000 x 75000 pixels, more than .*; choose less"):
+        kind.of(torch.zeros(3, 30, 40), 100_000, 8)

@@ -89,7 +89,7 @@ def run(options: Options) -> int:
 def _check(options: Options) -> None:
     from marigold.core.errors import ConfigError
 
-    lowest = {"--count": 0, "--steps": 1, "--ensemble": 1, "--resolution": 0, "--batch": 1}
+    lowest = {"--count": 0, "--steps": 1, "--ensemble": 1, "--resolution": 0, "--seed": 0, "--batch": 1}
     for name, least in lowest.items():
         value = getattr(options, name.strip("-"))
         if value is not None and value < least:

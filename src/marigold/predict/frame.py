@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from marigold.core.errors import ConfigError
+from marigold.core.errors import ConfigError, DeviceMemoryError
+from marigold.core.images import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,16 @@ class Frame:
 
     @classmethod
     def of(cls, photo: Tensor, resolution: int, stride: int) -> "Frame":
-        """The frame of a photo [..., H, W] whose longest side is worked at as `resolution`; 0 keeps the size."""
+        """The frame of a photo [..., H, W] whose longest side is worked at as `resolution`; 0 keeps the size.
+
+        Raises `DeviceMemoryError` for a size beyond every memory.
+        """
         height, width = photo.shape[-2:]
         longest = max(height, width)
         scaled = resolution or longest
-        return cls(max(1, height * scaled // longest), max(1, width * scaled // longest), stride)
+        height, width = max(1, height * scaled // longest), max(1, width * scaled // longest)
+        _check_size(height, width)
+        return cls(height, width, stride)
 
     @property
     def latent_size(self) -> tuple[int, int]:
@@ -62,7 +68,7 @@ class UnpaddedFrame:
     def of(cls, photo: Tensor, resolution: int, stride: int) -> "UnpaddedFrame":
         """The frame of a photo [..., H, W]: both sides times a factor in floating point, truncated; 0 keeps the size.
 
-        Raises `ConfigError` for photos with a side that fills no latent cell.
+        Raises `ConfigError` for photos with a side that fills no latent cell, and `DeviceMemoryError` as above.
         """
         height, width = photo.shape[-2:]
         factor = min(resolution / width, resolution / height) if resolution else 1.0
@@ -72,6 +78,7 @@ class UnpaddedFrame:
                 f"compat: {frame.width} x {frame.height} pixels hold no latent cell of {stride} x {stride}, and the "
                 "published code does not pad; choose a larger resolution"
             )
+        _check_size(frame.height, frame.width)
         return frame
 
     @property
@@ -97,3 +104,10 @@ def resize(values: Tensor, height: int, width: int) -> Tensor:
     if values.shape[-2:] == (height, width):
         return values
     return F.interpolate(values, (height, width), mode="bilinear", antialias=True)
+
+
+def _check_size(height: int, width: int) -> None:
+    """Raises `DeviceMemoryError` for more pixels than a photo may have: a computer may end who asks for them."""
+    if height * width > MAX_PIXELS:
+        limit = f"more than the limit of {MAX_PIXELS // 10**6} megapixels"
+        raise DeviceMemoryError(f"resolution: {width} x {height} pixels, {limit}; choose less")

@@ -58,9 +58,11 @@ class Request:
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("ensemble", 1), ("resolution", 0), ("seed", 0)):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, Integral):
+            if value is None and name != "seed":
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool):
                 raise ConfigError(f"{name}: {value!r} is not a whole number; use one of {least} or more")
-            if value is not None and value < least:
+            if value < least:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
