@@ -47,6 +47,26 @@ def test_a_name_without_photos_is_reported_and_the_others_count(folder):
     assert "*.webp: no photo matches this pattern; check" in failures[1]
 
 
+def test_results_of_earlier_runs_are_no_photos_of_a_folder(folder):
+    (folder / "a_depth_colored.png").write_bytes(b"x")
+    (folder / "a_depth.json").write_text('{"files": ["a_depth_colored.png", "a_depth.json"]}')
+    assert named(find_photos([str(folder)], folder)[0], folder) == ["a.png", "b.JPG"]
+    assert named(find_photos([str(folder / "**" / "a*")], folder)[0], folder) == ["a.png"]
+    assert named(find_photos([str(folder)], folder / "elsewhere")[0], folder)[:2] == ["a.png", "a_depth_colored.png"]
+
+
+def test_a_result_that_is_named_itself_is_a_photo(folder):
+    result = folder / "a.png"
+    (folder / "a.json").write_text('{"files": ["a.png", "a.json"]}')
+    assert find_photos([str(result)], folder) == ([result], [])
+
+
+@pytest.mark.parametrize("content", ['{"files": ["a.png"]}', '{"files": 3}', "[]", "{", '{"files": [1, "other.json"]}'])
+def test_json_of_other_kinds_hides_no_photo(folder, content):
+    (folder / "other.json").write_text(content)
+    assert named(find_photos([str(folder)], folder)[0], folder) == ["a.png", "b.JPG"]
+
+
 def test_a_missing_file_is_kept_for_reading_to_complain_about():
     assert find_photos(["nowhere.jpg"]) == ([Path("nowhere.jpg")], [])
 

@@ -2,27 +2,30 @@
 
 import glob
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from marigold.core.errors import ImageError
 from marigold.core.images import SUFFIXES
+from marigold.predict.complete import result_files
 
 MOST_FOLDERS = 3
 """How many folders of a photo's path may become part of a result's name."""
 
 
-def find_photos(inputs: Sequence[str]) -> tuple[list[Path], list[str]]:
+def find_photos(inputs: Sequence[str], output: Path | None = None) -> tuple[list[Path], list[str]]:
     """The photos meant by names of files, folders and patterns (`photos/**/*.jpg`), and a message per fruitless name.
 
-    Each file once, in the order given. A folder stands for the photos directly in it. A name that is nothing of this
-    counts as a file; reading it says what is wrong.
+    Each file once, in the order given. A folder stands for the photos directly in it. What earlier runs have written
+    into the folder `output` is no photo there, unless it is named itself. A name that is nothing of this counts as a
+    file; reading it says what is wrong.
     """
     found: dict[Path, Path] = {}
     failures = []
+    results = set() if output is None else result_files(output)
     for name in inputs:
         try:
-            found.update({path.resolve(): path for path in _meant(name) if path.resolve() not in found})
+            found.update({path.resolve(): path for path in _meant(name, results) if path.resolve() not in found})
         except ImageError as error:
             failures.append(str(error))
     return list(found.values()), failures
@@ -42,13 +45,13 @@ def result_names(photos: Sequence[Path]) -> list[str]:
             level[i] += 1
 
 
-def _meant(name: str) -> list[Path]:
+def _meant(name: str, results: Set[Path]) -> list[Path]:
     path = Path(name).expanduser()
     if path.is_dir():
-        photos = _photos(path.iterdir())
+        photos = _photos(path.iterdir(), results)
         problem = f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there"
     elif glob.has_magic(name) and not path.exists():
-        photos = _photos(Path(match) for match in glob.glob(str(path), recursive=True))
+        photos = _photos((Path(match) for match in glob.glob(str(path), recursive=True)), results)
         problem = f"{name}: no photo matches this pattern; check the path"
     else:
         return [path]
@@ -57,9 +60,9 @@ def _meant(name: str) -> list[Path]:
     return photos
 
 
-def _photos(paths: Iterable[Path]) -> list[Path]:
-    visible = (path for path in paths if not path.name.startswith("."))
-    return sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
+def _photos(paths: Iterable[Path], results: Set[Path]) -> list[Path]:
+    visible = (path for path in paths if not path.name.startswith(".") and path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in visible if path.is_file() and path.resolve() not in results)
 
 
 def _names(photo: Path, number: int) -> list[str]:
