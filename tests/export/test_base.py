@@ -7,7 +7,7 @@ import pytest
 
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names
-from marigold.export.base import Format, Maps, Options, check, chosen, outputs
+from marigold.export.base import Format, Maps, Options, check, check_options, chosen, outputs
 from marigold.modalities.appearance import Appearance
 from marigold.modalities.base import Modality
 from marigold.modalities.depth import Depth
@@ -107,6 +107,23 @@ def test_an_option_that_cannot_be_used_is_an_error(options, message):
 def test_an_unknown_colour_map_is_found_before_any_work():
     with pytest.raises(UnknownNameError, match="did you mean `viridis`"):
         chosen("preview", Options(colormap="viridiss"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(fov=70), r"fov: no format that is asked for \(npy, exr\) has this option; add glb or ply to them"),
+        (Options(legend=True), "legend: .* add preview to them or leave the option out"),
+    ],
+)
+def test_an_option_that_no_format_has_is_an_error(options, message):
+    check_options(chosen("npy,exr,ply,preview", options), options)
+    with pytest.raises(ConfigError, match=message):
+        check_options(chosen("npy,exr"), options)
+
+
+def test_options_that_nobody_has_set_fit_every_format():
+    check_options(chosen("npy"), Options())
 
 
 def test_formats_that_hold_nothing_of_what_is_given_are_an_error():

@@ -1,5 +1,6 @@
 """Predict maps for photos: files, folders or patterns."""
 
+import logging
 import os
 import sys
 import time
@@ -50,17 +51,20 @@ def run(options: Options) -> int:
     start = time.perf_counter()
     # Threads that spin while they wait make a shared machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from marigold.export.base import chosen
+    from marigold.export.base import check_options, chosen
     from marigold.predict.batch import predict_photos
     from marigold.predict.photos import find_photos
     from marigold.predict.together import load_together
 
-    warnings.filterwarnings("ignore", module="PIL")  # about oddities of files that are read all the same
-    photos, failures = find_photos(options.inputs)
+    # Both remark on oddities of files that are read all the same.
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    photos, failures = find_photos(options.inputs, options.output)
     if not photos:
         raise ImageError("; ".join(failures) or "no photo was named; give files, folders or patterns")
     request = options.request
     formats = chosen(options.format, options.formats)
+    check_options(formats, options.formats)
     together = load_together(
         options.modality, checkpoint=request.checkpoint, device=request.device, precision=request.precision
     )

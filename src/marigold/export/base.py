@@ -10,7 +10,7 @@ import numpy as np
 
 from marigold.core.errors import ConfigError
 from marigold.core.fields import Space
-from marigold.core.find import implementation, name_of
+from marigold.core.find import implementation, name_of, names
 from marigold.export._options import NO_OPTIONS, USUAL, Options
 from marigold.modalities.base import Modality
 
@@ -76,16 +76,16 @@ class Format(ABC):
         return [file for maps in parts for file in self.write(maps, folder, stem)]
 
 
-def chosen(names: str | Sequence[str] = USUAL, options: Options = NO_OPTIONS) -> list[Format]:
+def chosen(wanted: str | Sequence[str] = USUAL, options: Options = NO_OPTIONS) -> list[Format]:
     """The formats meant by a comma-separated list or a sequence of names, each once, with their options.
 
     Raises `UnknownNameError` for a name that is no format and `ConfigError` for an option that cannot be used.
     """
-    listed = names.split(",") if isinstance(names, str) else names
-    wanted = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
-    if not wanted:
+    listed = wanted.split(",") if isinstance(wanted, str) else wanted
+    found = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
+    if not found:
         raise ConfigError(f"format: no format is named; use some of {', '.join(USUAL)} or another of docs/formats.md")
-    return [_made(name, options) for name in wanted]
+    return [_made(name, options) for name in found]
 
 
 def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
@@ -96,6 +96,19 @@ def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
             raise ConfigError(f"format: `{name_of(format_)}` holds nothing of {given}; see docs/formats.md")
 
 
+def check_options(formats: Sequence[Format], options: Options) -> None:
+    """Raises `ConfigError` for an option that somebody has set and that none of these formats has."""
+    used = {option for format_ in formats for option in _options(type(format_))}
+    for option in fields(options):
+        if option.name not in used and getattr(options, option.name) != option.default:
+            users = [name for name in names(Format) if option.name in _options(implementation(Format, name))]
+            asked = ", ".join(name_of(format_) for format_ in formats)
+            raise ConfigError(
+                f"{option.name}: no format that is asked for ({asked}) has this option; add {' or '.join(users)} to "
+                "them or leave the option out"
+            )
+
+
 def outputs(modality: Modality, space: Space) -> list[str]:
     """The outputs of a modality whose numbers mean this."""
     return [name for name in modality.outputs if modality.meaning(name) == space]
@@ -103,6 +116,10 @@ def outputs(modality: Modality, space: Space) -> list[str]:
 
 def _made(name: str, options: Options) -> Format:
     kind = implementation(Format, name)
-    known = {option.name for option in fields(options)}
-    own = [option.name for option in fields(kind) if option.init]  # pyright: ignore[reportArgumentType]
-    return kind(**{option: getattr(options, option) for option in own if option in known})
+    return kind(**{option: getattr(options, option) for option in _options(kind)})
+
+
+def _options(kind: type[Format]) -> list[str]:
+    """Those of `Options` that a format has."""
+    known = {option.name for option in fields(Options)}
+    return [option.name for option in fields(kind) if option.init and option.name in known]  # pyright: ignore[reportArgumentType]

@@ -128,7 +128,8 @@ def _load(named: _Named, wanted: Sequence[str], device: str, precision: Precisio
 def _load_bundled(modality: str, device: str, precision: Precision) -> Predictor:
     if modality not in bundled():
         raise CheckpointError(
-            f"no checkpoint for {modality} is bundled; name one with --checkpoint: a folder or a hub id"
+            f"no checkpoint for {modality} is bundled; name one with --checkpoint: a folder, or one of those that "
+            f"`marigold models {modality}` lists"
         )
     return load(modality, device=device, precision=precision)
 

@@ -1,0 +1,45 @@
+"""`marigold predict` over folders that hold more than sound photos, and with options that lead nowhere."""
+
+import logging
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+
+from marigold import cli
+
+
+@pytest.fixture
+def predict(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return cli.main(["predict", "depth", *arguments, "--steps", "1", "--resolution", "32", "--device", "cpu"])
+
+    return run
+
+
+def test_a_second_run_into_the_folder_of_the_photos_takes_no_result_for_a_photo(predict, capsys):
+    PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
+    assert predict(".", "--output", ".") == 0
+    capsys.readouterr()
+    assert predict(".", "--output", ".") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "a.png: complete already" and last.startswith("1 photo skipped")
+
+
+def test_oddities_of_a_tiff_that_can_be_read_are_not_remarked_on(predict, capsys):
+    tifffile.imwrite("a.tif", np.zeros((16, 16, 3), np.uint16), software="", metadata=None)
+    with open("a.tif", "r+b") as file, tifffile.TiffFile("a.tif") as tiff:
+        file.seek(tiff.pages.first.tags["XResolution"].offset + 2)
+        file.write(b"\x63\0")  # a number type that does not exist
+    logging.getLogger("tifffile").setLevel(logging.NOTSET)
+    assert predict("a.tif") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_option_that_no_format_has_is_an_error_before_any_work(predict, capsys):
+    PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
+    assert predict("a.png", "--fov", "70") == 1
+    assert "fov: no format that is asked for (npy, png16, preview) has this option; add" in capsys.readouterr().err
