@@ -25,7 +25,7 @@ class Exr(Format):
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file; an attribute for every map says what its numbers mean."""
         channels: dict[str, np.ndarray] = {}
-        words = {"software": "marigold", **maps.facts}
+        words = {"Software": "marigold", **maps.facts}
         for name, values in maps.values.items():
             space = maps.modality.meaning(name)
             channels |= _channels(name, srgb_to_linear(values) if space == "srgb" else values, space)
