@@ -34,8 +34,13 @@ def implementation(base: type[T], name: str) -> type[T]:
     module_name = name if "." in name else f"{_family(base)}.{name}"
     try:
         missing = importlib.util.find_spec(module_name) is None
-    except (ModuleNotFoundError, ValueError):
+    except (ImportError, ValueError):
         missing = True
+    if missing and "." in name:
+        raise UnknownNameError(
+            f"no module `{name}`, which is to define a {base.__name__.lower()}; install it, or run "
+            "`python -m marigold` in the folder that holds it"
+        )
     if missing or name == "base":
         raise UnknownNameError(unknown(base.__name__.lower(), name, names(base)))
     module = importlib.import_module(module_name)
