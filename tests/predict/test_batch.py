@@ -16,6 +16,8 @@ import torch
 
 from marigold.core.card import Card
 from marigold.core.errors import ConfigError, OutputError
+from marigold.export.glb import Glb
+from marigold.export.npy import Npy
 from marigold.modalities.normals import Normals
 from marigold.predict import batch
 from marigold.predict.batch import predict_photos
@@ -51,6 +53,23 @@ def test_bad_photos_are_skipped_and_listed_and_the_good_ones_finished(tmp_path, 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("bad.jpg: skipped") and "good.png: 24 x 16, " in lines[1]
     assert lines[1].endswith(os.path.join("out", "good_depth_colored.png"))
+
+
+def test_a_photo_whose_surface_is_cut_away_whole_leaves_the_others_alone(tmp_path):
+    photos = [tmp_path / "steep.png", photo(tmp_path / "flat.png", 9)]
+    PIL.Image.fromarray(np.tile(np.uint8([0, 255]), (16, 12))).save(photos[0])  # every triangle spans all of the depth
+    formats = [Npy(), Glb(near=0.1, far=1000, cut=45)]
+    outcome = predict_photos(identity(), photos, Request(), tmp_path / "out", formats=formats)
+    assert outcome.done == 1 and (tmp_path / "out" / "flat_depth.glb").exists()
+    assert "steep.png: cut: all of `depth` is seen flatter than 45 degrees" in outcome.failures[0]
+    assert not (tmp_path / "out" / "steep_depth.json").exists()
+
+
+def test_a_photo_with_a_name_too_long_for_results_leaves_the_others_alone(tmp_path):
+    photos = [photo(tmp_path / f"{'x' * 245}.png", 0), photo(tmp_path / "short.png", 9)]
+    outcome = predict_photos(identity(), photos, Request(), tmp_path / "out")
+    assert outcome.done == 1 and (tmp_path / "out" / "short_depth.npy").exists()
+    assert outcome.failures[0].endswith("xxx.png: its name is too long for the names of its results; rename it")
 
 
 def test_a_photo_s_map_does_not_depend_on_what_ran_before_it(tmp_path):

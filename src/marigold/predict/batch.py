@@ -1,5 +1,6 @@
 """Many photos in one run: what is complete is skipped, and bad files do not end it."""
 
+import errno
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError
+from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, OutputError
 from marigold.core.images import read_image
 from marigold.export.base import USUAL, Format
 from marigold.predict.complete import photo_hash
@@ -131,7 +132,7 @@ class _Run:
     def write(self, work: Work) -> None:
         start, files = time.perf_counter(), []
         if work.predictions:
-            files = self._results.save(work.predictions, work.name, work.hash)
+            files = self._saved(work)
             work.stages["write"] = time.perf_counter() - start
         if work.error:
             status, line = "failed", "skipped"
@@ -152,6 +153,18 @@ class _Run:
         )
         self._progress.write(f"{work.photo}: {line}", file=sys.stdout)
         self._progress.update()
+
+    def _saved(self, work: Work) -> list[Path]:
+        """The files; none, and an error noted, where it is this photo alone that they cannot be made of."""
+        try:
+            return self._results.save(work.predictions, work.name, work.hash)
+        except ConfigError as error:
+            work.error = f"{work.photo}: {error}"
+        except OutputError as error:
+            if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG):
+                raise
+            work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
+        return []
 
 
 def _described(work: Work, files: Sequence[Path]) -> str:
