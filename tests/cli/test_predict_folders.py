@@ -1,6 +1,7 @@
 """`marigold predict` over folders that hold more than sound photos, and with options that lead nowhere."""
 
 import logging
+import re
 
 import numpy as np
 import PIL.Image
@@ -8,6 +9,8 @@ import pytest
 import tifffile
 
 from marigold import cli
+from marigold.core.find import names
+from marigold.export.base import Format
 
 
 @pytest.fixture
@@ -43,3 +46,9 @@ def test_an_option_that_no_format_has_is_an_error_before_any_work(predict, capsy
     PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
     assert predict("a.png", "--fov", "70") == 1
     assert "fov: no format that is asked for (npy, png16, preview) has this option; add" in capsys.readouterr().err
+
+
+def test_the_help_names_every_format(capsys):
+    assert cli.main(["predict", "--help"]) == 0
+    words = set(re.findall(r"\w+", capsys.readouterr().out))
+    assert set(names(Format)) <= words

@@ -32,7 +32,7 @@ class Options:
     output: Path = Path("output")
     """The folder that the results are written to."""
     format: Annotated[str, arg(metavar="NAME,...")] = ",".join(USUAL)
-    """File formats, separated by commas; docs/formats.md lists them."""
+    """File formats, separated by commas: npy, png16, preview, exr, normal_opengl, normal_directx, pbr, ply, glb."""
     overwrite: bool = False
     """Predicts photos again whose results are complete."""
     log: Path | None = None
