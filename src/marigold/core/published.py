@@ -4,6 +4,7 @@ Nothing here loads weights: what a folder predicts, and how its network wants to
 configurations beside them and, where those are silent, from its name.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
 _MARIGOLD, _LOTUS = "RAIL++-M", "Apache-2.0"
 _X_TO_THE_LEFT = {"painted_x": "left"}
 """The axes of normals that others evaluate with, and so paint: x left, y up, z towards the viewer."""
+_DISPARITY = {"target_space": "disparity", "fixed_ratio": False}
 _TARGETS = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}
 _LOTUS_PIPELINES = ("LotusGPipeline", "LotusDPipeline", "DirectDiffusionPipeline")
 
@@ -155,13 +157,13 @@ def _lotus(card: Card, folder: Path) -> Card:
     if modality is None:
         raise CheckpointError(
             f"{folder}: a network of Lotus, but whether it predicts depth, disparity or normals cannot be told; add a "
-            f'{cards.FILE} with `name` and `modality`, and for disparity `"options": {{"target_space": "disparity", '
-            '"fixed_ratio": false}`'
+            f"{cards.FILE} with `name`, `modality` and `options`, which are {json.dumps(_DISPARITY)} for disparity and "
+            f"{json.dumps(_X_TO_THE_LEFT)} for normals"
         )
     modality, painted = {
         "normal": ("normals", _X_TO_THE_LEFT),
         "normals": ("normals", _X_TO_THE_LEFT),
-        "disparity": ("depth", {"target_space": "disparity", "fixed_ratio": False}),
+        "disparity": ("depth", _DISPARITY),
     }.get(modality, (modality, {}))
     return _single_step(replace(card, modality=modality, options=dict(painted)))
 
