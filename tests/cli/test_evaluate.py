@@ -94,6 +94,13 @@ def test_options_that_cannot_work_are_refused(tiny, scenes, capsys, words, compl
     assert complaint in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("output", ["taken/scores.json", "."])
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(tmp_path, capsys, output):
+    (tmp_path / "taken").touch()
+    assert run("no-such-checkpoint", "no/such/folder", "--output", output) == 1
+    assert output.split("/")[0] in (error := capsys.readouterr().err) and "checkpoint" not in error
+
+
 def test_a_missing_folder_is_named(tiny, capsys):
     assert run(tiny, "no/such/folder") == 1
     assert "no/such/folder: no such folder" in capsys.readouterr().err

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from marigold.core.errors import OutputError
-from marigold.core.files import make_folder, whole_file, write_json
+from marigold.core.files import make_folder, prepare, whole_file, write_json
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -43,6 +43,25 @@ def test_a_folder_in_the_way_of_a_file_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="folder: cannot be written"), whole_file(tmp_path / "folder"):
         pass
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("name", ["file/a.bin", "x" * 250])
+def test_a_place_where_no_file_can_be_is_an_output_error(tmp_path, name):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"), whole_file(tmp_path / name):
+        pass
+    with pytest.raises(OutputError, match="cannot be written"):
+        prepare(tmp_path / name)
+
+
+def test_a_place_is_prepared_without_a_trace_of_the_file(tmp_path):
+    assert prepare(tmp_path / "deep" / "a.bin") == tmp_path / "deep" / "a.bin"
+    assert os.listdir(tmp_path / "deep") == []
+    (tmp_path / "deep" / "a.bin").write_bytes(b"old")
+    prepare(tmp_path / "deep" / "a.bin")
+    assert (tmp_path / "deep" / "a.bin").read_bytes() == b"old"
+    with pytest.raises(OutputError, match="deep: is a folder; give the name of a file"):
+        prepare(tmp_path / "deep")
 
 
 def test_json_keeps_letters_of_every_alphabet(tmp_path):

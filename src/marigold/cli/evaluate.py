@@ -54,11 +54,13 @@ def parse(arguments: list[str]) -> Options:
 
 def run(options: Options) -> int:
     """Scores, prints the table and says where the JSON is."""
+    from marigold.core.files import prepare
     from marigold.evaluate import report
     from marigold.evaluate.runner import evaluate, painter
     from marigold.measure.alignment import Protocol
 
     _check(options)
+    folder = prepare(options.output or Path("output") / "evaluation.json").parent
     estimator, device = _estimator(options)
     dataset, root, card = _dataset(options, estimator.modality.needs)
     _check_fields(options, estimator, card)
@@ -79,7 +81,7 @@ def run(options: Options) -> int:
         device=device,
     )
     facts = _facts(options, estimator, f"{split}, {len(keys)} samples", sampling, str(protocol))
-    path = options.output or Path("output") / f"evaluation_{name}_{Path(options.dataset).name}.json"
+    path = options.output or folder / f"evaluation_{name}_{Path(options.dataset).name}.json"
     report.write(path, scores, facts)
     print(f"{report.table(scores)}\n\n{report.settings(facts)}")
     print(f"\n{path}")

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +18,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     Raises `OutputError` when the folder or the file cannot be written.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = _neighbour(path)
     try:
         with part.open("xb") as file:
             yield file
@@ -26,7 +26,23 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
-        part.unlink(missing_ok=True)
+        _remove(part)
+
+
+def prepare(path: str | Path) -> Path:
+    """The path of a file that long work will end in: makes its folder. Raises `OutputError` if it cannot be written."""
+    path = Path(path)
+    make_folder(path.parent)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file, such as {path / 'result.json'}")
+    part = _neighbour(path)
+    try:
+        part.touch(exist_ok=False)
+    except OSError as error:
+        raise OutputError(_cannot_write(path, error)) from error
+    finally:
+        _remove(part)
+    return path
 
 
 def cache_folder() -> Path:
@@ -47,6 +63,15 @@ def write_json(path: str | Path, value: Any) -> None:
     """Writes JSON that a person can read."""
     with whole_file(path) as file:
         file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def _neighbour(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def _remove(part: Path) -> None:
+    with suppress(OSError):  # where it could not be made, the error of making it is the one to tell
+        part.unlink()
 
 
 def _cannot_write(path: Path, error: OSError) -> str:
