@@ -103,3 +103,24 @@ def test_a_single_step_checkpoint_takes_one_step_and_says_so():
 def test_the_times_of_a_consistency_model_are_its_own():
     found = fit(schedule(_class_name="LCMScheduler"), MANY, 4)
     assert (found.schedule.times(4), found.notes) == ([999, 759, 499, 259, -1], ())
+
+
+@pytest.mark.parametrize("spacing", ["auto", "published", "trailing"])
+def test_a_scheduler_of_another_kind_is_sampled_by_ddim_with_a_note(spacing):
+    found = fit(schedule(_class_name="EulerDiscreteScheduler", timestep_spacing="trailing"), MANY, 4, spacing)
+    assert found.notes == ("the steps of `EulerDiscreteScheduler` are not known here; took DDIM steps",)
+
+
+def test_a_scheduler_of_another_kind_and_a_switch_of_times_are_both_noted():
+    notes = fit(schedule(_class_name="DPMSolverMultistepScheduler"), MANY, 1).notes
+    assert ["DPMSolverMultistepScheduler" in notes[0], "took `trailing` ones" in notes[1]] == [True, True]
+
+
+@pytest.mark.parametrize("kind", ["DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LCMScheduler"])
+def test_schedulers_of_the_family_are_not_worth_a_note(kind):
+    assert fit(schedule(_class_name=kind, timestep_spacing="trailing"), MANY, 4).notes == ()
+
+
+def test_the_scheduler_of_a_single_step_checkpoint_does_not_matter():
+    single = Convention(start="zeros", timestep=999)
+    assert fit(schedule(_class_name="EulerDiscreteScheduler"), single, 1).notes == ()

@@ -15,7 +15,10 @@ from marigold.core.errors import ConfigError
 
 
 def alphas_cumprod(options: Mapping[str, Any]) -> Tensor:
-    """The share of signal variance left at every time, float32 [T]; the signal's factor a is its square root."""
+    """The share of signal variance left at every time, float32 [T]; the signal's factor a is its square root.
+
+    `options` are as `configuration.checked` gives them.
+    """
     betas = _betas(options)
     if options.get("rescale_betas_zero_snr", False):
         betas = _zero_terminal_snr(betas)
@@ -26,10 +29,6 @@ def _betas(options: Mapping[str, Any]) -> Tensor:
     """The variance of the noise added at each time, float32 [T]."""
     given, length = options.get("trained_betas"), options.get("num_train_timesteps", 1000)
     if given is not None:
-        if "num_train_timesteps" in options and len(given) != length:
-            raise ConfigError(
-                f"scheduler: {len(given)} trained_betas for num_train_timesteps {length}; make the two agree"
-            )
         return torch.tensor(given, dtype=torch.float32)
     start, end = options.get("beta_start", 1e-4), options.get("beta_end", 0.02)
     kind = options.get("beta_schedule", "linear")

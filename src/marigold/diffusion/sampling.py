@@ -27,12 +27,15 @@ def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing
 
     Sampling starts from pure noise, which is what a network was taught at the last time. `leading` times begin before
     it, the more so the fewer they are: at time 1 of 1000 for one step (Garcia et al. 2024, sec. 3). `auto` takes
-    trailing times instead, with a note; `published` keeps what the checkpoint states, `trailing` never does.
+    trailing times instead, with a note; `published` keeps what the checkpoint states, `trailing` never does. A
+    scheduler of another kind than DDIM's or LCM's is noted as well: its times are taken, its steps are not.
     """
     if convention.single_step:
         note = f"the checkpoint answers in one step; {steps} were asked for"
         return Sampling(1, schedule, (note,) if steps != 1 else (), convention.deterministic)
-    as_it_is = Sampling(steps, schedule, deterministic=convention.deterministic and not schedule.consistency)
+    deterministic = convention.deterministic and not schedule.consistency
+    notes = (f"the steps of `{kind}` are not known here; took DDIM steps",) if (kind := schedule.unfollowed) else ()
+    as_it_is = Sampling(steps, schedule, notes, deterministic)
     if schedule.consistency or spacing == "published" or schedule.spacing == "trailing":
         return as_it_is
     first = schedule.times(steps)[0] if spacing == "auto" else None
@@ -40,4 +43,4 @@ def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing
     if first == trailing.times(steps)[0] or (spacing == "auto" and schedule.blind_at_the_end):
         return as_it_is
     note = f"`{schedule.spacing}` times start at {first} of {schedule.length}; took `trailing` ones (see --spacing)"
-    return replace(as_it_is, schedule=trailing, notes=(note,) if spacing == "auto" else ())
+    return replace(as_it_is, schedule=trailing, notes=(*notes, note) if spacing == "auto" else notes)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from marigold.core.errors import ConfigError
 from marigold.diffusion.betas import alphas_cumprod
+from marigold.diffusion.configuration import checked
 
 FINAL = -1
 """The time after the last step: not an index of the table but the pair `Schedule.final`."""
@@ -21,6 +22,7 @@ FINAL = -1
 Number = TypeVar("Number", float, Tensor)
 
 _CONSISTENCY_CLASS = "LCMScheduler"
+_DDIM_CLASSES = ("DDIMScheduler", "DDPMScheduler", "PNDMScheduler")
 
 # What diffusers' LCMScheduler takes a key to be that its configuration leaves out, where its DDIMScheduler differs.
 _CONSISTENCY_DEFAULTS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -98,7 +100,7 @@ class Schedule:
         A missing key has the default of diffusers' DDIMScheduler, or of its LCMScheduler if the configuration is one's.
         """
         distilled = config.get("_class_name") == _CONSISTENCY_CLASS
-        options = {**_CONSISTENCY_DEFAULTS, **config} if distilled else dict(config)
+        options = checked({**_CONSISTENCY_DEFAULTS, **config} if distilled else config)
         output = _choice(options, "prediction_type", ("epsilon", "sample", "v_prediction"), "epsilon")
         spacing = _choice(options, "timestep_spacing", _SPACINGS, "leading")
         if (kind := str(config.get("_class_name", ""))).startswith("FlowMatch"):
@@ -128,6 +130,12 @@ class Schedule:
     def kind(self) -> str:
         """The class of diffusers' scheduler that samples as this schedule is sampled here."""
         return _CONSISTENCY_CLASS if self.consistency else "DDIMScheduler"
+
+    @property
+    def unfollowed(self) -> str:
+        """The class of the scheduler that was stated, if its steps are not taken here but DDIM's; empty otherwise."""
+        stated = str(self.options.get("_class_name", ""))
+        return "" if stated in ("", _CONSISTENCY_CLASS, *_DDIM_CLASSES) else stated
 
     @property
     def length(self) -> int:
