@@ -135,7 +135,7 @@ class _Run:
             files = self._saved(work)
             work.stages["write"] = time.perf_counter() - start
         if work.error:
-            status, line = "failed", "skipped"
+            status, line = "failed", f"failed ({_short(work)})"
             self.outcome.failures.append(work.error)
         elif files:
             status, line = "done", _described(work, files)
@@ -174,6 +174,11 @@ def _described(work: Work, files: Sequence[Path]) -> str:
     notes = dict.fromkeys(note for report in reports for note in report["notes"])
     shown = "".join(f" ({note})" for note in notes)
     return f"{size['width']} x {size['height']}, {work.seconds:.1f} s, {_first_to_see(files)}{shown}"
+
+
+def _short(work: Work) -> str:
+    """What is wrong with a photo, without its path and without what to do, both of which the summary tells."""
+    return work.error.removeprefix(f"{work.photo}: ").partition(";")[0]
 
 
 def _first_to_see(files: Sequence[Path]) -> Path:
