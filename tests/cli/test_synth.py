@@ -48,7 +48,7 @@ def test_it_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, capsys):
     assert run(tmp_path, "--count", 3, "--batch", 1) == 130
     monkeypatch.setattr(folder, "write_sample", real)
     assert run(tmp_path, "--count", 3) == 0
-    assert "3 scenes, 1 of them rendered now" in capsys.readouterr().err
+    assert "3 scenes, 1 rendered now" in capsys.readouterr().err
     assert len(Folder().scan(tmp_path, "train")) == 3
 
 
@@ -57,6 +57,17 @@ def test_a_scene_does_not_depend_on_its_batch(tmp_path):
         run(tmp_path / str(batch), "--count", 2, "--batch", batch)
     one, two = (Folder().read(tmp_path / str(batch), "train/000001") for batch in (1, 2))
     torch.testing.assert_close(one.maps["depth"], two.maps["depth"], rtol=1e-4, atol=1e-4)
+
+
+def test_one_scene_is_counted_as_one(tmp_path, capsys):
+    run(tmp_path, "--count", 1)
+    assert "1 scene, 1 rendered now" in capsys.readouterr().err
+
+
+def test_a_split_that_is_neither_train_nor_test_is_a_mistake_of_the_command_line(tmp_path, capsys):
+    assert run(tmp_path / "scenes", "--count", 1, "--split", "val") == 2
+    error = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "Expected one of ('train', 'test')" in error and not (tmp_path / "scenes").exists()
 
 
 def test_a_folder_of_other_scenes_is_left_alone(tmp_path, capsys):

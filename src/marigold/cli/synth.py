@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -27,7 +27,7 @@ class Options:
     """Scene n of a seed is the same scene on every machine."""
     families: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...", help_behavior_hint="")] = ()
     """The kinds of scene, such as room or street; all when left out."""
-    split: str = "train"
+    split: Literal["train", "test"] = "train"
     """train, or test for the scenes that no training recipe of this project sees."""
     batch: int = 4
     """Scenes rendered together."""
@@ -61,7 +61,8 @@ def run(options: Options) -> int:
             for sample in unstack(rendered, names):
                 write_sample(options.output, sample)
                 bar.update()
-    print(f"{len(keys)} scenes, {len(missing)} of them rendered now", file=sys.stderr)
+    scenes = "1 scene" if len(keys) == 1 else f"{len(keys)} scenes"
+    print(f"{scenes}, {len(missing)} rendered now", file=sys.stderr)
     print(options.output / options.split)
     return 0
 
