@@ -55,6 +55,12 @@ def test_an_unknown_option_is_a_mistake_of_the_command_line(capsys):
     assert "--stepz" in capsys.readouterr().err
 
 
+def test_inputs_behind_an_option_are_told_where_to_go(capsys):
+    assert cli.main(["predict", "depth", "a.jpg", "--steps", "3", "b.jpg", "c.jpg"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("marigold predict: error: `b.jpg c.jpg` is not expected there; put the inputs before")
+
+
 def test_the_exit_code_is_the_verb_s(monkeypatch):
     answering(monkeypatch, len)
     assert cli.main(["fake"]) == 0

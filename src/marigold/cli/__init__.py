@@ -14,6 +14,7 @@ import ast
 import importlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -61,9 +62,25 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     import tyro
 
     description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
-    return tyro.cli(
-        options, prog=f"marigold {name}", description=description, args=arguments, config=(tyro.conf.DisallowNone,)
+    parse = partial(
+        tyro.cli,
+        options,
+        prog=f"marigold {name}",
+        description=description,
+        args=arguments,
+        config=(tyro.conf.DisallowNone,),
     )
+    found, left = parse(return_unknown_args=True)
+    if any(word.startswith("-") for word in left):
+        return parse()  # which says what is wrong with them
+    if left:
+        print(
+            f"marigold {name}: error: `{' '.join(left)}` is not expected there; put the inputs before the options "
+            f"(marigold {name} --help shows both)",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    return found
 
 
 def one_line(error: BaseException | str) -> str:
