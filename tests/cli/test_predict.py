@@ -167,11 +167,6 @@ def test_a_checkpoint_of_another_modality_is_refused(predict, small, capsys):
     assert "checkpoint `small` predicts depth, not normals" in complaint(capsys)
 
 
-def test_a_modality_without_a_bundled_checkpoint_asks_for_one(predict, capsys):
-    assert cli.main(["predict", "image", "a.png"]) == 1
-    assert "no checkpoint for image is bundled; name one with --checkpoint" in complaint(capsys)
-
-
 def test_an_output_in_the_way_is_one_line(predict, capsys):
     Path("taken").touch()
     assert predict("a.png", "--output", "taken") == 1

@@ -157,7 +157,7 @@ def test_a_pair_whose_modality_is_not_asked_for_is_refused():
 
 
 @pytest.mark.usefixtures("shelf")
-@pytest.mark.parametrize("modalities", ["", ",", "al", "all,depth"])
+@pytest.mark.parametrize("modalities", ["", ",", "al"])
 def test_a_modality_that_is_none_is_unknown(modalities):
     with pytest.raises(UnknownNameError, match="no modality named"):
         load_together(modalities)
@@ -168,6 +168,21 @@ def test_a_modality_that_is_none_is_unknown(modalities):
 def test_an_unknown_modality_names_the_nearest(modalities, names):
     with pytest.raises(UnknownNameError, match="no modality named `dpeth`; did you mean `depth`"):
         load_together(modalities, checkpoint=names)
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize("modalities", ["all,depth", "depth,all"])
+def test_all_stands_alone(modalities):
+    with pytest.raises(UnknownNameError, match="`all` stands alone"):
+        load_together(modalities)
+
+
+@pytest.mark.usefixtures("shelf")
+def test_what_no_photo_is_analysed_into_is_not_offered():
+    with pytest.raises(UnknownNameError, match="there are: appearance, depth, lighting, normals$"):
+        load_together("xyz")
+    with pytest.raises(UnknownNameError, match="`image` is what generators paint; choose"):
+        load_together("image")
 
 
 def test_bundled_modalities_are_found_by_their_own_name():

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from marigold.accel.precision import Precision
 from marigold.checkpoint import bundled
-from marigold.core.errors import CheckpointError, ConfigError
-from marigold.core.find import implementation, name_of, names
+from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
+from marigold.core.find import implementation, name_of, names, unknown
 from marigold.core.images import read_image, to_image
 from marigold.modalities.base import Modality
 from marigold.predict.encodings import share_encodings
@@ -68,7 +68,7 @@ def load_together(
     """
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
-        implementation(Modality, name)
+        _check_name(name)
     predictors = [_load(named, wanted, device, precision) for named in _named_checkpoints(checkpoint)]
     found = {name_of(predictor.estimator.modality) for predictor in predictors}
     missing = [name for name in wanted or available() if name not in found]
@@ -104,10 +104,23 @@ def _named_checkpoints(text: str | None) -> list[_Named]:
     return entries
 
 
+def _check_name(modality: str) -> None:
+    """Raises `UnknownNameError` for what is no modality, or is none that a photo is analysed into."""
+    every = names(Modality)
+    offered = [name for name in every if implementation(Modality, name).needs]
+    if modality == ALL:
+        raise UnknownNameError(f"`{ALL}` stands alone, for every modality that has a checkpoint; leave the others out")
+    if modality in every and modality not in offered:
+        raise UnknownNameError(f"`{modality}` is what generators paint; choose what to predict: {', '.join(offered)}")
+    if modality not in offered and "." not in modality:
+        raise UnknownNameError(unknown("modality", modality, offered))
+    implementation(Modality, modality)
+
+
 def _load(named: _Named, wanted: Sequence[str], device: str, precision: Precision) -> Predictor:
     """The predictor with this checkpoint; it must predict one of what is wanted (anything when that is empty)."""
     if named.modality:
-        implementation(Modality, named.modality)
+        _check_name(named.modality)
         if wanted and named.modality not in wanted:
             raise ConfigError(
                 f"checkpoint: {named.modality} is not asked for; leave `{named.modality}={named.name}` out or predict "
