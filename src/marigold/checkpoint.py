@@ -34,6 +34,15 @@ _NO_PIPELINE = "DiffusionPipeline"
 _GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
 
 
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What is known of a checkpoint before its weights are read."""
+
+    folder: Path
+    card: Card
+    modality: Modality
+
+
 def bundled() -> list[str]:
     """The names of the checkpoints inside the package."""
     return catalogue.bundled(BUNDLED)
@@ -46,15 +55,24 @@ def open(  # noqa: A001
 
     Raises `UnknownNameError` for a name that stands for nothing, and `CheckpointError` for what cannot be used.
     """
+    described = describe(name)
+    folder, card, modality = described.folder, described.card, described.modality
+    backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
+    _check(folder, card, modality, backbone)
+    return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
+
+
+def describe(name: str | Path) -> Description:
+    """The checkpoint that `open` would open; no weights are read.
+
+    Raises what `open` raises, but for what is wrong with the networks.
+    """
     folder = _locate(name)
     index = read_json(folder / INDEX)
     card = Card.read(folder) if (folder / cards.FILE).is_file() else derived_card(str(name), folder, index)
     if card.convention == Convention():
         card = dataclasses.replace(card, convention=told_convention(folder, index))
-    modality = _modality(folder, card, index)
-    backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
-    _check(folder, card, modality, backbone)
-    return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
+    return Description(folder, card, _modality(folder, card, index))
 
 
 def save(

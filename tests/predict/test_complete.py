@@ -12,6 +12,7 @@ from marigold.export.base import Options, chosen
 from marigold.predict.complete import is_complete, photo_hash, sources, weights_hash
 from marigold.predict.predictor import Predictor
 from marigold.predict.request import Request
+from marigold.predict.together import Together
 from toys.identity import identity_estimator
 
 MADE_FROM = {"photo": "abc", "settings": {"steps": 4}, "formats": {"npy": {}}}
@@ -60,7 +61,11 @@ def test_a_missing_photo_is_an_image_error(tmp_path):
 
 
 def made_from(request=Request(), formats="npy,preview", options=Options(), **estimator):  # noqa: B008
-    return sources(Predictor(identity_estimator(**estimator)), request, chosen(formats, options))
+    return sources(maker(identity_estimator(**estimator)), request, chosen(formats, options))
+
+
+def maker(estimator):
+    return Together([Predictor(estimator)]).makers()["depth"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,7 @@ def test_a_checkpoint_without_a_revision_is_known_by_its_weights():
     one, same, other = (identity_estimator(card=card) for _ in range(3))
     other.backbone.scale.data.fill_(2)
     assert weights_hash(one) == weights_hash(same) != weights_hash(other)
-    assert sources(Predictor(one), Request(), [])["checkpoint"] == {"name": "nameless", "revision": weights_hash(same)}
+    assert sources(maker(one), Request(), [])["checkpoint"] == {"name": "nameless", "revision": weights_hash(same)}
 
 
 def test_weights_of_every_number_type_have_a_hash():

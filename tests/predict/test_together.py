@@ -1,5 +1,8 @@
 """Several predictors as one: which are chosen, and that they give what each gives alone from one encoding."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -7,13 +10,13 @@ import torch
 
 from marigold import checkpoint
 from marigold.core.card import Card
-from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
+from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
 from marigold.modalities.depth import Depth
 from marigold.modalities.normals import Normals
 from marigold.predict import together as module
 from marigold.predict.predictor import Predictor
 from marigold.predict.request import Request
-from marigold.predict.together import Together, available, load_together
+from marigold.predict.together import Together, available, choose, load_together
 from toys.identity import identity_estimator
 
 PHOTO = np.random.default_rng(0).random((37, 53, 3), dtype=np.float32)
@@ -96,13 +99,20 @@ def test_two_checkpoints_of_one_modality_are_refused():
 def shelf(monkeypatch):
     """Checkpoints by name: two bundled ones, a depth of one's own, and one of another modality."""
     cards = {"depth": Depth(), "normals": Normals(), "mine": Depth(), "folder=x": Normals()}
+    loaded, revisions = [], {}
 
-    def load(name, *, device, precision):
-        estimator = identity_estimator(card=Card(name, "depth"), modality=cards[name])
-        return Predictor(estimator)
+    def describe(name):
+        return checkpoint.Description(Path(name), Card(name, "depth", revision=revisions.get(name, "r1")), cards[name])
 
+    def load(folder, *, device, precision):
+        found = describe(str(folder))
+        loaded.append(found.card.name)
+        return Predictor(identity_estimator(card=found.card, modality=found.modality))
+
+    monkeypatch.setattr(module, "describe", describe)
     monkeypatch.setattr(module, "load", load)
     monkeypatch.setattr(module, "bundled", lambda: ["depth", "generator", "normals"])
+    return SimpleNamespace(loaded=loaded, revisions=revisions)
 
 
 def chosen(modalities, names=None):
@@ -120,6 +130,29 @@ def test_all_is_every_modality_with_a_bundled_checkpoint():
 @pytest.mark.parametrize("names", ["mine", "depth=mine", "mine,normals", " normals=normals , depth=mine "])
 def test_a_named_checkpoint_replaces_the_bundled_one(names):
     assert chosen("all", names) == {"depth": "mine", "normals": "normals"}
+
+
+def test_what_is_chosen_is_loaded_once_and_when_it_is_needed(shelf):
+    chosen_ones = choose("all", device="cpu", precision="fp32")
+    makers = chosen_ones.makers()
+    assert shelf.loaded == []
+    assert chosen_ones.loaded() is chosen_ones.loaded() and shelf.loaded == ["depth", "normals"]
+    assert chosen_ones.loaded().makers() == makers
+
+
+def test_weights_without_a_revision_are_loaded_to_be_told_apart(shelf):
+    shelf.revisions["normals"] = ""
+    revisions = [maker.card.revision for maker in choose("all", device="cpu").makers().values()]
+    assert shelf.loaded == ["depth", "normals"] and revisions[0] == "r1" and len(revisions[1]) == 12
+
+
+@pytest.mark.parametrize(
+    ("modalities", "names"), [("normals", "mine"), ("depth", "mine,depth"), ("depth,lighting", None), ("dpeth", None)]
+)
+def test_nothing_is_loaded_for_what_is_refused(shelf, modalities, names):
+    with pytest.raises(MarigoldError):
+        choose(modalities, checkpoint=names)
+    assert shelf.loaded == []
 
 
 @pytest.mark.usefixtures("shelf")

@@ -54,7 +54,7 @@ def run(options: Options) -> int:
     from marigold.export.base import check_options, chosen
     from marigold.predict.batch import predict_photos
     from marigold.predict.photos import find_photos
-    from marigold.predict.together import load_together
+    from marigold.predict.together import choose
 
     # Both remark on oddities of files that are read all the same.
     warnings.filterwarnings("ignore", module="PIL")
@@ -65,11 +65,11 @@ def run(options: Options) -> int:
     request = options.request
     formats = chosen(options.format, options.formats)
     check_options(formats, options.formats)
-    together = load_together(
+    checkpoints = choose(
         options.modality, checkpoint=request.checkpoint, device=request.device, precision=request.precision
     )
     outcome = predict_photos(
-        together,
+        checkpoints,
         photos,
         request,
         options.output,

@@ -21,7 +21,7 @@ from marigold.predict.pipeline import run_overlapped, run_serially
 from marigold.predict.prediction import Prediction
 from marigold.predict.request import Request
 from marigold.predict.results import Results
-from marigold.predict.together import Together
+from marigold.predict.together import Chosen, Together
 from marigold.predict.write import as_formats, places
 
 
@@ -57,7 +57,7 @@ class Work:
 
 
 def predict_photos(
-    together: Together,
+    together: Together | Chosen,
     photos: Sequence[Path],
     request: Request,
     output: Path,
@@ -69,11 +69,12 @@ def predict_photos(
 ) -> Outcome:
     """Predicts and saves one photo after another, with a line for each; a bad photo is noted and the run goes on.
 
-    Photos whose results are complete are skipped unless `overwrite`. `log` gets a JSON line for each photo. On a
-    terminal a progress bar with rate and time left stands below the lines. Photos are read and results written while
-    others are computed, unless `overlap` is false. Raises `OutputError` when nothing can be written.
+    Photos whose results are complete are skipped unless `overwrite`; `Chosen` is loaded for the first that is not.
+    `log` gets a JSON line for each photo. On a terminal a progress bar with rate and time left stands below the lines.
+    Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
+    when nothing can be written.
     """
-    results = Results(together, request, as_formats(formats), output)
+    results = Results(together.makers(), request, as_formats(formats), output)
     works = (Work(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     with (
@@ -89,7 +90,13 @@ class _Run:
     """The three stages of a run; each is called for one photo after another, and `write` for every photo."""
 
     def __init__(
-        self, together: Together, request: Request, results: Results, overwrite: bool, log: Log, progress: "tqdm[Any]"
+        self,
+        together: Together | Chosen,
+        request: Request,
+        results: Results,
+        overwrite: bool,
+        log: Log,
+        progress: "tqdm[Any]",
     ) -> None:
         self.outcome = Outcome()
         self._together = together
@@ -115,9 +122,10 @@ class _Run:
     def compute(self, work: Work) -> Work:
         if work.pixels is None:
             return work
+        together = self._together.loaded()
         start = time.perf_counter()
         try:
-            work.predictions = self._together.predict(work.pixels, self._request)
+            work.predictions = together.predict(work.pixels, self._request)
             self._settings_work = True
         except (ImageError, DeviceMemoryError, MemoryError) as error:
             work.error = f"{work.photo}: {error}"

@@ -3,30 +3,41 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from marigold.accel.precision import precision_name
+from marigold.core.card import Card
 from marigold.core.errors import ImageError
 from marigold.core.find import name_of
 from marigold.export.base import Format
-from marigold.predict.predictor import Predictor
+from marigold.modalities.base import Modality
 from marigold.predict.request import Request
 
 
-def sources(predictor: Predictor, request: Request, formats: Sequence[Format]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Maker:
+    """What one modality's results are made by."""
+
+    card: Card
+    """Of the checkpoint; its revision stands for the weights."""
+    modality: Modality
+    dtype: torch.dtype
+
+
+def sources(maker: Maker, request: Request, formats: Sequence[Format]) -> dict[str, Any]:
     """Everything but the photo that the files of one modality depend on, as it is stored in their report.
 
     The device is left out: it says where, not what.
     """
-    card = predictor.estimator.card
+    card = maker.card
     return {
-        "checkpoint": {"name": card.name, "revision": card.revision or weights_hash(predictor.estimator)},
-        "settings": {**asdict(request.settings(card.defaults)), "precision": precision_name(predictor.plan.dtype)},
-        "formats": format_options([format_ for format_ in formats if format_.takes(predictor.estimator.modality)]),
+        "checkpoint": {"name": card.name, "revision": card.revision},
+        "settings": {**asdict(request.settings(card.defaults)), "precision": precision_name(maker.dtype)},
+        "formats": format_options([format_ for format_ in formats if format_.takes(maker.modality)]),
     }
 
 

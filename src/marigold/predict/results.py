@@ -7,11 +7,11 @@ import numpy as np
 
 from marigold.export.base import Format, Maps, check
 from marigold.export.preview import Preview
-from marigold.predict.complete import format_options, is_complete, sources
+from marigold.predict.complete import Maker, format_options, is_complete, sources
 from marigold.predict.prediction import Prediction
 from marigold.predict.request import Request
 from marigold.predict.sheet import write_sheet
-from marigold.predict.together import ALL, Together
+from marigold.predict.together import ALL
 from marigold.predict.write import discard_report, maps_of, report_path, save, write_report
 
 
@@ -22,13 +22,12 @@ class Results:
     files that they make together, such as a set of textures, and at last NAME_all.json.
     """
 
-    def __init__(self, together: Together, request: Request, formats: Sequence[Format], folder: Path) -> None:
+    def __init__(self, makers: Mapping[str, Maker], request: Request, formats: Sequence[Format], folder: Path) -> None:
         """Raises `ConfigError` for a format that can hold nothing of what these modalities give."""
-        predictors = together.predictors
-        check(formats, [predictor.estimator.modality for predictor in predictors.values()])
-        self._joint = [format_ for format_ in formats if format_.together and len(predictors) > 1]
+        check(formats, [maker.modality for maker in makers.values()])
+        self._joint = [format_ for format_ in formats if format_.together and len(makers) > 1]
         self._single = [format_ for format_ in formats if format_ not in self._joint]
-        self._sources = {name: sources(one, request, self._single) for name, one in predictors.items()}
+        self._sources = {name: sources(one, request, self._single) for name, one in makers.items()}
         self._joint_sources = {"parts": self._sources, "formats": format_options(self._joint)}
         self.folder = folder
 

@@ -1,8 +1,9 @@
 """Several modalities in one go: a photo is read once, and encoded once by all that share an autoencoder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from marigold.accel.plan import make_plan
 from marigold.accel.precision import Precision
-from marigold.checkpoint import bundled
+from marigold.checkpoint import Description, bundled, describe
+from marigold.core.card import Card
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, unknown
 from marigold.core.images import read_image, to_image
+from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
+from marigold.predict.complete import Maker, weights_hash
 from marigold.predict.encodings import share_encodings
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
@@ -40,8 +45,7 @@ class Together:
         for predictor in predictors:
             modality = name_of(predictor.estimator.modality)
             if modality in self.predictors:
-                one, other = (found.estimator.card.name for found in (self.predictors[modality], predictor))
-                raise ConfigError(f"checkpoint: `{one}` and `{other}` both predict {modality}; name one of them")
+                raise ConfigError(_twice(self.predictors[modality].estimator.card, predictor.estimator.card, modality))
             self.predictors[modality] = predictor
         share_encodings(self.predictors.values())
 
@@ -56,6 +60,43 @@ class Together:
         settings = (request or Request()).keywords()
         return {modality: one.predict(photo, **settings) for modality, one in self.predictors.items()}
 
+    def makers(self) -> dict[str, Maker]:
+        """What the results are made by, by modality."""
+        return {
+            modality: Maker(_with_revision(one.estimator), one.estimator.modality, one.plan.dtype)
+            for modality, one in self.predictors.items()
+        }
+
+    def loaded(self) -> "Together":
+        """Itself; `Chosen` has more to do here."""
+        return self
+
+
+class Chosen:
+    """Checkpoints of different modalities, whose weights are loaded when they are needed."""
+
+    def __init__(self, described: Mapping[str, Description], device: str, precision: Precision) -> None:
+        """Takes what `checkpoint.describe` says, by modality. Raises `ConfigError` for the device or the precision."""
+        self._described = described
+        self._device = device
+        self._precision: Precision = precision
+        self._dtype = make_plan(device, precision).dtype
+
+    def makers(self) -> dict[str, Maker]:
+        """What the results are made by, by modality; loads weights only where no revision stands for them."""
+        if not all(one.card.revision for one in self._described.values()):
+            return self.loaded().makers()
+        return {name: Maker(one.card, one.modality, self._dtype) for name, one in self._described.items()}
+
+    def loaded(self) -> Together:
+        """The predictors, loaded once."""
+        return self._together
+
+    @cached_property
+    def _together(self) -> Together:
+        wanted = self._described.values()
+        return Together([load(one.folder, device=self._device, precision=self._precision) for one in wanted])
+
 
 def load_together(
     modalities: str = ALL, *, checkpoint: str | None = None, device: str = "auto", precision: Precision = "auto"
@@ -66,16 +107,26 @@ def load_together(
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
+    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision).loaded()
+
+
+def choose(
+    modalities: str = ALL, *, checkpoint: str | None = None, device: str = "auto", precision: Precision = "auto"
+) -> Chosen:
+    """What `load_together` loads, chosen and checked, but not loaded yet."""
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
         _check_name(name)
-    predictors = [_load(named, wanted, device, precision) for named in _named_checkpoints(checkpoint)]
-    found = {name_of(predictor.estimator.modality) for predictor in predictors}
-    missing = [name for name in wanted or available() if name not in found]
-    together = Together([*predictors, *(_load_bundled(name, device, precision) for name in missing)])
-    order = wanted or sorted(together.predictors)
-    together.predictors = {name: together.predictors[name] for name in order}
-    return together
+    found: dict[str, Description] = {}
+    for named in _named_checkpoints(checkpoint):
+        one = _described(named, wanted)
+        if (name := name_of(one.modality)) in found:
+            raise ConfigError(_twice(found[name].card, one.card, name))
+        found[name] = one
+    for name in wanted or available():
+        if name not in found:
+            found[name] = _bundled(name)
+    return Chosen({name: found[name] for name in wanted or sorted(found)}, device, precision)
 
 
 def available() -> list[str]:
@@ -117,8 +168,8 @@ def _check_name(modality: str) -> None:
     implementation(Modality, modality)
 
 
-def _load(named: _Named, wanted: Sequence[str], device: str, precision: Precision) -> Predictor:
-    """The predictor with this checkpoint; it must predict one of what is wanted (anything when that is empty)."""
+def _described(named: _Named, wanted: Sequence[str]) -> Description:
+    """This checkpoint, which must predict one of what is wanted (anything when that is empty)."""
     if named.modality:
         _check_name(named.modality)
         if wanted and named.modality not in wanted:
@@ -127,24 +178,32 @@ def _load(named: _Named, wanted: Sequence[str], device: str, precision: Precisio
                 f"{','.join([*wanted, named.modality])}"
             )
         wanted = [named.modality]
-    predictor = load(named.name, device=device, precision=precision)
-    found = name_of(predictor.estimator.modality)
+    described = describe(named.name)
+    found = name_of(described.modality)
     if wanted and found not in wanted:
-        name = predictor.estimator.card.name
         raise CheckpointError(
-            f"checkpoint `{name}` predicts {found}, not {' or '.join(wanted)}; "
+            f"checkpoint `{described.card.name}` predicts {found}, not {' or '.join(wanted)}; "
             f"run `marigold predict {found}` or choose another checkpoint"
         )
-    return predictor
+    return described
 
 
-def _load_bundled(modality: str, device: str, precision: Precision) -> Predictor:
+def _bundled(modality: str) -> Description:
     if modality not in bundled():
         raise CheckpointError(
             f"no checkpoint for {modality} is bundled; name one with --checkpoint: a folder, or one of those that "
             f"`marigold models {modality}` lists"
         )
-    return load(modality, device=device, precision=precision)
+    return describe(modality)
+
+
+def _with_revision(estimator: Estimator) -> Card:
+    card = estimator.card
+    return replace(card, revision=card.revision or weights_hash(estimator))
+
+
+def _twice(one: Card, other: Card, modality: str) -> str:
+    return f"checkpoint: `{one.name}` and `{other.name}` both predict {modality}; name one of them"
 
 
 def _split(text: str) -> list[str]:
