@@ -233,17 +233,6 @@ def test_a_second_run_skips_what_is_complete_and_says_so(predict, capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith("2 photos in ")
 
 
-def test_a_run_in_which_everything_is_complete_reads_no_weights(predict, small, tmp_path, capsys):
-    bare = shutil.copytree(small, tmp_path / "bare")
-    assert predict("a.png", checkpoint=bare) == 0
-    for file in bare.rglob("*.safetensors"):
-        file.unlink()
-    assert predict("a.png", checkpoint=bare) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("1 photo skipped, complete already")
-    assert predict("a.png", "--seed", "1", checkpoint=bare) == 1
-    assert "bare" in complaint(capsys)
-
-
 def test_a_run_over_several_photos_has_a_log(predict):
     shutil.copy("a.png", "b.png")
     predict("a.png", "b.png")

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 import tifffile
 
-from marigold import cli
+from marigold import checkpoint, cli
 from marigold.core.find import names
 from marigold.export.base import Format
 
@@ -30,6 +30,16 @@ def test_a_second_run_into_the_folder_of_the_photos_takes_no_result_for_a_photo(
     assert predict(".", "--output", ".") == 0
     first, last = capsys.readouterr().out.splitlines()
     assert first == "a.png: complete already" and last.startswith("1 photo skipped")
+
+
+def test_a_run_in_which_everything_is_complete_loads_no_network(predict, monkeypatch, capsys):
+    PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
+    assert predict("a.png") == 0
+    monkeypatch.setattr(checkpoint, "open", None)
+    assert predict("a.png") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 photo skipped, complete already")
+    with pytest.raises(TypeError):
+        predict("a.png", "--seed", "1")
 
 
 def test_oddities_of_a_tiff_that_can_be_read_are_not_remarked_on(predict, capsys):

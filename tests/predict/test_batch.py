@@ -1,39 +1,22 @@
-"""Runs over many photos: what is skipped, what is logged, what ends a run, and that nothing piles up."""
+"""Runs over many photos: what one that cannot be used does, what is logged and shown, what ends a run."""
 
-import gc
 import io
 import json
 import os
 import re
 import sys
-import tracemalloc
-import weakref
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
 
-from marigold.core.card import Card
 from marigold.core.errors import ConfigError, OutputError
 from marigold.export.glb import Glb
 from marigold.export.npy import Npy
-from marigold.modalities.normals import Normals
-from marigold.predict import batch
 from marigold.predict.batch import predict_photos
-from marigold.predict.predictor import Predictor
 from marigold.predict.request import Request
-from marigold.predict.together import Together
-from toys.identity import CARD, identity_estimator
-
-
-def identity(**options):
-    return Together([Predictor(identity_estimator(**options))])
-
-
-def photo(path, value):
-    PIL.Image.fromarray(np.full((16, 24, 3), value, np.uint8)).save(path)
-    return path
+from toys.runs import identity, photo, run
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
@@ -44,7 +27,7 @@ def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
     assert np.load(tmp_path / "out" / "a_bmp_depth.npy").min() == 1
 
 
-def test_bad_photos_are_skipped_and_listed_and_the_good_ones_finished(tmp_path, capsys):
+def test_bad_photos_are_listed_and_the_good_ones_finished(tmp_path, capsys):
     (tmp_path / "bad.jpg").write_text("no photo")
     photos = [tmp_path / "bad.jpg", photo(tmp_path / "good.png", 9), tmp_path / "missing.jpg"]
     outcome = predict_photos(identity(), photos, Request(), tmp_path / "out")
@@ -86,79 +69,6 @@ def test_an_output_that_cannot_be_written_ends_the_run(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file: cannot be written"):
         predict_photos(identity(), [photo(tmp_path / "a.png", 0)], Request(), tmp_path / "file")
-
-
-def both():
-    card = Card("other", "normals", revision="n1", defaults=CARD.defaults)
-    return Together([Predictor(identity_estimator()), Predictor(identity_estimator(card, Normals()))])
-
-
-def run(photos, output, predictors=None, request=Request(), **options):  # noqa: B008
-    return predict_photos(predictors or identity(), photos, request, output, **options)
-
-
-def test_what_is_complete_is_skipped_and_left_alone(tmp_path, capsys):
-    photos = [photo(tmp_path / f"{name}.png", level) for name, level in (("a", 10), ("b", 20))]
-    run(photos, tmp_path / "out")
-    stamps = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").iterdir()}
-    capsys.readouterr()
-    outcome = run(photos, tmp_path / "out")
-    assert (outcome.done, outcome.skipped, outcome.failures) == (0, 2, [])
-    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "out").iterdir()} == stamps
-    assert capsys.readouterr().out.splitlines() == [f"{path}: complete already" for path in photos]
-
-
-def test_what_is_complete_is_not_even_decoded(tmp_path, monkeypatch):
-    photos = [photo(tmp_path / "a.png", 10)]
-    run(photos, tmp_path / "out")
-    monkeypatch.setattr(batch, "read_image", None)
-    assert run(photos, tmp_path / "out").skipped == 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"request": Request(seed=1)},
-        {"formats": "npy"},
-        {"overwrite": True},
-        {"predictors": Together([Predictor(identity_estimator(Card("identity", "depth", revision="r2")))])},
-    ],
-    ids=["seed", "formats", "overwrite", "checkpoint"],
-)
-def test_whatever_is_asked_for_otherwise_is_predicted_again(tmp_path, change):
-    photos = [photo(tmp_path / "a.png", 10)]
-    run(photos, tmp_path / "out")
-    assert run(photos, tmp_path / "out", **change).done == 1
-
-
-def test_a_photo_that_has_changed_or_lost_a_file_is_predicted_again(tmp_path):
-    photos = [photo(tmp_path / f"{name}.png", 10) for name in "abc"]
-    run(photos, tmp_path / "out")
-    photo(photos[0], 200)
-    (tmp_path / "out" / "b_depth_colored.png").unlink()
-    outcome = run(photos, tmp_path / "out")
-    assert (outcome.done, outcome.skipped) == (2, 1)
-    assert np.load(tmp_path / "out" / "a_depth.npy").max() == pytest.approx(200 / 255, abs=1e-6)
-
-
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
-    photos = [photo(tmp_path / f"{number}.png", number) for number in range(6)]
-    predictors = identity()
-    (predictor,) = predictors.predictors.values()
-    predict, calls = predictor.predict, []
-
-    def interrupted(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return predict(*arguments, **options)
-
-    predictor.predict = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        run(photos, tmp_path / "out", predictors)
-    assert not list((tmp_path / "out").glob(".*"))
-    outcome = run(photos, tmp_path / "out", predictors)
-    assert (outcome.done, outcome.skipped) == (3, 3)
 
 
 def test_every_photo_has_a_line_in_the_log(tmp_path):
@@ -244,109 +154,9 @@ def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
     assert not list((tmp_path / "out").glob(".*"))
 
 
-@pytest.mark.parametrize("overlap", [True, False])
-def test_nothing_piles_up_over_many_photos(tmp_path, overlap):
-    photos = [photo(tmp_path / "a.png", 9)] + [tmp_path / f"{number}.png" for number in range(39)]
-    for path in photos[1:]:
-        path.hardlink_to(photos[0])
-    predictors, made, alive = identity(), [], []
-    predict = predictors.predict
-
-    def watched(*arguments):
-        predictions = predict(*arguments)
-        made.extend(weakref.ref(prediction) for prediction in predictions.values())
-        alive.append(sum(prediction() is not None for prediction in made))
-        return predictions
-
-    predictors.predict = watched
-    run(photos, tmp_path / "out", predictors, overlap=overlap)
-    # One is being written, one waits for it, one has just been made.
-    assert len(made) == 40 and max(alive) <= 3
-    assert not any(prediction() for prediction in made)
-
-
-def test_the_memory_of_a_run_does_not_grow_with_its_length(tmp_path):
-    photos = [photo(tmp_path / "a.png", 9)] + [tmp_path / f"{number}.png" for number in range(59)]
-    for path in photos[1:]:
-        path.hardlink_to(photos[0])
-    predictors, calls, kept = identity(), [], []
-    predict = predictors.predict
-
-    def measured(*arguments):
-        calls.append(1)
-        if len(calls) in (10, 60):
-            gc.collect()
-            kept.append(tracemalloc.get_traced_memory()[0])
-        return predict(*arguments)
-
-    predictors.predict = measured
-    tracemalloc.start()
-    try:
-        run(photos, tmp_path / "out", predictors, formats="npy")
-    finally:
-        tracemalloc.stop()
-    early, late = kept
-    assert (late - early) / 50 < 1000  # bytes for each photo, whose pixels and maps take 8000
-
-
-def test_several_modalities_write_their_files_a_sheet_and_a_report_at_last(tmp_path, capsys):
-    photos = [photo(tmp_path / "a.png", 9)]
-    run(photos, tmp_path / "out", both(), formats="npy,normal_opengl")
-    out = sorted(os.listdir(tmp_path / "out"))
-    assert {"a_depth.npy", "a_normals.npy", "a_depth.json", "a_normals.json", "a_all.jpg", "a_all.json"} <= set(out)
-    assert capsys.readouterr().out.rstrip().endswith("a_all.jpg")
-    with PIL.Image.open(tmp_path / "out" / "a_all.jpg") as sheet:
-        assert sheet.width * sheet.height > 3 * 480 * 320
-    report = json.loads((tmp_path / "out" / "a_all.json").read_text())
-    assert report["files"] == ["a_all.jpg", "a_all.json"]
-    assert report["depth"]["checkpoint"]["revision"] == "r1" and report["normals"]["checkpoint"]["revision"] == "n1"
-
-
-def test_a_set_of_textures_is_made_from_several_modalities_at_once(tmp_path):
-    photos = [photo(tmp_path / "a.png", 9)]
-    run(photos, tmp_path / "out", both(), formats="npy,pbr", log=tmp_path / "log.jsonl")
-    files = json.loads((tmp_path / "out" / "a_all.json").read_text())["files"]
-    assert {"a_pbr/blender/a_normal.png", "a_pbr/blender/a_height.png"} <= set(files)
-    assert set(files) <= set(json.loads((tmp_path / "log.jsonl").read_text())["files"])
-    assert all((tmp_path / "out" / file).is_file() for file in files)
-    assert run(photos, tmp_path / "out", both(), formats="npy,pbr").skipped == 1
-    (tmp_path / "out" / "a_pbr" / "blender" / "a_normal.png").unlink()
-    assert run(photos, tmp_path / "out", both(), formats="npy,pbr").done == 1
-
-
-@pytest.mark.parametrize("lost", [None, "a_all.jpg", "a_normals.npy", "a_depth.json"])
-def test_several_modalities_are_complete_together(tmp_path, lost):
-    photos = [photo(tmp_path / "a.png", 9)]
-    run(photos, tmp_path / "out", both())
-    if lost:
-        (tmp_path / "out" / lost).unlink()
-    outcome = run(photos, tmp_path / "out", both())
-    assert (outcome.done, outcome.skipped) == ((1, 0) if lost else (0, 1))
-
-
-def test_several_modalities_show_what_one_of_them_shows_alone(tmp_path):
-    photos = [photo(tmp_path / "a.png", 9)]
-    run(photos, tmp_path / "alone")
-    run(photos, tmp_path / "out", both())
-    for name in ("a_depth.npy", "a_depth_16bit.png", "a_depth_colored.png"):
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
-    assert run(photos, tmp_path / "out").skipped == 1  # depth alone is complete too
-
-
 def test_a_format_that_no_modality_fills_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(ConfigError, match="normal_opengl` holds nothing of depth"):
         run([tmp_path / "missing.png"], tmp_path / "out", formats="normal_opengl")
-
-
-def test_overlapping_the_stages_changes_no_file(tmp_path):
-    photos = [photo(tmp_path / f"{number}.png", 40 * number) for number in range(6)]
-    for overlap in (True, False):
-        run(photos, tmp_path / str(overlap), overlap=overlap)
-    names = os.listdir(tmp_path / "True")
-    assert sorted(names) == sorted(os.listdir(tmp_path / "False")) and len(names) == 24
-    for name in names:
-        if not name.endswith(".json"):  # which holds seconds
-            assert (tmp_path / "True" / name).read_bytes() == (tmp_path / "False" / name).read_bytes()
 
 
 def test_a_terminal_shows_how_many_are_done_the_rate_and_the_time_left(tmp_path, monkeypatch):
