@@ -12,6 +12,7 @@ from marigold import checkpoint
 from marigold.core.card import Card
 from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
 from marigold.modalities.depth import Depth
+from marigold.modalities.image import Image
 from marigold.modalities.normals import Normals
 from marigold.predict import together as module
 from marigold.predict.predictor import Predictor
@@ -98,7 +99,7 @@ def test_two_checkpoints_of_one_modality_are_refused():
 @pytest.fixture
 def shelf(monkeypatch):
     """Checkpoints by name: two bundled ones, a depth of one's own, and one of another modality."""
-    cards = {"depth": Depth(), "normals": Normals(), "mine": Depth(), "folder=x": Normals()}
+    cards = {"depth": Depth(), "normals": Normals(), "mine": Depth(), "folder=x": Normals(), "generator": Image()}
     loaded, revisions = [], {}
 
     def describe(name):
@@ -173,6 +174,7 @@ def test_a_folder_whose_name_looks_like_a_pair_is_itself(tmp_path, monkeypatch):
     ("modalities", "names", "message"),
     [
         ("normals", "mine", "checkpoint `mine` predicts depth, not normals; run `marigold predict depth`"),
+        ("depth", "generator", "checkpoint `generator` predicts image, not depth; choose another checkpoint"),
         ("depth,normals", "normals=mine", "`mine` predicts depth, not normals"),
         ("all", "normals=mine", "`mine` predicts depth, not normals"),
         ("depth,lighting", None, "no checkpoint for lighting is bundled; name one with --checkpoint"),

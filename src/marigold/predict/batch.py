@@ -143,7 +143,7 @@ class _Run:
             files = self._saved(work)
             work.stages["write"] = time.perf_counter() - start
         if work.error:
-            status, line = "failed", f"failed ({_short(work)})"
+            status, line = "failed", f"failed: {_short(work)}"
             self.outcome.failures.append(work.error)
         elif files:
             status, line = "done", _described(work, files)

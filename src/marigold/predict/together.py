@@ -181,9 +181,10 @@ def _described(named: _Named, wanted: Sequence[str]) -> Description:
     described = describe(named.name)
     found = name_of(described.modality)
     if wanted and found not in wanted:
+        run = f"run `marigold predict {found}` or " if described.modality.needs else ""
         raise CheckpointError(
             f"checkpoint `{described.card.name}` predicts {found}, not {' or '.join(wanted)}; "
-            f"run `marigold predict {found}` or choose another checkpoint"
+            f"{run}choose another checkpoint"
         )
     return described
 
