@@ -237,7 +237,14 @@ def test_a_card_that_changes_the_padding_has_the_prompt_computed_again(saved):
 def test_without_prompt_and_text_encoder_the_checkpoint_is_refused(saved):
     (saved / "empty_prompt.safetensors").unlink()
     shutil.rmtree(saved / "text_encoder")
-    with pytest.raises(CheckpointError, match="text_encoder and tokenizer"):
+    with pytest.raises(CheckpointError, match=f"^{saved}: neither .*text_encoder and tokenizer"):
+        checkpoint.open(saved)
+
+
+def test_a_configuration_of_the_text_encoder_that_cannot_be_used_is_named(saved):
+    (saved / "empty_prompt.safetensors").unlink()
+    edit(saved / "text_encoder" / "config.json", num_attention_heads=0)
+    with pytest.raises(CheckpointError, match=f"^{saved / 'text_encoder'}: cannot be opened"):
         checkpoint.open(saved)
 
 
@@ -322,6 +329,21 @@ def test_a_hub_id_without_network_says_what_to_do(hub):
         checkpoint.open("toys/depth-v2")
 
 
+@pytest.mark.parametrize(
+    ("hub_id", "instead"),
+    [
+        ("prs-eth/marigold-depth-v1-1", "my-depth"),  # known to predict depth
+        ("prs-eth/marigold-normals-v1-1", "my-depth, my-light"),  # known, and nothing here predicts it
+        ("toys/depth-v2", "my-depth, my-light"),
+    ],
+)
+def test_in_place_of_a_hub_id_only_what_predicts_something_is_offered(hub, bundle, hub_id, instead):
+    for name, modality in (("my-depth", Depth()), ("my-light", Lighting()), ("my-pictures", Image())):
+        checkpoint.save(estimator(modality), bundle / name)
+    with pytest.raises(CheckpointError, match=f"that is bundled: {instead}$"):
+        checkpoint.open(hub_id)
+
+
 def test_weights_that_are_not_finite_are_refused_by_file(saved):
     spoil(saved / UNET, float("nan"))
     with pytest.raises(CheckpointError, match=rf"{UNET}: `conv_in.bias` holds NaN"):
@@ -348,10 +370,70 @@ def test_a_network_with_other_targets_than_its_modality_is_refused(saved):
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "scheduler"])
-def test_a_missing_part_is_named(saved, part):
+def test_a_missing_part_is_named_with_the_folder(saved, part):
     shutil.rmtree(saved / part)
-    with pytest.raises(CheckpointError, match=f"`{part}` is missing"):
+    with pytest.raises(CheckpointError, match=f"^{saved}: the folder `{part}` is missing"):
         checkpoint.open(saved)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "words"),
+    [
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": "many"}, "num_train_timesteps: expected int"),
+        ("scheduler/scheduler_config.json", {"beta_start": []}, "beta_start: expected float"),
+        ("scheduler/scheduler_config.json", {"steps_offset": {}}, "steps_offset: expected int"),
+        ("model_index.json", {"target_properties": ["albedo"]}, "target_properties: expected `key: value`"),
+        ("unet/config.json", {"norm_num_groups": 0}, "no UNet2DConditionModel of it .*ZeroDivisionError"),
+        ("unet/config.json", {"act_fn": 1}, "no UNet2DConditionModel of it .*AttributeError"),
+        ("vae/config.json", {"block_out_channels": []}, "no AutoencoderKL of it"),
+        ("card.json", {"shares": {"vae": 5}}, "`shares` holds what is no name"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused_by_file_and_key(saved, file, changes, words):
+    edit(saved / file, **changes)
+    with pytest.raises(CheckpointError, match=f"^{saved / file}: .*{words}"):
+        checkpoint.open(saved)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "words"),
+    [
+        ("vae/config.json", {"_class_name": "AutoencoderDC"}, "vae: no autoencoder named `AutoencoderDC`"),
+        ("vae/config.json", {"scaling_factor": "large"}, "vae: scaling_factor: 'large' cannot be used"),
+        ("vae/config.json", {"shift_factor": [1]}, r"vae: shift_factor: \[1\] cannot be used"),
+        ("card.json", {"convention": {"switch": [1, 0]}}, "unet: has no class embedding"),
+    ],
+)
+def test_networks_that_do_not_fit_together_are_named_with_the_folder(saved, file, changes, words):
+    edit(saved / file, **changes)
+    with pytest.raises(CheckpointError, match=f"^{saved}: {words}"):
+        checkpoint.open(saved)
+
+
+def test_an_autoencoder_of_another_width_is_named_with_the_folder(saved, tmp_path):
+    narrow = {"in_channels": 3, "out_channels": 3}
+    network = {**NETWORK, "unet": {**NETWORK["unet"], **narrow}, "vae": {**NETWORK["vae"], "latent_channels": 3}}
+    checkpoint.save(Estimator(StableDiffusion.tiny(**network), Image(), Card("other", "image")), tmp_path / "other")
+    shutil.rmtree(saved / "vae")
+    (tmp_path / "other" / "vae").rename(saved / "vae")
+    with pytest.raises(CheckpointError, match=f"^{saved}: unet: 8 input and 4 output channels are no multiples of"):
+        checkpoint.open(saved)
+
+
+@pytest.mark.parametrize("key", ["modality", "backbone"])
+def test_a_name_in_a_card_that_stands_for_nothing_is_answered_with_the_card(saved, key):
+    edit(saved / "card.json", **{key: "dept"})
+    with pytest.raises(UnknownNameError, match=rf"^{saved}/card\.json: no {key} named `dept`"):
+        checkpoint.open(saved)
+
+
+def test_shards_that_an_index_does_not_name_are_refused(saved):
+    (saved / UNET).rename(saved / "unet" / "diffusion_pytorch_model-00001-of-00001.safetensors")
+    index = saved / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    for content in ("{}", '{"weight_map": ["one"]}', '{"weight_map": {"conv_in.bias": 5}}'):
+        index.write_text(content)
+        with pytest.raises(CheckpointError, match=f"^{index}: `weight_map` names no files"):
+            checkpoint.open(saved)
 
 
 @pytest.mark.parametrize("file", ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json"])

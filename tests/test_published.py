@@ -16,7 +16,7 @@ from marigold.core.errors import CheckpointError
 from marigold.core.seeds import stream
 from marigold.estimator import Estimator
 from marigold.predict.predictor import Predictor
-from toys.published import KINDS, edit, end_to_end, lotus, marigold
+from toys.published import APPEARANCE, KINDS, edit, end_to_end, lotus, marigold
 
 MODALITIES = {
     "marigold-depth-v1-0": "depth",
@@ -282,18 +282,57 @@ def card(folder: Path, **content) -> None:
     (folder / "card.json").write_text(json.dumps({"name": "toy", "modality": "depth", **content}))
 
 
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        ([1], "target_properties: expected `key: value` lines"),
+        ({"target_names": 5}, "target_properties.target_names: expected a list, found 5"),
+        ({"target_names": [["albedo"]]}, "target_properties.target_names.0: expected str"),
+        ({**APPEARANCE, "albedo": "srgb"}, "target_properties.albedo: expected `key: value` lines"),
+        ({**APPEARANCE, "material": {"sub_target_names": 5}}, "material.sub_target_names: expected a list"),
+        ({**APPEARANCE, "material": {"sub_target_names": ["gloss"]}}, "target_properties: material holds"),
+    ],
+)
+@pytest.mark.parametrize("has_card", [False, True])
+def test_target_properties_that_cannot_be_read_are_named_with_their_file(tmp_path, properties, words, has_card):
+    marigold(tmp_path / "toy", "marigold-iid-appearance-v1-1")
+    edit(tmp_path / "toy" / "model_index.json", target_properties=properties)
+    if has_card:
+        card(tmp_path / "toy", modality="appearance")
+    with pytest.raises(CheckpointError, match=rf"^{tmp_path}/toy/model_index\.json: .*{words}"):
+        checkpoint.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize(
+    ("file", "key"), [("scheduler/scheduler_config.json", "num_train_timesteps"), ("unet/config.json", "in_channels")]
+)
+def test_numbers_that_a_convention_is_told_by_are_checked(tmp_path, file, key):
+    lotus(tmp_path / "lotus-depth", sees_noise=True)
+    edit(tmp_path / "lotus-depth" / file, **{key: "many"})
+    with pytest.raises(CheckpointError, match=f"{file}: {key}: expected int, found 'many'"):
+        checkpoint.open(tmp_path / "lotus-depth")
+
+
+@pytest.mark.parametrize(("stated", "timestep"), [({}, 999), ({"convention": {}}, None)])
+def test_a_convention_that_a_card_states_is_kept_even_if_it_is_the_default(tmp_path, stated, timestep):
+    marigold(tmp_path / "toy", "marigold-depth-v1-1")
+    edit(tmp_path / "toy" / "model_index.json", _class_name="LotusGPipeline")
+    card(tmp_path / "toy", **stated)
+    assert checkpoint.open(tmp_path / "toy").card.convention.timestep == timestep
+
+
 def test_a_class_embedding_that_nothing_is_said_about_is_refused(tmp_path):
     lotus(tmp_path / "toy", sees_noise=True)
     edit(tmp_path / "toy" / "model_index.json", _class_name="MarigoldDepthPipeline")
     card(tmp_path / "toy", convention={"timestep": 999})
-    with pytest.raises(CheckpointError, match=r"nothing says what it is to be told; correct `convention\.switch`"):
+    with pytest.raises(CheckpointError, match=f"^{tmp_path}/toy: unet: .*nothing says what it is to be told; .*switch"):
         checkpoint.open(tmp_path / "toy")
 
 
 def test_a_switch_of_a_wrong_size_is_refused(tmp_path):
     lotus(tmp_path / "toy", sees_noise=True)
     card(tmp_path / "toy", convention={"timestep": 999, "switch": [1, 0, 0]})
-    with pytest.raises(CheckpointError, match="takes 4 numbers; give as many, or half as many"):
+    with pytest.raises(CheckpointError, match=f"^{tmp_path}/toy: unet: .*takes 4 numbers; give as many, or half"):
         checkpoint.open(tmp_path / "toy")
 
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,14 +18,23 @@ from marigold.backbones.base import Backbone
 from marigold.core import card as cards
 from marigold.core import catalogue
 from marigold.core.card import Card, read_json
-from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, ConfigError, OutputError, UnknownNameError
 from marigold.core.files import make_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
 from marigold.core.hub import fetch, is_hub_id
-from marigold.core.published import FALLBACK, INDEX, PIPELINES, PUBLISHED, derived_card, told_convention
+from marigold.core.published import (
+    FALLBACK,
+    INDEX,
+    PIPELINES,
+    PUBLISHED,
+    check_targets,
+    derived_card,
+    told_convention,
+)
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
+
+T = TypeVar("T")
 
 BUNDLED = catalogue.BUNDLED
 
@@ -57,7 +66,7 @@ def open(  # noqa: A001
     """
     described = describe(name)
     folder, card, modality = described.folder, described.card, described.modality
-    backbone = implementation(Backbone, card.backbone).read(_parts(folder, card), card)
+    backbone = _kind(Backbone, card.backbone, folder).read(_parts(folder, card), card)
     _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
@@ -69,9 +78,10 @@ def describe(name: str | Path) -> Description:
     """
     folder = _locate(name)
     index = read_json(folder / INDEX)
-    card = Card.read(folder) if (folder / cards.FILE).is_file() else derived_card(str(name), folder, index)
-    if card.convention == Convention():
-        card = dataclasses.replace(card, convention=told_convention(folder, index))
+    if (folder / cards.FILE).is_file():
+        card = Card.read(folder, told_convention(folder, index))
+    else:
+        card = derived_card(str(name), folder, index)
     return Description(folder, card, _modality(folder, card, index))
 
 
@@ -111,11 +121,17 @@ def _locate(name: str | Path) -> Path:
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
         return folder
     if isinstance(name, str) and is_hub_id(name):
-        predicted = {one.name: one.modality for one in PUBLISHED}.get(name)
-        return fetch(name, instead=[one for one in bundled() if one == predicted] or bundled())
+        return fetch(name, instead=_instead({one.name: one.modality for one in PUBLISHED}.get(name)))
     if "/" in str(name) or isinstance(name, Path):
         raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
     raise UnknownNameError(unknown("checkpoint", name, bundled()))
+
+
+def _instead(modality: str | None) -> list[str]:
+    """The bundled checkpoints that predict the modality or, where none does, all that predict something."""
+    predicted = {name: Card.read(BUNDLED / name).modality for name in bundled()}
+    useful = [name for name, one in predicted.items() if implementation(Modality, one).needs]
+    return [name for name in useful if predicted[name] == modality] or useful
 
 
 def _parts(folder: Path, card: Card) -> dict[str, Path]:
@@ -133,11 +149,23 @@ def _parts(folder: Path, card: Card) -> dict[str, Path]:
 
 def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
     """The modality with the options that the checkpoint stores."""
-    kind = implementation(Modality, card.modality)
+    kind = _kind(Modality, card.modality, folder)
+    check_targets(index, folder / INDEX)
+    check_targets(card.options, folder / cards.FILE)
     try:
         return kind.stored({**index, **card.options})
     except ConfigError as error:
         raise CheckpointError(f"{folder}: {error}; correct it in {cards.FILE} or {INDEX}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / INDEX}: {error}") from error
+
+
+def _kind(base: type[T], name: str, folder: Path) -> type[T]:
+    """The class that a card names; raises `UnknownNameError` naming the card."""
+    try:
+        return implementation(base, name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{folder / cards.FILE}: {error}") from error
 
 
 def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> None:

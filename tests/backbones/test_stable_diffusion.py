@@ -6,7 +6,7 @@ from torch import nn
 
 from marigold.backbones._prompt import make_text_encoder
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.errors import ConfigError
 from toys.scenes import NETWORK
 
 TINY_AUTOENCODER = {
@@ -145,9 +145,9 @@ def test_making_a_text_encoder_leaves_the_global_random_state():
     ("changes", "error", "words"),
     [
         ({"unet": {**NETWORK["unet"], "chanels": 3}}, ConfigError, "unet: .*chanels"),
-        ({"unet": {**NETWORK["unet"], "in_channels": 5}}, CheckpointError, "5 input and 4 output channels"),
-        ({"vae": {"_class_name": "AutoencoderDC"}}, CheckpointError, "no autoencoder named `AutoencoderDC`"),
-        ({"unet": {**NETWORK["unet"], "cross_attention_dim": 16}}, CheckpointError, "cross_attention_dim is 16"),
+        ({"unet": {**NETWORK["unet"], "in_channels": 5}}, ConfigError, "5 input and 4 output channels"),
+        ({"vae": {"_class_name": "AutoencoderDC"}}, ConfigError, "no autoencoder named `AutoencoderDC`"),
+        ({"unet": {**NETWORK["unet"], "cross_attention_dim": 16}}, ConfigError, "cross_attention_dim is 16"),
         ({"schedule": {"beta_schedule": "none"}}, ConfigError, "beta_schedule"),
     ],
 )

@@ -26,14 +26,14 @@ def unet() -> Any:
 
 
 def autoencoder(config: Mapping[str, Any]) -> Any:
-    """The class of the autoencoder that a configuration names; a KL autoencoder if it names none."""
+    """The class of the autoencoder that a configuration names, KL if it names none; raises `ConfigError`."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
-    name = config.get("_class_name", "AutoencoderKL")
+    name = str(config.get("_class_name", "AutoencoderKL"))
     if name not in kinds:
-        raise CheckpointError(f"vae: no autoencoder named `{name}`; there are: {', '.join(kinds)}")
+        raise ConfigError(f"vae: no autoencoder named `{name}`; there are: {', '.join(kinds)}")
     return kinds[name]
 
 
@@ -47,11 +47,7 @@ def make(kind: Any, options: Mapping[str, Any], where: str) -> Any:
 
 def read(kind: Any, folder: Path) -> Any:
     """A network from its folder; raises `CheckpointError` naming the file that cannot be used."""
-    config = read_json(folder / "config.json")
-    try:
-        return weights.build(lambda: kind.from_config(config), folder, _current_name)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'config.json'}: {error}; fetch the checkpoint again") from error
+    return weights.build(lambda: _constructed(kind, folder / "config.json"), folder, _current_name)
 
 
 def write(network: Any, folder: Path, dtype: torch.dtype | None) -> None:
@@ -87,6 +83,22 @@ def _conv_like(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv
     made.weight = nn.Parameter(weight.detach(), layer.weight.requires_grad)
     made.bias = None if bias is None else nn.Parameter(bias.detach().clone(), layer.weight.requires_grad)
     return made
+
+
+def _constructed(kind: Any, file: Path) -> Any:
+    config = read_json(file)
+    try:
+        return kind.from_config(config)
+    except Exception as error:  # diffusers checks few of the values, so that bad ones fail in any way
+        raise CheckpointError(
+            f"{file}: diffusers makes no {kind.__name__} of it ({_reason(error)}); fetch the checkpoint again"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says, and its kind where that alone may say nothing, such as `KeyError: 0`."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    return first if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: {first}"
 
 
 def _current_name(name: str) -> str:

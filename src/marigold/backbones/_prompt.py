@@ -46,7 +46,7 @@ def read_prompt(parts: Mapping[str, Path], card: Card) -> tuple[Tensor, bool]:
                 return prompt, stored_padded
     if not computable:
         raise CheckpointError(
-            f"{card.name}: neither {PROMPT_FILE} nor text_encoder and tokenizer are there; "
+            f"{beside.parent}: neither {PROMPT_FILE} nor text_encoder and tokenizer are there; "
             "fetch the checkpoint with its text encoder"
         )
     prompt = _embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=padded)
@@ -92,8 +92,8 @@ def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) ->
     try:
         encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig.from_pretrained(text_encoder))
         words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # transformers checks few of the values, so that bad ones fail in any way
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{text_encoder}: cannot be opened ({reason}); fetch the checkpoint again") from error
     prefix = _prefix(encoder)
     tensors = weights.read(text_encoder, "model")

@@ -1,5 +1,6 @@
 """Stable Diffusion 1.x and 2.x, and small generators of the same layout: a U-Net beside a KL or a tiny autoencoder."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from marigold.backbones._prompt import (
 )
 from marigold.backbones.base import Backbone
 from marigold.core.card import Card, read_json
+from marigold.core.config import require
 from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
+from marigold.core.published import INDEX
 from marigold.diffusion.schedule import Schedule
 
 
@@ -31,7 +34,7 @@ class StableDiffusion(Backbone):
 
     `prompt` [1, L, D] is the constant embedding of the empty prompt; `prompt_padded` says whether it was padded to the
     text encoder's full length. `text` holds the files of text encoder and tokenizer, saved along and never run.
-    `convention` says what the network expects beside the photo.
+    `convention` says what the network expects beside the photo. Parts that do not fit together raise `ConfigError`.
     """
 
     prompt: Tensor
@@ -56,13 +59,14 @@ class StableDiffusion(Backbone):
         self.prompt_padded = prompt_padded
         self.text = text or {}
         self.latent_channels = vae.config.latent_channels
+        _check_scaling(vae.config)
         self.stride = 2 ** (len(vae.config.block_out_channels) - 1)
         convention = convention or Convention()
         self.sees_photo_alone = convention.start == "nothing"
         self.conditions, self.targets = _widths(unet.config, self.latent_channels, self.sees_photo_alone)
         self.register_buffer("switch", _switch(unet.config, convention.switch), persistent=False)
         if unet.config.cross_attention_dim != prompt.shape[-1]:
-            raise CheckpointError(
+            raise ConfigError(
                 f"unet: cross_attention_dim is {unet.config.cross_attention_dim}, but the empty prompt has "
                 f"{prompt.shape[-1]} numbers; use the text encoder that the network was trained with"
             )
@@ -87,9 +91,10 @@ class StableDiffusion(Backbone):
     @classmethod
     def read(cls, parts: Mapping[str, Path], card: Card) -> "StableDiffusion":
         """From `unet`, `vae`, `scheduler` and `empty_prompt.safetensors`, or else `text_encoder` and `tokenizer`."""
+        folder = parts[INDEX].parent
         for part in ("unet", "vae", "scheduler"):
             if part not in parts:
-                raise CheckpointError(f"{card.name}: the folder `{part}` is missing; fetch the checkpoint again")
+                raise CheckpointError(f"{folder}: the folder `{part}` is missing; fetch the checkpoint again")
         scheduler = parts["scheduler"] / "scheduler_config.json"
         stated = {"prediction_type": card.convention.output} if card.convention.output else {}
         try:
@@ -98,15 +103,18 @@ class StableDiffusion(Backbone):
             raise CheckpointError(f"{scheduler}: {error}") from error
         vae_config = read_json(parts["vae"] / "config.json")
         prompt, padded = read_prompt(parts, card)
-        return cls(
-            networks.read(networks.unet(), parts["unet"]),
-            networks.read(networks.autoencoder(vae_config), parts["vae"]),
-            schedule,
-            prompt,
-            prompt_padded=padded,
-            text=text_files(parts),
-            convention=card.convention,
-        )
+        try:
+            return cls(
+                networks.read(networks.unet(), parts["unet"]),
+                networks.read(networks.autoencoder(vae_config), parts["vae"]),
+                schedule,
+                prompt,
+                prompt_padded=padded,
+                text=text_files(parts),
+                convention=card.convention,
+            )
+        except ConfigError as error:
+            raise CheckpointError(f"{folder}: {error}") from error
 
     def write(self, folder: Path, dtype: torch.dtype | None = None, leave_out: Collection[str] = ()) -> None:
         """Writes `unet`, `vae`, `scheduler`, `empty_prompt.safetensors`, and the text encoder if there is one."""
@@ -190,15 +198,23 @@ class StableDiffusion(Backbone):
         return self.vae.config.get("shift_factor") or 0.0
 
 
+def _check_scaling(config: Any) -> None:
+    """Raises `ConfigError` unless the factor and the shift of an autoencoder's latents can be used."""
+    stated = {"scaling_factor": config.scaling_factor, "shift_factor": config.get("shift_factor") or 0.0}
+    for key, value in stated.items():
+        number = isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+        require(number, f"vae: {key}", repr(value), "a number")
+
+
 def _widths(config: Any, channels: int, photo_alone: bool) -> tuple[int, int]:
     """The numbers of conditions and targets of a U-Net, which sees its targets' noise unless it sees `photo_alone`."""
     if config.addition_embed_type is not None:
-        raise CheckpointError(
+        raise ConfigError(
             f"unet: additional embeddings (`{config.addition_embed_type}`) as in Stable Diffusion XL are not "
             "supported; use a 1.x or 2.x generator"
         )
     if config.in_channels % channels or config.out_channels % channels:
-        raise CheckpointError(
+        raise ConfigError(
             f"unet: {config.in_channels} input and {config.out_channels} output channels are no multiples of "
             f"the autoencoder's {channels}; use the autoencoder that the network was trained with"
         )
@@ -214,7 +230,7 @@ def _switch(config: Any, switch: Sequence[float]) -> Tensor | None:
     kind = config.class_embed_type or ("index" if config.num_class_embeds is not None else None)
     if (kind is None) != (not switch):
         what = "has a class embedding, and nothing says what it is to be told" if kind else "has no class embedding"
-        raise CheckpointError(f"unet: {what}; correct `convention.switch` in card.json, such as [1, 0]")
+        raise ConfigError(f"unet: {what}; correct `convention.switch` in card.json, such as [1, 0]")
     if kind is None:
         return None
     if kind == "index":
@@ -225,7 +241,7 @@ def _switch(config: Any, switch: Sequence[float]) -> Tensor | None:
     if width == 2 * len(switch):
         numbers = torch.cat([numbers.sin(), numbers.cos()], dim=-1)
     if width not in (None, numbers.shape[-1]):
-        raise CheckpointError(
+        raise ConfigError(
             f"unet: its class embedding takes {width} numbers; give as many, or half as many, as `convention.switch` "
             "in card.json"
         )

@@ -47,18 +47,20 @@ class Card:
     note: str = ""
 
     @classmethod
-    def read(cls, folder: Path) -> "Card":
-        """The card of a checkpoint folder; raises `CheckpointError`."""
+    def read(cls, folder: Path, convention: Convention | None = None) -> "Card":
+        """The card of a checkpoint folder, with `convention` if it states none; raises `CheckpointError`."""
         value = read_json(folder / FILE)
         known = {entry.name: value[entry.name] for entry in fields(cls) if entry.name in value}
         try:
-            known["convention"] = decode(Convention, known.get("convention", {}), "convention")
+            known["convention"] = decode(Convention, known.get("convention", convention or {}), "convention")
         except ConfigError as error:
             raise CheckpointError(f"{folder / FILE}: {error}") from error
         for entry in fields(cls):
             kind: Any = get_origin(entry.type) or entry.type
             if not isinstance(known.get(entry.name, kind()), (float, int) if kind is float else kind):
                 raise CheckpointError(f"{folder / FILE}: `{entry.name}` is not a {kind.__name__}; correct it")
+        if not all(isinstance(owner, str) for owner in known.get("shares", {}).values()):
+            raise CheckpointError(f"{folder / FILE}: `shares` holds what is no name of a checkpoint; correct it")
         check_defaults(known.get("defaults", {}), folder / FILE)
         try:
             return cls(**known)

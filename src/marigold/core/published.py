@@ -13,8 +13,9 @@ from typing import Any
 
 from marigold.core import card as cards
 from marigold.core.card import Card, read_json
+from marigold.core.config import decode
 from marigold.core.convention import Convention
-from marigold.core.errors import CheckpointError
+from marigold.core.errors import CheckpointError, ConfigError
 
 INDEX = "model_index.json"
 
@@ -80,6 +81,7 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
     stated = {key: value for key, value in stated.items() if value}
     cards.check_defaults(stated, folder / INDEX)
+    check_targets(index, folder / INDEX)
     name = _hub_id(folder) or name
     known = {published.name: published.licence for published in PUBLISHED}
     card = Card(
@@ -91,10 +93,23 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
         source=name,
     )
     if _is_lotus(folder, index):
-        return _lotus(card, folder)
+        return _lotus(card, folder, index)
     if {"e2e", "ft"} <= _words(card.name):
         return _end_to_end(card, folder, index)
     return replace(card, modality=_modality(card.name, folder, index))
+
+
+def check_targets(content: Mapping[str, Any], file: Path) -> None:
+    """Raises `CheckpointError` naming file and key unless what `target_properties` says can be read."""
+    try:
+        properties = decode(dict[str, Any], content.get("target_properties") or {}, "target_properties")
+        decode(tuple[str, ...], properties.get("target_names", ()), "target_properties.target_names")
+        for name in {name for targets in _TARGETS for name in targets} & properties.keys():
+            path = f"target_properties.{name}"
+            stated = decode(dict[str, Any] | None, properties[name], path) or {}
+            decode(tuple[str | None, ...], stated.get("sub_target_names", ()), f"{path}.sub_target_names")
+    except ConfigError as error:
+        raise CheckpointError(f"{file}: {error}; correct it") from error
 
 
 def told_convention(folder: Path, index: Mapping[str, Any]) -> Convention:
@@ -151,7 +166,7 @@ def _end_to_end(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
     )
 
 
-def _lotus(card: Card, folder: Path) -> Card:
+def _lotus(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
     """A network of Lotus (He et al. 2025)."""
     modality = _named(card.name, "normals", "normal", "disparity", "depth")
     if modality is None:
@@ -165,7 +180,8 @@ def _lotus(card: Card, folder: Path) -> Card:
         "normals": ("normals", _X_TO_THE_LEFT),
         "disparity": ("depth", _DISPARITY),
     }.get(modality, (modality, {}))
-    return _single_step(replace(card, modality=modality, options=dict(painted)))
+    convention = told_convention(folder, index)
+    return _single_step(replace(card, modality=modality, convention=convention, options=dict(painted)))
 
 
 def _fallback(folder: Path) -> dict[str, int]:
@@ -188,12 +204,20 @@ def _has_switch(unet: Mapping[str, Any]) -> bool:
 
 
 def _sees_a_photo(folder: Path) -> bool:
-    unet = _configuration(folder / "unet" / "config.json")
-    return unet.get("in_channels", 4) > unet.get("out_channels", 4)
+    unet = folder / "unet" / "config.json"
+    return _number(unet, "in_channels", 4) > _number(unet, "out_channels", 4)
 
 
 def _last_time(folder: Path) -> int:
-    return _configuration(folder / "scheduler" / "scheduler_config.json").get("num_train_timesteps", 1000) - 1
+    return _number(folder / "scheduler" / "scheduler_config.json", "num_train_timesteps", 1000) - 1
+
+
+def _number(file: Path, key: str, default: int) -> int:
+    """A whole number in a configuration; raises `CheckpointError` naming file and key for anything else."""
+    try:
+        return decode(int, _configuration(file).get(key, default), key)
+    except ConfigError as error:
+        raise CheckpointError(f"{file}: {error}; correct it") from error
 
 
 def _configuration(file: Path) -> dict[str, Any]:

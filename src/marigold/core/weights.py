@@ -101,8 +101,10 @@ def _files(folder: Path, stem: str) -> list[Path]:
     """The safetensors files of a network: one, or its shards; the plain ones before an fp16 or bf16 variant."""
     files = weight_files([file.name for file in folder.glob("*")], stem)
     if files and files[0].endswith(".json"):
-        names = read_json(folder / files[0]).get("weight_map", {}).values()
-        return [folder / Path(name).name for name in sorted(set(names))]
+        shards = read_json(folder / files[0]).get("weight_map")
+        if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+            raise CheckpointError(f"{folder / files[0]}: `weight_map` names no files; fetch the checkpoint again")
+        return [folder / Path(name).name for name in sorted(set(shards.values()))]
     if files:
         return [folder / name for name in files]
     pickles = sorted(file for file in folder.glob("*") if file.suffix in _PICKLES)
