@@ -22,7 +22,7 @@ def size(*names):
     return sum(file.stat().st_size for name in names for file in folder_of(name).rglob("*") if file.is_file())
 
 
-@pytest.mark.parametrize("name", ["depth"])
+@pytest.mark.parametrize("name", MODALITIES)
 def test_every_modality_is_bundled(name):
     assert name in NAMES
 
