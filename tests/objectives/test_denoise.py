@@ -96,7 +96,7 @@ def test_samples_of_pure_noise_are_white_and_at_the_last_time():
     loss(model, shown, pure=1.0)
     (x, t), last = seen[0], model.backbone.schedule.length - 1
     assert t.tolist() == [last] * len(t)
-    # Zero terminal SNR: what the network sees is the noise alone; white noise has a sixteenth of its power in 4 x 4 means.
+    # Zero terminal SNR: the network sees the noise alone. A mean of 4 x 4 white cells has a sixteenth of their power.
     means = torch.nn.functional.avg_pool2d(x, 4)
     assert float(means.var()) == pytest.approx(1 / 16, rel=0.5)
 
