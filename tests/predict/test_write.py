@@ -66,7 +66,7 @@ def test_an_unknown_format_names_the_nearest(tmp_path):
 
 
 def test_a_format_that_holds_nothing_of_the_modality_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="normal_opengl` holds nothing that depth gives"):
+    with pytest.raises(ConfigError, match="normal_opengl` holds nothing of depth"):
         Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="normal_opengl")
 
 
