@@ -18,7 +18,7 @@ def compile_networks(estimator: Estimator) -> Estimator:
     """
     for part in estimator.backbone.hot_parts():
         if next(part.parameters()).is_cuda:
-            part.to(memory_format=torch.channels_last)
+            part.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         part.compile()
     return estimator
 

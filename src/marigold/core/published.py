@@ -106,7 +106,7 @@ def check_targets(content: Mapping[str, Any], file: Path) -> None:
         decode(tuple[str, ...], properties.get("target_names", ()), "target_properties.target_names")
         for name in {name for targets in _TARGETS for name in targets} & properties.keys():
             path = f"target_properties.{name}"
-            stated = decode(dict[str, Any] | None, properties[name], path) or {}
+            stated = {} if properties[name] is None else decode(dict[str, Any], properties[name], path)
             decode(tuple[str | None, ...], stated.get("sub_target_names", ()), f"{path}.sub_target_names")
     except ConfigError as error:
         raise CheckpointError(f"{file}: {error}; correct it") from error
