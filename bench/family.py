@@ -8,8 +8,8 @@ the clock decides on their number of steps: the learning rate decays towards the
 checkpoint lies in OUT is not trained again; `--start` is an earlier generator to go on from. The recipe as it ran is in
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
-A wave's stages train side by side, or with `--in-turn` one after the other. The first keeps a large GPU busy that one
-small network leaves waiting for its processor; the second is faster where one network suffices.
+A wave's stages train side by side, or with `--in-turn` one after the other, compiled together at its beginning: better
+where one network keeps the device busy. The exit code is 1 if a stage failed.
 """
 
 import argparse
@@ -56,7 +56,7 @@ PACE = 25
 """Steps between two looks at the clock."""
 
 
-def main() -> None:
+def main() -> int:
     options = parse()
     mp.set_sharing_strategy("file_system")
     end = time.time() + options.minutes * 60
@@ -65,7 +65,7 @@ def main() -> None:
     waves = [(share, names) for share, names in waves if names]
     options.out.mkdir(parents=True, exist_ok=True)
     prepare(options)
-    renderer = Renderer(options)
+    renderer, failed = Renderer(options), False
     for position, (share, names) in enumerate(waves):
         left = end - time.time() - options.finish
         span = left * share / sum(other for other, _ in waves[position:])
@@ -73,8 +73,10 @@ def main() -> None:
         children = [renderer.child(options, name, times) for name, times in schedule(options, names, span)]
         renderer.work_beside(children)
         for name, child in zip(names, children, strict=True):
-            say(f"{name}: {'failed, see its log' if child.exitcode else 'done'}")
+            say(f"{name}: {f'failed, see {options.out / name}.log' if child.exitcode else 'done'}")
+        failed = failed or any(child.exitcode for child in children)
     renderer.pool.close()
+    return int(failed)
 
 
 def parse() -> argparse.Namespace:
@@ -99,7 +101,7 @@ def parse() -> argparse.Namespace:
 
 
 def schedule(options: argparse.Namespace, names: list[str], span: float) -> list[tuple[str, tuple[float, float]]]:
-    """When each stage of a wave begins and ends: all at once, or in turn with the longest first."""
+    """When each stage of a wave begins and ends: all at once, or in turn, some longer than others."""
     now = time.time()
     if not options.in_turn:
         return [(name, (now, now + span * BRIEF.get(name, 1))) for name in names]
@@ -204,7 +206,7 @@ class SharedPools(Pools):
         super().__init__(device)
         self._stored, self._ready = stored, ready
 
-    def of(self, source: Source, needs: set[str], seed: int) -> Pool:
+    def of(self, source: Source, needs: set[str], seed: int) -> Pool | SharedPool:
         """The renderer's pool, or one of this process for anything else."""
         if source.dataset == "procedural" and source.split == "train":
             return SharedPool(self._stored, self._ready, tuple(sorted(needs)), seed)
@@ -227,6 +229,7 @@ def stage(
     trainer = Trainer(recipe, run, options.device, options.compiled, pools)
     for _ in range(3):
         advance(trainer)
+    # The renderer's first scenes come before its compilation: a stage that went on with those alone would learn them.
     while time.time() < begin or ready.value < min(ENOUGH, len(pools._stored.image)):
         time.sleep(0.5)
     say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
