@@ -9,7 +9,8 @@ checkpoint lies in OUT is not trained again; `--start` is an earlier generator t
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
 A wave's stages train side by side, or with `--in-turn` one after the other, compiled together at its beginning: better
-where one network keeps the device busy. The exit code is 1 if a stage failed.
+where one network keeps the device busy. The phases of a recipe share its stage's time by what their steps cost. The exit
+code is 1 if a stage failed.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import os
 import pickle
 import sys
 import time
-from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
@@ -28,6 +29,7 @@ import torch
 import torch.multiprocessing as mp
 
 from marigold import checkpoint
+from marigold.accel.compile import uncompiled
 from marigold.core import seeds
 from marigold.core.fields import FIELDS
 from marigold.core.sample import Sample
@@ -48,12 +50,18 @@ BEFORE = {"tiny-autoencoder": "-", "tiny-generator": "tiny-autoencoder", "tiny-d
 """Where a stage starts, if not from the generator. The decoder touches no latent, so nobody waits for it."""
 BRIEF = {"tiny-decoder": 0.8}
 """Stages that need only this part of their wave."""
-TURN = {"tiny-generator": 3, "tiny-depth": 3}
+TURN = {"tiny-generator": 3, "tiny-depth": 1.9}
 """Stages that get this many times as long as others when they train in turn."""
-ENOUGH = 1024
+ENOUGH = 2048
 """Scenes that a stage waits for once its networks are compiled."""
 PACE = 25
 """Steps between two looks at the clock."""
+THROUGH_DECODER = 4.0
+"""How many times as much a sample costs that is compared as a result, by a network that is not compiled for it."""
+SIDE = 256
+"""Height and width of the recipes' scenes, in pixels."""
+FOREVER = 1 << 40
+"""Steps of a phase that the clock ends."""
 
 
 def main() -> int:
@@ -88,6 +96,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--finish", type=float, default=15.0, help="seconds of them for the last wave's export")
     parser.add_argument("--photos", type=Path, default=Path("data/photos"))
     parser.add_argument("--start", default="", help="an earlier generator that the first wave goes on from")
+    parser.add_argument("--earlier", type=Path, help="folder of checkpoints by stage, which these stages go on from")
     parser.add_argument("--stages", nargs="+", default=every, choices=every)
     parser.add_argument("--in-turn", action="store_true", help="a wave's stages one after the other, compiled together")
     parser.add_argument("--workers", type=int, default=0)
@@ -95,8 +104,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=0, help="side of the scenes, in place of the recipes'")
     parser.add_argument("--capacity", type=int, default=0, help="scenes kept, in place of the recipes'")
     parser.add_argument("--batch", type=int, default=0, help="batch, in place of the recipes'")
-    parser.add_argument("--rest", type=float, default=2.0, help="pause after each further block once the pool is full")
-    parser.add_argument("--snapshot", type=float, default=0.0, help="also export at this part of a stage's time")
+    parser.add_argument("--block", type=int, default=0, help="scenes rendered at a time, in place of the recipes'")
+    parser.add_argument("--rest", type=float, default=2.0, help="pause after a block once the pool is full, in seconds")
+    parser.add_argument("--snapshot", type=float, default=0.0, help="also export at this part of a stage's time, as fp16/STAGE-snapshot")
     return parser.parse_args()
 
 
@@ -227,12 +237,21 @@ def stage(
     recipe = started(options, name)
     run = Run(options.out / name, recipe)
     trainer = Trainer(recipe, run, options.device, options.compiled, pools)
-    for _ in range(3):
-        advance(trainer)
+    for phase in reversed(range(len(costs(recipe)))):  # what fails later would fail here
+        trainer.recipe = replace(recipe.during(phase), phases=())
+        if phase:
+            trainer.recipe = replace(trainer.recipe, batch=recipe.reuse, held=recipe.reuse)
+        trainer.enter(0)
+        for _ in range(1 if phase else 3):
+            advance(trainer, eager=phase > 0)
     # The renderer's first scenes come before its compilation: a stage that went on with those alone would learn them.
     while time.time() < begin or ready.value < min(ENOUGH, len(pools._stored.image)):
         time.sleep(0.5)
     say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
+    trainer.recipe = recipe
+    trainer.enter(0)
+    if options.device.startswith("cuda"):
+        torch.cuda.empty_cache()
     teach(trainer, deadline, options)
     settle(trainer)
     trainer.finish()
@@ -243,37 +262,77 @@ def stage(
 
 def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> None:
     """Updates until the deadline; the rate's decay aims at the step that will then have been reached."""
-    begun = time.time()
-    recent: deque[tuple[float, int]] = deque([(begun, trainer.step)], maxlen=40)
+    clock = Clock(trainer, deadline)
     losses: list[torch.Tensor] = []
-    snapshot = begun + options.snapshot * (deadline - begun) if options.snapshot else deadline
+    snapshot = clock.begun + options.snapshot * (deadline - clock.begun) if options.snapshot else deadline
     while time.time() < deadline:
-        losses.append(advance(trainer))
+        losses.append(advance(trainer, eager=len(clock.lasted) > 0))
         if trainer.step % PACE:
             continue
         loss = float(losses[-1])  # waits for the device, so that the clock tells the truth
-        trainer.seconds = time.time() - begun
-        recent.append((time.time(), trainer.step))
-        pace(trainer, (recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0]), deadline - time.time())
+        clock.tick()
         if trainer.step % (8 * PACE) == 0:
             trainer.report(losses)
             losses.clear()
-            say(f"step {trainer.step} of {trainer.recipe.optim.decay}, loss {loss:.4f}")
+            say(f"step {trainer.step} of {trainer.recipe.optim.decay}, phase {trainer.phase}, loss {loss:.4f}")
         if time.time() > snapshot:
             snapshot = deadline
             trainer.export(trainer.run.folder / "snapshot")
-            ship(options, trainer.recipe.name, trainer.run.folder / "snapshot")
+            ship(options, f"{trainer.recipe.name}-snapshot", trainer.run.folder / "snapshot")
+    clock.stop()
 
 
-def pace(trainer: Trainer, rate: float, left: float) -> None:
-    recipe = trainer.recipe
-    last = max(recipe.optim.warmup + 1, trainer.step + int(rate * max(left, 0)))
-    trainer.recipe = replace(recipe, steps=last, optim=replace(recipe.optim, decay=last))
+class Clock:
+    """Turns the phases and the rate's decay of a recipe, given in steps, into shares of a time."""
+
+    def __init__(self, trainer: Trainer, deadline: float) -> None:
+        self.trainer, self.begun, self.deadline = trainer, time.time(), deadline
+        self.phases = trainer.recipe.phases
+        parts = costs(trainer.recipe)
+        shares = [sum(parts[: number + 1]) / sum(parts) for number in range(len(parts))]
+        self.ends = [self.begun + share * (deadline - self.begun) for share in shares]
+        self.lasted: list[int] = []
+        self.tick()
+
+    def tick(self) -> None:
+        """Begins the phase that is due, and sets the decay so that the rate is where it should be by now."""
+        trainer, now = self.trainer, time.time()
+        trainer.seconds = now - self.begun
+        while len(self.lasted) < min(len(self.phases), len(self.ends) - 1) and now >= self.ends[len(self.lasted)]:
+            self.lasted.append(max(1, trainer.step - sum(self.lasted)))
+        going = FOREVER if len(self.lasted) < len(self.phases) else 0
+        recipe = self._lasting(going, 2 * FOREVER)
+        beyond, share = trainer.step - recipe.optim.warmup, (now - self.begun) / (self.deadline - self.begun)
+        decay = recipe.optim.warmup + max(1, int(max(beyond, 1) / min(max(share, 0.01), 1)))
+        trainer.recipe = replace(recipe, optim=replace(recipe.optim, decay=decay))
+
+    def stop(self) -> None:
+        """The recipe's steps are those that were taken."""
+        steps = max(self.trainer.step, sum(self.lasted) + (len(self.lasted) < len(self.phases)))
+        self.trainer.recipe = self._lasting(steps - sum(self.lasted), steps)
+
+    def _lasting(self, last: int, steps: int) -> Recipe:
+        """The recipe with the phases that there have been so far, of which the last takes so many steps."""
+        lasted = [*self.lasted, last] if last else self.lasted
+        phases = [replace(phase, steps=count) for phase, count in zip(self.phases, lasted, strict=False)]
+        return replace(self.trainer.recipe, phases=tuple(phases), steps=steps)
+
+
+def costs(recipe: Recipe) -> list[float]:
+    """What each part of a recipe costs, relative to the others: its samples times their pixels."""
+    rest = recipe.steps - sum(phase.steps for phase in recipe.phases)
+    parts = []
+    for number, steps in enumerate([*(phase.steps for phase in recipe.phases), *([rest] if rest else [])]):
+        now = recipe.during(number)
+        source = now.data[-1]
+        side = source.augment.size or source.options.get("height", SIDE)
+        parts.append(steps * now.batch * side**2 * (THROUGH_DECODER if now.objective == "end_to_end" else 1))
+    return parts
 
 
 def settle(trainer: Trainer) -> None:
     """Writes the recipe with the number of steps that it came to."""
-    recipe = replace(trainer.recipe, steps=trainer.step)
+    recipe = trainer.recipe
     (trainer.run.folder / "recipe.yaml").unlink()
     trainer.run, trainer.recipe = Run(trainer.run.folder, recipe), recipe
     start = checkpoint.open(recipe.start).card if recipe.start else None
@@ -284,32 +343,46 @@ def ship(options: argparse.Namespace, name: str, folder: Path) -> None:
     checkpoint.save(checkpoint.open(folder), options.out / "fp16" / name, dtype=torch.float16)
 
 
-def advance(trainer: Trainer) -> torch.Tensor:
-    loss = trainer.update()
+def advance(trainer: Trainer, eager: bool) -> torch.Tensor:
+    """One update; `eager` for the later phases, whose shapes would take longer to compile than that saves."""
+    with uncompiled() if eager else nullcontext():
+        loss = trainer.update()
     trainer.step += 1
     return loss
 
 
 def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
-    """A recipe with the command line's folder of photographs, size, capacity and batch; saved only at its end."""
+    """A recipe with the command line's folder of photographs, size, capacity and batch; saved only at its end.
+
+    The sizes and batches of its phases change in proportion.
+    """
     data = []
     for source in recipe.data:
         if source.dataset == "photos":
             source = replace(source, root=options.photos)
         elif options.capacity:
-            source = replace(source, capacity=options.capacity, block=min(source.block, options.capacity))
+            source = replace(source, capacity=options.capacity)
+        block = min(options.block or source.block, source.capacity)
+        source = source if source.dataset == "photos" else replace(source, block=block)
         if options.size:
             source = replace(source, options={**source.options, "height": options.size, "width": options.size})
         data.append(source)
     every = replace(recipe.every, save=0, validate=0)
     few = tuple(held_out(source, 16) for source in data)
     batch = options.batch or recipe.batch
-    return replace(recipe, data=tuple(data), validation=few, every=every, batch=batch, scored=0)
+    smaller, side = batch / recipe.batch, (options.size or SIDE) / SIDE
+    phases = [
+        replace(phase, size=int(phase.size * side), batch=int(phase.batch * smaller)) for phase in recipe.phases
+    ]
+    changed = {"data": tuple(data), "validation": few, "every": every, "batch": batch, "phases": tuple(phases)}
+    return replace(recipe, **changed, scored=0)
 
 
 def started(options: argparse.Namespace, name: str) -> Recipe:
-    """A stage's recipe, starting from the wave before it in OUT, or else from the command line's generator."""
+    """A stage's recipe, starting from an earlier result, the wave before it in OUT, or the command line's generator."""
     recipe = adapted(options, load(name))
+    if options.earlier and (options.earlier / name).is_dir():
+        return replace(recipe, start=str(options.earlier / name))
     before = BEFORE.get(name, "tiny-generator")
     folder = options.out / before / "checkpoint"
     return replace(recipe, start=str(folder) if folder.is_dir() else options.start or recipe.start)

@@ -10,10 +10,11 @@ from marigold.measure import losses
 EVERYWHERE = torch.ones(1, 1, 4, dtype=torch.bool)
 
 
-def test_the_square_is_averaged_over_the_valid_elements():
+def test_square_and_absolute_error_are_averaged_over_the_valid_elements():
     prediction, truth = torch.tensor([[[1.0, 2, 3, 9]]]), torch.tensor([[[0.0, 0, 0, torch.nan]]])
     valid = torch.tensor([[[True, True, True, False]]])
     assert losses.masked_square(prediction, truth, valid).item() == pytest.approx((1 + 4 + 9) / 3)
+    assert losses.masked_absolute(prediction, truth, valid).item() == pytest.approx((1 + 2 + 3) / 3)
 
 
 def test_the_affine_invariant_error_is_that_of_the_best_line():
@@ -70,7 +71,7 @@ def test_the_angle_has_a_gradient_of_bounded_size_near_zero():
     assert turn.grad.tolist() == pytest.approx([1 / 3, 1 / 3, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["masked_square", "affine_invariant", "scale_invariant_square", "angle"])
+@pytest.mark.parametrize("name", ["masked_square", "masked_absolute", "affine_invariant", "scale_invariant_square", "angle"])
 def test_nothing_valid_is_no_error_and_no_gradient(name):
     prediction = torch.rand(2, 3, 4, 5, requires_grad=True)
     truth = torch.full((2, 3, 4, 5), torch.nan)
@@ -81,7 +82,7 @@ def test_nothing_valid_is_no_error_and_no_gradient(name):
     assert not prediction.grad.any()
 
 
-@pytest.mark.parametrize("name", ["masked_square", "affine_invariant", "scale_invariant_square", "angle"])
+@pytest.mark.parametrize("name", ["masked_square", "masked_absolute", "affine_invariant", "scale_invariant_square", "angle"])
 def test_a_perfect_answer_has_no_error_and_a_finite_gradient(name):
     truth = torch.nn.functional.normalize(torch.rand(2, 3, 4, 5) + 0.1, dim=1)
     prediction = truth.clone().requires_grad_()

@@ -183,5 +183,5 @@ def test_the_loss_weighs_each_map_over_its_own_valid_pixels():
     values[:, :3] += 0.5
     assert Appearance().loss(values, shown) == 0
     values[:, 3] += 0.2
-    # Roughness is half of what is valid.
-    assert Appearance().loss(values, shown).item() == pytest.approx(0.2**2 / 2, rel=1e-4)
+    # Roughness is half of the material.
+    assert Appearance().loss(values, shown).item() == pytest.approx(0.2 / 2, rel=1e-4)

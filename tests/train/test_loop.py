@@ -14,10 +14,13 @@ import torch
 from safetensors.torch import load_file
 
 from marigold import checkpoint
+from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.data.source import Source
+from marigold.objectives.denoise import Denoise
+from marigold.objectives.end_to_end import EndToEnd
 from marigold.train.loop import Trainer, train
-from marigold.train.recipe import Every, Optim, Recipe, load, names
+from marigold.train.recipe import Every, Optim, Phase, Recipe, load, names
 from marigold.train.run import Run
 from toys.scenes import NETWORK
 
@@ -69,6 +72,55 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     assert json.loads((whole / "log.jsonl").read_text().splitlines()[-1])["step"] == 4
     train(short, whole)
     assert same(weights(tmp_path / "whole"), weights(whole))
+
+
+PHASES = (Phase(steps=2, size=8, batch=4), Phase(steps=2, objective="end_to_end"))
+
+
+@pytest.mark.parametrize("stopped", [2, 3, 4, 5])
+def test_a_run_of_several_phases_resumes_to_the_same_weights(stopped, tmp_path, monkeypatch):
+    phased = recipe(phases=PHASES, reuse=2, held=6, every=Every(log=1, save=1, validate=0))
+    train(phased, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        update = Trainer.update
+
+        def stop(self):
+            if self.step == stopped:
+                raise KeyboardInterrupt
+            return update(self)
+
+        patch.setattr(Trainer, "update", stop)
+        train(phased, tmp_path / "again")
+    train(phased, tmp_path / "again")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "again"))
+
+
+def test_every_phase_has_its_own_size_batch_and_objective(tmp_path, monkeypatch):
+    seen = []
+    for kind in (Denoise, EndToEnd):
+        prepare = kind.prepare
+
+        def noted(self, estimator, batch, prepare=prepare):
+            seen.append((type(self).__name__, *batch.image.shape[::3]))
+            return prepare(self, estimator, batch)
+
+        monkeypatch.setattr(kind, "prepare", noted)
+    train(recipe(phases=PHASES, accumulate=1, scored=0, validation_batches=1), tmp_path / "run")
+    assert seen[:6] == 2 * [("Denoise", 4, 8)] + 2 * [("EndToEnd", 2, 16)] + 2 * [("Denoise", 2, 16)]
+
+
+def test_a_phase_that_trains_another_network_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="autoencode"):
+        train(recipe(phases=(Phase(steps=6, objective="autoencode"),)), tmp_path / "run")
+
+
+def test_phases_longer_than_the_run_are_refused():
+    with pytest.raises(ConfigError, match=r"phases.*7 steps"):
+        recipe(phases=(Phase(steps=7),))
+
+
+def test_a_recipe_of_one_part_keeps_its_hash():
+    assert "phases" in encode(recipe()) and recipe().digest() != recipe(phases=PHASES).digest()
 
 
 def test_a_run_that_reuses_encoded_samples_resumes_to_the_same_weights(tmp_path, monkeypatch):

@@ -16,6 +16,12 @@ def masked_square(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return _mean(torch.where(valid, prediction - truth, 0.0).square(), valid)
 
 
+def masked_absolute(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The mean of |prediction - truth| over the valid elements; as `masked_square`."""
+    valid = valid.expand_as(prediction)
+    return _mean(torch.where(valid, prediction - truth, 0.0).abs(), valid)
+
+
 def affine_invariant(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """The mean absolute error after each image's own least-squares scale and shift (Garcia et al. 2025, eq. 4).
 

@@ -87,12 +87,14 @@ class Lighting(Modality):
         return pictures.resize(values, height, width)
 
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
-        """The mean squared error of the albedo plus that of the light, [B, 9, H, W].
+        """The mean squared error of the albedo in sRGB plus that of the light in linear values, [B, 9, H, W].
 
-        Shading and residual are multiplied by their common least-squares scale first, unless it is known.
+        As each is scored. Shading and residual are multiplied by their common least-squares scale first, unless it is
+        known.
         """
         truth, valid = self.decode(batch.pixels), batch.valid
-        albedo = masked_square(values[:, :3], truth[:, :3], valid[:, 0])
+        shown, true = linear_to_srgb(values[:, :3]), linear_to_srgb(truth[:, :3])
+        albedo = masked_square(shown, true, valid[:, 0])
         of_light = valid[:, 1:].expand(-1, -1, 3, -1, -1).flatten(1, 2)
         light_error = scale_invariant_square if self.up_to_scale else masked_square
         return albedo + light_error(values[:, 3:], truth[:, 3:], of_light)

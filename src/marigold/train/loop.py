@@ -13,7 +13,7 @@ from tqdm import tqdm
 from marigold import checkpoint
 from marigold.accel.compile import compile_networks, uncompiled
 from marigold.core import seeds
-from marigold.core.errors import DataError
+from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch
 from marigold.data.augment import Augment
 from marigold.data.mix import Mix
@@ -66,20 +66,34 @@ class Trainer:
     def __init__(self, recipe: Recipe, run: Run, device: str, compiled: bool, pools: Pools) -> None:
         self.recipe, self.run, self.device, self.pools = recipe, run, device, pools
         self.estimator: Estimator = build(recipe).to(device)
+        self.module = recipe.make_objective().trainable(self.estimator)
         if compiled:
-            compile_networks(self.estimator)
-        self.objective = recipe.make_objective()
-        self.module = self.objective.trainable(self.estimator)
+            compile_networks(self.estimator, self.module)
         self.estimator.requires_grad_(False)
         self.module.requires_grad_(True).train()
-        self.kept = self.objective.setup(self.estimator).to(device)
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
         self.average = Average(self.module, recipe.average)
-        self.mix = self._mix(recipe.data)
-        self.held_out = self._mix(recipe.validation or tuple(held_out(source, recipe.batch) for source in recipe.data))
-        part = max(1, recipe.batch // recipe.reuse)
-        self.ring = Ring(partial(self._encoded, count=part), recipe.held // part, recipe.reuse, recipe.seed)
         self.step, self.seconds = 0, 0.0
+        self.enter(0)
+
+    def enter(self, phase: int) -> None:
+        """Begins a phase: `now` is the recipe as it holds from here on. Weights, moments and average are kept."""
+        self.phase, self.now = phase, self.recipe.during(phase)
+        self.objective = self.now.make_objective()
+        trained = self.objective.trainable(self.estimator)
+        if {*map(id, trained.parameters())} != {*map(id, self.module.parameters())}:
+            raise ConfigError(
+                f"recipe.phases.{phase}.objective: `{self.now.objective}` trains another network than "
+                f"`{self.recipe.objective}`; make it a run of its own"
+            )
+        self.kept = self.objective.setup(self.estimator).to(self.device)
+        self.mix = self._mix(self.now.data)
+        few = tuple(held_out(source, self.now.batch) for source in self.now.data)
+        self.held_out = self._mix(self.now.validation or few)
+        part = max(1, self.now.batch // self.now.reuse)
+        first = sum(before.steps for before in self.recipe.phases[:phase]) * self.now.accumulate
+        make, slots = partial(self._encoded, count=part), self.now.held // part
+        self.ring = Ring(make, slots, self.now.reuse, self.now.seed, first=first, before=phase)
 
     def resume(self) -> None:
         """Continues from the run folder's saved state, if there is one."""
@@ -87,8 +101,10 @@ class Trainer:
         if saved is None:
             return
         tensors, facts = saved
-        unpack(tensors, self.module, self.kept, self.average, self.optimizer)
         self.step, self.seconds = facts["step"], facts["seconds"]
+        # The state was saved at the end of a step, before the next one began another phase.
+        self.enter(self.recipe.phase(max(self.step - 1, 0)))
+        unpack(tensors, self.module, self.kept, self.average, self.optimizer)
         self.run.rewind(self.step)
 
     @property
@@ -126,6 +142,8 @@ class Trainer:
 
     def update(self) -> Tensor:
         """One optimizer step over `accumulate` batches; returns the mean loss, still on the device."""
+        if self.phase != (phase := self.recipe.phase(self.step)):
+            self.enter(phase)
         recipe, total = self.recipe, torch.zeros((), device=self.device)
         for part in range(recipe.accumulate):
             position = self.step * recipe.accumulate + part
@@ -185,9 +203,9 @@ class Trainer:
 
     def _prepared(self, position: int) -> dict[str, Tensor]:
         """What the loss needs at a position: encoded now, or drawn from the ring of encoded samples."""
-        if self.recipe.reuse > 1:
-            return self.ring.draw(position, self.recipe.batch)
-        return self._encoded(position, self.recipe.batch)
+        if self.now.reuse > 1:
+            return self.ring.draw(position, self.now.batch)
+        return self._encoded(position, self.now.batch)
 
     def _encoded(self, position: int, count: int) -> dict[str, Tensor]:
         batch = self.mix.batch(position, count)
@@ -206,8 +224,8 @@ class Trainer:
             checkpoint.save(self.estimator, folder)
 
     def _mix(self, sources: tuple[Source, ...]) -> Mix:
-        recipe = self.recipe
-        return Mix(sources, self.estimator.modality, self.pools, batch=recipe.batch, seed=recipe.seed)
+        now = self.now
+        return Mix(sources, self.estimator.modality, self.pools, batch=now.batch, seed=now.seed)
 
     def _rng(self, *path: str | int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(seeds.number(self.recipe.seed, *path))

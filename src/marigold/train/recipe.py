@@ -1,9 +1,10 @@
 """Everything that decides what a training run computes, read from YAML; the hash of it goes into the card."""
 
 import hashlib
+import itertools
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -61,6 +62,27 @@ class Every:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a run with settings of its own; what it leaves out stays as the recipe says."""
+
+    steps: int
+    """Optimizer steps of this part."""
+    size: int = 0
+    """Height and width that the samples are brought to, in pixels: small ones are cheap, and teach the layout."""
+    batch: int = 0
+    """Samples in one forward pass."""
+    objective: str = ""
+    """How it is taught: a file in `objectives/` that trains the same network."""
+    objective_options: dict[str, Any] = field(default_factory=dict)
+    """That objective's own settings."""
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "recipe.phases.steps", self.steps, "at least 1")
+        require(self.size >= 0, "recipe.phases.size", self.size, "at least 0")
+        require(self.batch >= 0, "recipe.phases.batch", self.batch, "at least 0")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One training run."""
 
@@ -88,6 +110,8 @@ class Recipe:
     every: Every = Every()
     steps: int = 1000
     """Optimizer steps."""
+    phases: tuple[Phase, ...] = ()
+    """Parts that follow each other, each for its own steps; what is left of `steps` is as the recipe says."""
     batch: int = 8
     """Samples in one forward pass."""
     accumulate: int = 1
@@ -123,12 +147,31 @@ class Recipe:
         require(self.held >= 1, "recipe.held", self.held, "at least 1")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
         require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")
+        parts = sum(phase.steps for phase in self.phases)
+        require(parts <= self.steps, "recipe.phases", f"{parts} steps in all", f"at most `steps`, {self.steps}")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
+
+    def phase(self, step: int) -> int:
+        """The number of the phase that a step belongs to; the number of phases once all are over."""
+        ends = itertools.accumulate(phase.steps for phase in self.phases)
+        return sum(step >= end for end in ends)
+
+    def during(self, number: int) -> "Recipe":
+        """The recipe as it holds in a phase."""
+        if number >= len(self.phases):
+            return self
+        phase, data = self.phases[number], self.data
+        if phase.size:
+            data = tuple(replace(source, augment=replace(source.augment, size=phase.size)) for source in data)
+        taught = {"objective": phase.objective, "objective_options": phase.objective_options}
+        return replace(self, data=data, batch=phase.batch or self.batch, **(taught if phase.objective else {}))
 
     def digest(self) -> str:
         """A short hash of everything above but the places that files lie in."""
         content = encode(self)
         content.pop("start")
+        if not self.phases:
+            content.pop("phases")  # what a recipe of one part computes is what it was before there were phases
         for source in (*content["data"], *content["validation"]):
             source.pop("root")
         text = json.dumps(content, sort_keys=True, default=str)

@@ -17,22 +17,25 @@ Make = Callable[[int], dict[str, Tensor]]
 class Ring:
     """Prepared samples of up to `slots` positions; `make(position)` gives those of one, each tensor [P, ...].
 
-    At the first step it holds `begin` positions, which is enough for a batch.
+    At step `first` it holds `begin` positions, which is enough for a batch. They come after those that `before` earlier
+    rings of the run have asked for, so that the pools behind are never asked for what they have dropped.
     """
 
-    def __init__(self, make: Make, slots: int, begin: int, seed: int) -> None:
+    def __init__(self, make: Make, slots: int, begin: int, seed: int, *, first: int = 0, before: int = 0) -> None:
         self._make, self._slots, self._begin, self._seed = make, max(slots, begin), begin, seed
         self._held: dict[str, Tensor] = {}
-        self._next = 0
+        self._lead = begin * before
+        self._first = self._next = first + self._lead
 
     def draw(self, step: int, count: int) -> dict[str, Tensor]:
         """`count` of the samples that are held at this step, chosen anew at every step."""
-        end = step + self._begin
+        end = step + self._lead + self._begin
         self._next = max(self._next, end - self._slots)
         while self._next < end:
-            self._store(self._make(self._next), self._next % self._slots)
+            self._store(self._make(self._next), (self._next - self._first) % self._slots)
             self._next += 1
-        held = len(next(iter(self._held.values()))) * min(end, self._slots) // self._slots
+        filled = min(end - self._first, self._slots)
+        held = len(next(iter(self._held.values()))) * filled // self._slots
         chosen = torch.randint(held, (count,), generator=seeds.stream(self._seed, "ring", step))
         return {name: x[chosen.to(x.device)] for name, x in self._held.items()}
 

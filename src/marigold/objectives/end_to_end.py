@@ -1,0 +1,80 @@
+"""One-step prediction taught by its result: sample in a single step, decode, compare what the user would get.
+
+Garcia et al. 2025, sec. 3.2: with the time fixed to the last one, the whole way from photo to map is one differentiable
+function, and the modality's own loss on the map replaces the error in latent space.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from marigold.core.config import require
+from marigold.core.sample import Batch, Sample
+from marigold.diffusion import noise as noises
+from marigold.estimator import Estimator
+from marigold.objectives.base import Objective
+
+
+@dataclass(frozen=True)
+class EndToEnd(Objective):
+    """The modality's loss on the decoded answer, and a share of the error of its latent."""
+
+    start: Literal["noise", "zeros"] = "noise"
+    """What the single step starts from. Zeros suit checkpoints whose card states a deterministic convention; noise
+    leaves the checkpoint an ordinary diffusion model, whose ensembles differ in their members."""
+    decoded: float = 1.0
+    """Share of a batch that is decoded: the decoder costs several times what the denoiser does."""
+    latent: float = 0.0
+    """Weight of the mean squared error of the clean latent, over the whole batch."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.decoded <= 1, "recipe.objective_options.decoded", self.decoded, "above 0 and at most 1")
+        require(self.latent >= 0, "recipe.objective_options.latent", self.latent, "at least 0")
+
+    def trainable(self, estimator: Estimator) -> nn.Module:
+        """The denoiser; gradients pass through the decoder, which stays as it is."""
+        return estimator.backbone.denoiser
+
+    @torch.no_grad()
+    def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
+        """The condition, the true latents with their mask, and the truth as painted."""
+        return {
+            "condition": estimator.encode_image(batch.image),
+            "clean": estimator.encode_target(batch.pixels),
+            "valid": estimator.latent_mask(batch.valid),
+            "pixels": batch.pixels,
+            "usable": batch.valid,
+        }
+
+    def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
+        """`Modality.loss` of the answers that are decoded, plus `latent` times the error of all latents."""
+        clean, valid = prepared["clean"], prepared["valid"]
+        answer = self._answer(estimator, clean, prepared["condition"], rng)
+        count = max(1, round(self.decoded * len(clean)))
+        truth = _truth(prepared["pixels"][:count], prepared["usable"][:count])
+        total = estimator.modality.loss(estimator.decode(answer[:count]).float(), truth)
+        if self.latent:
+            error = (answer.float() - clean.float()).square()
+            total = total + self.latent * (error * valid).sum() / valid.sum().clamp(min=1)
+        return total
+
+    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Photo, true pictures and painted pictures side by side."""
+        condition, clean = estimator.encode_image(batch.image), estimator.encode_target(batch.pixels)
+        painted = estimator.decode_pixels(self._answer(estimator, clean, condition, rng))
+        return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
+
+    def _answer(self, estimator: Estimator, like: Tensor, condition: Tensor, rng: torch.Generator) -> Tensor:
+        """The clean latent that the network answers at the last time, in the shape of `like`."""
+        last = estimator.backbone.schedule.length - 1
+        zeros = self.start == "zeros"
+        x = torch.zeros_like(like) if zeros else noises.gaussian(like.shape, rng, like.device, like.dtype)
+        return estimator.backbone.denoise(x, last, condition)[0]
+
+
+def _truth(pixels: Tensor, valid: Tensor) -> Batch:
+    """A batch of which only what is painted is known, which is what a modality's loss reads."""
+    image = pixels[:, 0]
+    return Batch(image, pixels, valid, Sample("", image, {}, {}))
