@@ -9,8 +9,8 @@ checkpoint lies in OUT is not trained again; `--start` is an earlier generator t
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
 A wave's stages train side by side, or with `--in-turn` one after the other, compiled together at its beginning: better
-where one network keeps the device busy. The phases of a recipe share its stage's time by what their steps cost. The exit
-code is 1 if a stage failed.
+where one network keeps the device busy. The phases of a recipe share its stage's time by what their steps cost. The
+exit code is 1 if a stage failed.
 """
 
 import argparse
@@ -106,7 +106,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=0, help="batch, in place of the recipes'")
     parser.add_argument("--block", type=int, default=0, help="scenes rendered at a time, in place of the recipes'")
     parser.add_argument("--rest", type=float, default=2.0, help="pause after a block once the pool is full, in seconds")
-    parser.add_argument("--snapshot", type=float, default=0.0, help="also export at this part of a stage's time, as fp16/STAGE-snapshot")
+    parser.add_argument(
+        "--snapshot", type=float, default=0.0, help="also export at this part of a stage's time, as fp16/STAGE-snapshot"
+    )
     return parser.parse_args()
 
 
@@ -371,9 +373,7 @@ def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
     few = tuple(held_out(source, 16) for source in data)
     batch = options.batch or recipe.batch
     smaller, side = batch / recipe.batch, (options.size or SIDE) / SIDE
-    phases = [
-        replace(phase, size=int(phase.size * side), batch=int(phase.batch * smaller)) for phase in recipe.phases
-    ]
+    phases = [replace(phase, size=int(phase.size * side), batch=int(phase.batch * smaller)) for phase in recipe.phases]
     changed = {"data": tuple(data), "validation": few, "every": every, "batch": batch, "phases": tuple(phases)}
     return replace(recipe, **changed, scored=0)
 

@@ -71,7 +71,9 @@ def test_the_angle_has_a_gradient_of_bounded_size_near_zero():
     assert turn.grad.tolist() == pytest.approx([1 / 3, 1 / 3, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["masked_square", "masked_absolute", "affine_invariant", "scale_invariant_square", "angle"])
+@pytest.mark.parametrize(
+    "name", ["masked_square", "masked_absolute", "affine_invariant", "scale_invariant_square", "angle"]
+)
 def test_nothing_valid_is_no_error_and_no_gradient(name):
     prediction = torch.rand(2, 3, 4, 5, requires_grad=True)
     truth = torch.full((2, 3, 4, 5), torch.nan)
@@ -82,7 +84,9 @@ def test_nothing_valid_is_no_error_and_no_gradient(name):
     assert not prediction.grad.any()
 
 
-@pytest.mark.parametrize("name", ["masked_square", "masked_absolute", "affine_invariant", "scale_invariant_square", "angle"])
+@pytest.mark.parametrize(
+    "name", ["masked_square", "masked_absolute", "affine_invariant", "scale_invariant_square", "angle"]
+)
 def test_a_perfect_answer_has_no_error_and_a_finite_gradient(name):
     truth = torch.nn.functional.normalize(torch.rand(2, 3, 4, 5) + 0.1, dim=1)
     prediction = truth.clone().requires_grad_()
