@@ -322,7 +322,7 @@ class Clock:
 
 def costs(recipe: Recipe) -> list[float]:
     """What each part of a recipe costs, relative to the others: its samples times their pixels."""
-    rest = recipe.steps - sum(phase.steps for phase in recipe.phases)
+    rest = max(0, recipe.steps - sum(phase.steps for phase in recipe.phases))
     parts = []
     for number, steps in enumerate([*(phase.steps for phase in recipe.phases), *([rest] if rest else [])]):
         now = recipe.during(number)

@@ -111,7 +111,8 @@ class Recipe:
     steps: int = 1000
     """Optimizer steps."""
     phases: tuple[Phase, ...] = ()
-    """Parts that follow each other, each for its own steps; what is left of `steps` is as the recipe says."""
+    """Parts that follow each other, each for its own steps; what is left of `steps` is as the recipe says, and a run
+    that `steps` ends earlier leaves the later ones out."""
     batch: int = 8
     """Samples in one forward pass."""
     accumulate: int = 1
@@ -147,8 +148,6 @@ class Recipe:
         require(self.held >= 1, "recipe.held", self.held, "at least 1")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
         require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")
-        parts = sum(phase.steps for phase in self.phases)
-        require(parts <= self.steps, "recipe.phases", f"{parts} steps in all", f"at most `steps`, {self.steps}")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
 
     def phase(self, step: int) -> int:
