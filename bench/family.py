@@ -8,9 +8,9 @@ the clock decides on their number of steps: the learning rate decays towards the
 checkpoint lies in OUT is not trained again; `--start` is an earlier generator to go on from. The recipe as it ran is in
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
-A wave's stages train side by side, or with `--in-turn` one after the other, compiled together at its beginning: better
-where one network keeps the device busy. The phases of a recipe share its stage's time by what their steps cost. The
-exit code is 1 if a stage failed.
+A wave's stages train side by side, or with `--in-turn` one after the other: better where one network keeps the device
+busy. The first of them compiles alone, the others while it trains. The phases of a recipe share its stage's time by
+what their steps cost. The exit code is 1 if a stage failed.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -56,8 +57,8 @@ ENOUGH = 2048
 """Scenes that a stage waits for once its networks are compiled."""
 PACE = 25
 """Steps between two looks at the clock."""
-THROUGH_DECODER = 4.0
-"""How many times as much a sample costs that is compared as a result, by a network that is not compiled for it."""
+THROUGH_DECODER = 2.5
+"""How many times as much a sample costs that is compared as a result, or by a network that is not compiled for it."""
 SIDE = 256
 """Height and width of the recipes' scenes, in pixels."""
 FOREVER = 1 << 40
@@ -156,6 +157,7 @@ class Renderer:
         )
         self.context = mp.get_context("spawn")
         self.ready: Synchronized = self.context.Value("l", 0)
+        self.compiled = self.context.Event()
         self.blocks = 0
         self.render()
         if options.compiled:
@@ -174,7 +176,7 @@ class Renderer:
     def child(self, options: argparse.Namespace, name: str, times: tuple[float, float]) -> SpawnProcess:
         """A process that trains one stage from one time to another."""
         stored = bytes(ForkingPickler.dumps(self.pool.stored))
-        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, times))
+        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, self.compiled, times))
         child.start()
         return child
 
@@ -226,9 +228,17 @@ class SharedPools(Pools):
 
 
 def stage(
-    options: argparse.Namespace, name: str, stored: bytes, ready: Synchronized, times: tuple[float, float]
+    options: argparse.Namespace,
+    name: str,
+    stored: bytes,
+    ready: Synchronized,
+    compiled: Event,
+    times: tuple[float, float],
 ) -> None:
-    """Compiles at once, then trains one stage from its begin to its deadline and exports it."""
+    """Compiles, then trains one stage from its begin to its deadline and exports it.
+
+    A stage that has to wait for its begin lets the first one compile alone.
+    """
     begin, deadline = times
     log = os.open(options.out / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
@@ -239,18 +249,16 @@ def stage(
     recipe = started(options, name)
     run = Run(options.out / name, recipe)
     trainer = Trainer(recipe, run, options.device, options.compiled, pools)
-    for phase in reversed(range(len(costs(recipe)))):  # what fails later would fail here
-        trainer.recipe = replace(recipe.during(phase), phases=())
-        if phase:
-            trainer.recipe = replace(trainer.recipe, batch=recipe.reuse, held=recipe.reuse)
-        trainer.enter(0)
-        for _ in range(1 if phase else 3):
-            advance(trainer, eager=phase > 0)
+    if time.time() < begin:
+        compiled.wait(begin - time.time())
+    try:
+        rehearse(trainer)
+    finally:
+        compiled.set()
     # The renderer's first scenes come before its compilation: a stage that went on with those alone would learn them.
     while time.time() < begin or ready.value < min(ENOUGH, len(pools._stored.image)):
         time.sleep(0.5)
     say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
-    trainer.recipe = recipe
     trainer.enter(0)
     if options.device.startswith("cuda"):
         torch.cuda.empty_cache()
@@ -262,13 +270,26 @@ def stage(
     say(f"{name}: {trainer.step} steps, {deadline - time.time():.0f} s left")
 
 
+def rehearse(trainer: Trainer) -> None:
+    """A few steps of every phase, the first one last: what would fail later fails here, and what compiles has."""
+    recipe = trainer.recipe
+    for phase in reversed(range(len(costs(recipe)))):
+        trainer.recipe = replace(recipe.during(phase), phases=())
+        if eager(recipe, phase):
+            trainer.recipe = replace(trainer.recipe, batch=recipe.reuse, held=recipe.reuse)
+        trainer.enter(0)
+        for _ in range(1 if eager(recipe, phase) else 3):
+            advance(trainer, eager(recipe, phase))
+    trainer.recipe = recipe
+
+
 def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> None:
     """Updates until the deadline; the rate's decay aims at the step that will then have been reached."""
     clock = Clock(trainer, deadline)
     losses: list[torch.Tensor] = []
     snapshot = clock.begun + options.snapshot * (deadline - clock.begun) if options.snapshot else deadline
     while time.time() < deadline:
-        losses.append(advance(trainer, eager=len(clock.lasted) > 0))
+        losses.append(advance(trainer, eager(trainer.recipe, len(clock.lasted))))
         if trainer.step % PACE:
             continue
         loss = float(losses[-1])  # waits for the device, so that the clock tells the truth
@@ -345,9 +366,15 @@ def ship(options: argparse.Namespace, name: str, folder: Path) -> None:
     checkpoint.save(checkpoint.open(folder), options.out / "fp16" / name, dtype=torch.float16)
 
 
-def advance(trainer: Trainer, eager: bool) -> torch.Tensor:
-    """One update; `eager` for the later phases, whose shapes would take longer to compile than that saves."""
-    with uncompiled() if eager else nullcontext():
+def eager(recipe: Recipe, phase: int) -> bool:
+    """Whether a phase's batches are of another shape than the first one's: compiling them would take too long."""
+    first, now = recipe.during(0), recipe.during(phase)
+    return (now.batch, now.data[-1].augment.size) != (first.batch, first.data[-1].augment.size)
+
+
+def advance(trainer: Trainer, as_written: bool) -> torch.Tensor:
+    """One update, by compiled networks or as they are written."""
+    with uncompiled() if as_written else nullcontext():
         loss = trainer.update()
     trainer.step += 1
     return loss

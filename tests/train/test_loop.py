@@ -123,8 +123,10 @@ def test_a_recipe_of_one_part_keeps_its_hash():
     assert "phases" in encode(recipe()) and recipe().digest() != recipe(phases=PHASES).digest()
 
 
-def test_a_run_that_reuses_encoded_samples_resumes_to_the_same_weights(tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_that_reuses_encoded_samples_resumes_to_the_same_weights(optimizer, tmp_path, monkeypatch):
     reusing = recipe(reuse=2, held=6, batch=4)
+    reusing = replace(reusing, optim=replace(reusing.optim, name=optimizer))
     train(reusing, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         update = Trainer.update

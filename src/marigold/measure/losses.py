@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from marigold.measure.alignment import least_squares
-from marigold.measure.intrinsic import best_scale
+
+LEAST_SQUARE = 1e-6
+"""A mean square error far below what can be seen, so that its root has a slope at zero."""
 
 
 def masked_square(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
@@ -33,10 +35,16 @@ def affine_invariant(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor
     return _mean(torch.where(valid, aligned - truth, 0.0).abs(), valid).float()
 
 
-def scale_invariant_square(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """The mean squared error after each image's own least-squares scale; all [..., C, H, W]."""
-    scale = best_scale(prediction, truth, valid)[..., None, None, None]
-    return masked_square(scale * prediction, truth, valid).float()
+def root_square(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The mean over images of the root of each one's mean squared error, [B, C, H, W].
+
+    Between the squared error, where the worst images count most, and its logarithm, which a peak signal-to-noise ratio
+    is, where the best do. `valid` is bool and broadcasts; images without valid elements are left out.
+    """
+    valid = valid.expand_as(prediction)
+    error = torch.where(valid, prediction - truth, 0.0).square().flatten(1).sum(dim=1)
+    square = error / valid.flatten(1).sum(dim=1).clamp(min=1)
+    return _mean((square + LEAST_SQUARE).sqrt() - LEAST_SQUARE**0.5, valid.flatten(1).any(dim=1))
 
 
 def angle(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge_median
-from marigold.measure.losses import masked_square, scale_invariant_square
+from marigold.measure.losses import root_square
 from marigold.measure.metrics import psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
@@ -87,17 +87,19 @@ class Lighting(Modality):
         return pictures.resize(values, height, width)
 
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
-        """The mean squared error of the albedo in sRGB plus that of the light in linear values, [B, 9, H, W].
+        """The root mean square errors of each albedo in sRGB, each shading and each residual, added; [B, 9, H, W].
 
         As each is scored. Shading and residual are multiplied by their common least-squares scale first, unless it is
         known.
         """
         truth, valid = self.decode(batch.pixels), batch.valid
-        shown, true = linear_to_srgb(values[:, :3]), linear_to_srgb(truth[:, :3])
-        albedo = masked_square(shown, true, valid[:, 0])
         of_light = valid[:, 1:].expand(-1, -1, 3, -1, -1).flatten(1, 2)
-        light_error = scale_invariant_square if self.up_to_scale else masked_square
-        return albedo + light_error(values[:, 3:], truth[:, 3:], of_light)
+        common = best_scale(values[:, 3:], truth[:, 3:], of_light).to(values)[:, None, None, None]
+        scale = common if self.up_to_scale else 1.0
+        found = (linear_to_srgb(values[:, :3]), *(scale * values[:, 3:]).split(3, dim=1))
+        wanted = (linear_to_srgb(truth[:, :3]), *truth[:, 3:].split(3, dim=1))
+        errors = [root_square(x, y, ok) for x, y, ok in zip(found, wanted, valid.unbind(dim=1), strict=True)]
+        return torch.stack(errors).sum()
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Peak signal-to-noise ratios of [9, H, W] in decibel, as in the published tables.

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from marigold.train.muon import Muon
 from marigold.train.recipe import Optim
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], optim: Optim) -> torch.optim.AdamW:
-    """AdamW over these parameters; the rate is set before each step by `set_rate`."""
+    """AdamW or Muon over these parameters; the rate is set before each step by `set_rate`."""
     chosen = list(parameters)
-    return torch.optim.AdamW(
+    kind = Muon if optim.name == "muon" else torch.optim.AdamW
+    return kind(
         chosen,
         lr=optim.lr,
         betas=(optim.beta1, optim.beta2),

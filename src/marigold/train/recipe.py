@@ -21,6 +21,8 @@ from marigold.objectives.base import Objective
 class Optim:
     """AdamW with warm-up and exponential decay (Ke et al. 2025: 100 warm-up steps, decay to 1 %)."""
 
+    name: Literal["adamw", "muon"] = "adamw"
+    """`muon` makes the updates of matrices and convolutions orthogonal: more progress in a step (`train/muon.py`)."""
     lr: float = 3e-5
     """Learning rate after warm-up."""
     warmup: int = 100
@@ -171,6 +173,8 @@ class Recipe:
         content.pop("start")
         if not self.phases:
             content.pop("phases")  # what a recipe of one part computes is what it was before there were phases
+        if self.optim.name == "adamw":
+            content["optim"].pop("name")  # likewise, before there was another optimizer
         for source in (*content["data"], *content["validation"]):
             source.pop("root")
         text = json.dumps(content, sort_keys=True, default=str)
