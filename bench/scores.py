@@ -1,18 +1,30 @@
 """Scores of a bundled checkpoint on 200 held-out scenes, beside the trivial answers, for several settings.
 
+Trivial answers are of two kinds: each fitted to the truth of the scene that it is scored on, which no method can know,
+and, named "for all", fitted to all of the scenes together, one direction, constant or scale for the 200.
+
 python bench/scores.py [CHECKPOINT] [--device cuda] [--scenes N]      writes bench/results/scores-NAME.json
 python bench/scores.py --tables                                       writes bench/results/scores.md from all of them
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from marigold import checkpoint
+from marigold.core import pictures
+from marigold.core.colour import linear_to_srgb, srgb_to_linear
+from marigold.core.sample import Sample
 from marigold.datasets.procedural import Procedural
 from marigold.evaluate.report import table
 from marigold.evaluate.runner import Scores, evaluate, painter
-from marigold.measure.tally import Tally
+from marigold.measure.tally import Tally, merge
+from marigold.modalities.base import Modality
+from marigold.modalities.normals import median_direction
 
 RESULTS = Path(__file__).parent / "results"
 SETTINGS = {"1 step": (1, 1), "2 steps": (2, 1), "4 steps": (4, 1), "4 steps, 5 members": (4, 5)}
@@ -40,6 +52,7 @@ def main() -> None:
         paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=options.resolution)
         scored = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=10, device=options.device)
         methods = {name: scored.methods.pop(name), **methods, **scored.methods}
+    methods |= scored_for_all(estimator.modality, scenes, keys)
     print(table(Scores(methods)))
     result = options.result or RESULTS / f"scores-{estimator.card.name}.json"
     result.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +66,76 @@ def main() -> None:
         "scores": means,
     }
     result.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+Answer = Callable[[Sample], Tensor]
+
+
+def scored_for_all(modality: Modality, scenes: Procedural, keys: list[str]) -> dict[str, dict[str, Tally]]:
+    """Tallies by metric of the trivial answers that are fitted to all scenes together."""
+    fit = FOR_ALL.get(type(modality).__name__)
+    if fit is None:
+        return {}
+    samples = [scenes.read(Path(), key) for key in keys]
+    return {
+        name: merge([modality.score(answer(sample), sample) for sample in samples])
+        for name, answer in fit(samples).items()
+    }
+
+
+def one_direction(samples: list[Sample]) -> dict[str, Answer]:
+    """The direction with the least mean angle to the normals of all scenes."""
+    normals, valid = (torch.cat(maps, dim=-2) for maps in _maps(samples, "normals"))
+    direction = median_direction(normals, valid).float()
+    return {"constant for all": lambda sample: direction.expand_as(sample.maps["normals"])}
+
+
+def one_surface(samples: list[Sample]) -> dict[str, Answer]:
+    """The photo over its blurred luminance at one scale, one roughness and one metallicity."""
+    scale = _one_scale(samples)
+    constants = {name: torch.cat(_flat(samples, name)).median() for name in ("roughness", "metallicity")}
+
+    def answer(sample: Sample) -> Tensor:
+        quotient, _ = pictures.divided_by_blurred_luminance(srgb_to_linear(sample.image))
+        like = sample.maps["roughness"]
+        flat = [torch.full_like(like, float(value)) for value in constants.values()]
+        return torch.cat([linear_to_srgb((scale * quotient).clamp(0, 1)), *flat])
+
+    return {"photo over blurred luminance, constants, for all": answer}
+
+
+def one_light(samples: list[Sample]) -> dict[str, Answer]:
+    """The photo over its blurred luminance at one scale; the blur is the shading."""
+    scale = _one_scale(samples)
+
+    def answer(sample: Sample) -> Tensor:
+        quotient, blurred = pictures.divided_by_blurred_luminance(srgb_to_linear(sample.image))
+        return torch.cat([(scale * quotient).clamp(0, 1), blurred.expand_as(quotient), torch.zeros_like(quotient)])
+
+    return {"photo over blurred luminance, for all": answer}
+
+
+FOR_ALL = {"Normals": one_direction, "Appearance": one_surface, "Lighting": one_light}
+"""By modality: functions that fit to all scenes and return answers by name."""
+
+
+def _one_scale(samples: list[Sample]) -> float:
+    """The least-squares factor from all photos over their blurred luminance to all albedos, in linear light."""
+    product, square = 0.0, 0.0
+    for sample in samples:
+        quotient, _ = pictures.divided_by_blurred_luminance(srgb_to_linear(sample.image))
+        p, g = (torch.where(sample.usable("albedo"), x, 0.0).double() for x in (quotient, sample.maps["albedo"]))
+        product, square = product + float((p * g).sum()), square + float(p.square().sum())
+    return product / square
+
+
+def _maps(samples: list[Sample], name: str) -> tuple[list[Tensor], list[Tensor]]:
+    return [sample.maps[name] for sample in samples], [sample.usable(name) for sample in samples]
+
+
+def _flat(samples: list[Sample], name: str) -> list[Tensor]:
+    """All usable values of a map, one vector for each scene."""
+    return [map_[ok] for map_, ok in zip(*_maps(samples, name), strict=True)]
 
 
 def write_tables() -> None:
