@@ -34,6 +34,7 @@ def main() -> None:
             shown, held_out, seconds = taught(recipe(name, lr, options.steps, options.scenes), pools)
             first = first or seconds
             rows.append(f"| {name} | {lr:g} | {shown:.4f} | {held_out:.4f} | {seconds / first:.2f} |")
+    pools.close()
     lines = [
         f"`tiny-normals` from `generator`: {options.steps} steps of {BATCH}, {options.scenes} scenes of {SIDE} pixels",
         "",

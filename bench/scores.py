@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("checkpoint", nargs="?", default="depth")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--scenes", type=int, default=200)
-    parser.add_argument("--resolution", type=int, default=0, help="longest side at work; 0: the scenes' own, 256")
+    parser.add_argument("--resolution", type=int, help="longest side at work (default: the card's; 0: the scenes')")
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--result", type=Path, default=None)
     parser.add_argument("--tables", action="store_true", help="only write the tables of what has been scored")
@@ -44,12 +44,13 @@ def main() -> None:
         write_tables()
         return
     estimator = checkpoint.open(options.checkpoint, device=options.device)
+    resolution = estimator.card.defaults.get("resolution", 0) if options.resolution is None else options.resolution
     scenes = Procedural()
     keys = list(scenes.scan(Path(), "test")[: options.scenes])
     methods: dict = {}
     for name in options.settings:
         steps, ensemble = SETTINGS[name]
-        paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=options.resolution)
+        paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=resolution)
         scored = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=10, device=options.device)
         methods = {name: scored.methods.pop(name), **methods, **scored.methods}
     methods |= scored_for_all(estimator.modality, scenes, keys)
@@ -60,7 +61,7 @@ def main() -> None:
     facts = {
         "scenes": len(keys),
         "pixels": scenes.width,
-        "resolution": options.resolution or scenes.width,
+        "resolution": resolution or scenes.width,
         "recipe": estimator.card.recipe,
         "revision": estimator.card.revision,
         "scores": means,
