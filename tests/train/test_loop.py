@@ -265,6 +265,19 @@ def test_a_recipe_file_may_start_from_another_recipe(tmp_path):
     assert mine.data == theirs.data
 
 
+def test_another_objective_does_not_take_over_the_settings_of_the_bases(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: tiny-depth\nname: mine\nobjective: end_to_end\n")
+    assert load(str(path)).make_objective() == EndToEnd()
+
+
+def test_the_same_objective_keeps_the_settings_of_the_base(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: tiny-depth\nname: mine\nobjective: denoise\nobjective_options: {strength: 0.5}\n")
+    mine = load(str(path)).make_objective()
+    assert (mine.strength, mine.pure) == (0.5, load("tiny-depth").make_objective().pure)
+
+
 def test_the_modalitys_own_settings_reach_the_checkpoint(tmp_path):
     folder = train(recipe(modality_options={"low": 0.05, "high": 0.9}), tmp_path / "run")
     assert (checkpoint.open(folder).modality.low, checkpoint.open(folder).modality.high) == (0.05, 0.9)

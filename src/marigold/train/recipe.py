@@ -19,7 +19,7 @@ from marigold.objectives.base import Objective
 
 @dataclass(frozen=True)
 class Optim:
-    """AdamW with warm-up and exponential decay (Ke et al. 2025: 100 warm-up steps, decay to 1 %)."""
+    """An optimizer with warm-up and exponential decay (AdamW in Ke et al. 2025: 100 warm-up steps, decay to 1 %)."""
 
     name: Literal["adamw", "muon"] = "adamw"
     """`muon` makes the updates of matrices and convolutions orthogonal: more progress in a step (`train/muon.py`)."""
@@ -204,6 +204,9 @@ def load(name: str) -> Recipe:
         below = _content(str(base))
         if "base" in below:
             raise ConfigError(f"recipe {name}: its base `{base}` has a base itself; only one level is allowed")
+        for kind in ("objective", "modality"):
+            if content.get(kind, below.get(kind)) != below.get(kind):
+                below.pop(f"{kind}_options", None)  # they are those of another one
         content = merge(below, content)
     return decode(Recipe, content, "recipe")
 
