@@ -93,10 +93,11 @@ class Lighting(Modality):
         known.
         """
         truth, valid = self.decode(batch.pixels), batch.valid
-        of_light = valid[:, 1:].expand(-1, -1, 3, -1, -1).flatten(1, 2)
-        common = best_scale(values[:, 3:], truth[:, 3:], of_light).to(values)[:, None, None, None]
-        scale = common if self.up_to_scale else 1.0
-        found = (linear_to_srgb(values[:, :3]), *(scale * values[:, 3:]).split(3, dim=1))
+        light = values[:, 3:]
+        if self.up_to_scale:
+            of_light = valid[:, 1:].expand(-1, -1, 3, -1, -1).flatten(1, 2)
+            light = best_scale(light, truth[:, 3:], of_light).to(light)[:, None, None, None] * light
+        found = (linear_to_srgb(values[:, :3]), *light.split(3, dim=1))
         wanted = (linear_to_srgb(truth[:, :3]), *truth[:, 3:].split(3, dim=1))
         errors = [root_square(x, y, ok) for x, y, ok in zip(found, wanted, valid.unbind(dim=1), strict=True)]
         return torch.stack(errors).sum()

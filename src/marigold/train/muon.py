@@ -6,11 +6,8 @@ is the one that AdamW's updates typically have (Liu et al. 2025, "Muon is scalab
 one batch, so that a GPU is not kept waiting for thousands of small kernels.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration, chosen for speed: singular values end between about 0.7 and 1.2."""
@@ -23,9 +20,6 @@ TINY = 1e-7
 
 class Muon(torch.optim.AdamW):
     """Muon for matrices and convolutions; AdamW for biases and scales, which have no matrix to speak of."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], **adamw: Any) -> None:
-        super().__init__(parameters, **adamw)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
