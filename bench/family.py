@@ -18,7 +18,6 @@ import os
 import pickle
 import sys
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
@@ -30,7 +29,6 @@ import torch
 import torch.multiprocessing as mp
 
 from marigold import checkpoint
-from marigold.accel.compile import uncompiled
 from marigold.core import seeds
 from marigold.core.fields import FIELDS
 from marigold.core.sample import Sample
@@ -58,7 +56,7 @@ ENOUGH = 2048
 PACE = 25
 """Steps between two looks at the clock."""
 THROUGH_DECODER = 2.5
-"""How many times as much a sample costs that is compared as a result, or by a network that is not compiled for it."""
+"""How many times as much a sample costs that is compared as a result."""
 SIDE = 256
 """Height and width of the recipes' scenes, in pixels."""
 FOREVER = 1 << 40
@@ -131,7 +129,7 @@ def prepare(options: argparse.Namespace) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     # Photos and stacked targets differ in number: each is compiled for itself.
     torch._dynamo.config.automatic_dynamic_shapes = False
-    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "8")
     if options.device == "cpu":
         torch.set_num_threads(1)
 
@@ -275,11 +273,9 @@ def rehearse(trainer: Trainer) -> None:
     recipe = trainer.recipe
     for phase in reversed(range(len(costs(recipe)))):
         trainer.recipe = replace(recipe.during(phase), phases=())
-        if eager(recipe, phase):
-            trainer.recipe = replace(trainer.recipe, batch=recipe.reuse, held=recipe.reuse)
         trainer.enter(0)
-        for _ in range(1 if eager(recipe, phase) else 3):
-            advance(trainer, eager(recipe, phase))
+        for _ in range(3):
+            advance(trainer)
     trainer.recipe = recipe
 
 
@@ -289,7 +285,7 @@ def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> Non
     losses: list[torch.Tensor] = []
     snapshot = clock.begun + options.snapshot * (deadline - clock.begun) if options.snapshot else deadline
     while time.time() < deadline:
-        losses.append(advance(trainer, eager(trainer.recipe, len(clock.lasted))))
+        losses.append(advance(trainer))
         if trainer.step % PACE:
             continue
         loss = float(losses[-1])  # waits for the device, so that the clock tells the truth
@@ -366,16 +362,8 @@ def ship(options: argparse.Namespace, name: str, folder: Path) -> None:
     checkpoint.save(checkpoint.open(folder), options.out / "fp16" / name, dtype=torch.float16)
 
 
-def eager(recipe: Recipe, phase: int) -> bool:
-    """Whether a phase's batches are of another shape than the first one's: compiling them would take too long."""
-    first, now = recipe.during(0), recipe.during(phase)
-    return (now.batch, now.data[-1].augment.size) != (first.batch, first.data[-1].augment.size)
-
-
-def advance(trainer: Trainer, as_written: bool) -> torch.Tensor:
-    """One update, by compiled networks or as they are written."""
-    with uncompiled() if as_written else nullcontext():
-        loss = trainer.update()
+def advance(trainer: Trainer) -> torch.Tensor:
+    loss = trainer.update()
     trainer.step += 1
     return loss
 

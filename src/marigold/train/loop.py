@@ -90,10 +90,9 @@ class Trainer:
         self.mix = self._mix(self.now.data)
         few = tuple(held_out(source, self.now.batch) for source in self.now.data)
         self.held_out = self._mix(self.now.validation or few)
-        part = max(1, self.now.batch // self.now.reuse)
         first = sum(before.steps for before in self.recipe.phases[:phase]) * self.now.accumulate
-        make, slots = partial(self._encoded, count=part), self.now.held // part
-        self.ring = Ring(make, slots, self.now.reuse, self.now.seed, first=first, before=phase)
+        make, slots = partial(self._encoded, count=self.now.batch), max(1, self.now.held // self.now.batch)
+        self.ring = Ring(make, slots, self.now.reuse, self.now.seed, first=first)
 
     def resume(self) -> None:
         """Continues from the run folder's saved state, if there is one."""

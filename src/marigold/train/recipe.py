@@ -120,7 +120,7 @@ class Recipe:
     accumulate: int = 1
     """Forward passes for one optimizer step."""
     reuse: int = 1
-    """How often an encoded sample is used; above 1 the autoencoder encodes `batch / reuse` samples for each pass."""
+    """How often an encoded sample is used; above 1 the autoencoder encodes a batch before one of so many passes."""
     held: int = 4096
     """Encoded samples to draw from, when they are reused; reached in the course of the first steps."""
     average: float = 0.999
@@ -146,7 +146,7 @@ class Recipe:
         require(self.steps >= 1, "recipe.steps", self.steps, "at least 1")
         require(self.batch >= 1, "recipe.batch", self.batch, "at least 1")
         require(self.accumulate >= 1, "recipe.accumulate", self.accumulate, "at least 1")
-        require(1 <= self.reuse <= self.batch, "recipe.reuse", self.reuse, "at least 1 and at most `batch`")
+        require(self.reuse >= 1, "recipe.reuse", self.reuse, "at least 1")
         require(self.held >= 1, "recipe.held", self.held, "at least 1")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
         require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")

@@ -1,7 +1,7 @@
 """Encoded samples that are used more than once: the frozen autoencoder need not run for every sample of every step.
 
-The ring holds the samples of a number of consecutive positions. Each step adds those of one position and, once the ring
-is full, drops the oldest, so what it holds is a function of the step, and a resumed run sees the same.
+Now and then a whole batch is encoded, which costs a GPU hardly more time than a few samples at every step would, and
+takes the place of the oldest. What the ring holds is a function of the step, so a resumed run sees the same.
 """
 
 from collections.abc import Callable
@@ -15,24 +15,23 @@ Make = Callable[[int], dict[str, Tensor]]
 
 
 class Ring:
-    """Prepared samples of up to `slots` positions; `make(position)` gives those of one, each tensor [P, ...].
+    """Up to `slots` prepared batches, of which one is new `every` so many steps.
 
-    At step `first` it holds `begin` positions, which is enough for a batch. They come after those that `before` earlier
-    rings of the run have asked for, so that the pools behind are never asked for what they have dropped.
+    `make(position)` gives the batch of a position, each tensor [P, ...]; positions are multiples of `every`. A ring
+    that begins at step `first` begins with one batch: the pools behind may have dropped what came before.
     """
 
-    def __init__(self, make: Make, slots: int, begin: int, seed: int, *, first: int = 0, before: int = 0) -> None:
-        self._make, self._slots, self._begin, self._seed = make, max(slots, begin), begin, seed
+    def __init__(self, make: Make, slots: int, every: int, seed: int, *, first: int = 0) -> None:
+        self._make, self._slots, self._every, self._seed = make, slots, every, seed
         self._held: dict[str, Tensor] = {}
-        self._lead = begin * before
-        self._first = self._next = first + self._lead
+        self._first = self._next = first // every
 
     def draw(self, step: int, count: int) -> dict[str, Tensor]:
         """`count` of the samples that are held at this step, chosen anew at every step."""
-        end = step + self._lead + self._begin
+        end = step // self._every + 1
         self._next = max(self._next, end - self._slots)
         while self._next < end:
-            self._store(self._make(self._next), (self._next - self._first) % self._slots)
+            self._store(self._make(self._next * self._every), (self._next - self._first) % self._slots)
             self._next += 1
         filled = min(end - self._first, self._slots)
         held = len(next(iter(self._held.values()))) * filled // self._slots
