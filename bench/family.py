@@ -9,8 +9,8 @@ checkpoint lies in OUT is not trained again; `--start` is an earlier generator t
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
 A wave's stages train side by side, or with `--in-turn` one after the other: better where one network keeps the device
-busy. The first of them compiles alone, the others while it trains. The phases of a recipe share its stage's time by
-what their steps cost. The exit code is 1 if a stage failed.
+busy. Each but the first compiles while the one before it trains. The phases of a recipe share its stage's time by what
+their steps cost. The exit code is 1 if a stage failed.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -49,10 +48,12 @@ BEFORE = {"tiny-autoencoder": "-", "tiny-generator": "tiny-autoencoder", "tiny-d
 """Where a stage starts, if not from the generator. The decoder touches no latent, so nobody waits for it."""
 BRIEF = {"tiny-decoder": 0.8}
 """Stages that need only this part of their wave."""
-TURN = {"tiny-generator": 3, "tiny-depth": 1.9}
+TURN = {"tiny-generator": 3, "tiny-depth": 1.45, "tiny-normals": 1.35, "tiny-appearance": 1.2}
 """Stages that get this many times as long as others when they train in turn."""
 ENOUGH = 2048
 """Scenes that a stage waits for once its networks are compiled."""
+COMPILES = 170.0
+"""Seconds before its begin in which a stage compiles: waiting longer it would take memory from those that train."""
 PACE = 25
 """Steps between two looks at the clock."""
 THROUGH_DECODER = 2.5
@@ -155,7 +156,6 @@ class Renderer:
         )
         self.context = mp.get_context("spawn")
         self.ready: Synchronized = self.context.Value("l", 0)
-        self.compiled = self.context.Event()
         self.blocks = 0
         self.render()
         if options.compiled:
@@ -174,7 +174,7 @@ class Renderer:
     def child(self, options: argparse.Namespace, name: str, times: tuple[float, float]) -> SpawnProcess:
         """A process that trains one stage from one time to another."""
         stored = bytes(ForkingPickler.dumps(self.pool.stored))
-        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, self.compiled, times))
+        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, times))
         child.start()
         return child
 
@@ -230,14 +230,11 @@ def stage(
     name: str,
     stored: bytes,
     ready: Synchronized,
-    compiled: Event,
     times: tuple[float, float],
 ) -> None:
-    """Compiles, then trains one stage from its begin to its deadline and exports it.
-
-    A stage that has to wait for its begin lets the first one compile alone.
-    """
+    """Compiles, then trains one stage from its begin to its deadline and exports it."""
     begin, deadline = times
+    time.sleep(max(0.0, begin - COMPILES - time.time()))
     log = os.open(options.out / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -247,19 +244,12 @@ def stage(
     recipe = started(options, name)
     run = Run(options.out / name, recipe)
     trainer = Trainer(recipe, run, options.device, options.compiled, pools)
-    if time.time() < begin:
-        compiled.wait(begin - time.time())
-    try:
-        rehearse(trainer)
-    finally:
-        compiled.set()
+    rehearse(trainer)
     # The renderer's first scenes come before its compilation: a stage that went on with those alone would learn them.
     while time.time() < begin or ready.value < min(ENOUGH, len(pools._stored.image)):
         time.sleep(0.5)
     say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
     trainer.enter(0)
-    if options.device.startswith("cuda"):
-        torch.cuda.empty_cache()
     teach(trainer, deadline, options)
     settle(trainer)
     trainer.finish()
@@ -277,6 +267,8 @@ def rehearse(trainer: Trainer) -> None:
         for _ in range(3):
             advance(trainer)
     trainer.recipe = recipe
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> None:
