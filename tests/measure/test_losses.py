@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from marigold.measure import losses
+from marigold.measure.alignment import align
+from marigold.measure.metrics import depth_metrics
 
+KINDS = ["masked_square", "masked_absolute", "affine_invariant", "relative", "root_square", "decibels", "angle"]
 EVERYWHERE = torch.ones(1, 1, 4, dtype=torch.bool)
 
 
@@ -56,6 +59,31 @@ def test_the_root_square_error_is_a_mean_over_images_with_something_valid():
     assert error.item() == pytest.approx((math.sqrt((9 + 16) / 2) + 1) / 2, abs=2e-3)
 
 
+def test_the_relative_error_is_a_mean_over_images_of_errors_by_distance():
+    prediction = torch.tensor([[[0.0, 1, 2, 3]], [[0.0, 1, 2, 3]]])
+    truth = torch.tensor([[[1.0, 2, 2, 1]], [[5.0, 7, 9, 11]]])
+    both = EVERYWHERE.expand(2, -1, -1)
+    # The best line through 1, 2, 2, 1 is 3/2: errors of 1/2, relative to 1, 2, 2, 1.
+    assert losses.relative(prediction, truth, both).item() == pytest.approx((0.5 + 0.25 + 0.25 + 0.5) / 4 / 2)
+
+
+def test_the_relative_error_is_the_absrel_that_depth_is_scored_by():
+    generator = torch.Generator().manual_seed(0)
+    prediction, truth = (torch.rand(6, 7, generator=generator) + 1 for _ in range(2))
+    valid = torch.rand(6, 7, generator=generator) < 0.8
+    scored = depth_metrics(align(prediction, truth, valid), truth, valid)["abs_rel"].item()
+    assert losses.relative(prediction[None], truth[None], valid[None]).item() == pytest.approx(scored, rel=1e-5)
+
+
+def test_decibels_are_what_the_peak_ratio_lacks_of_forty():
+    prediction = torch.tensor([0.1, 0.5]).view(2, 1, 1, 1).expand(2, 3, 2, 2)
+    truth = torch.zeros_like(prediction)
+    lacking = losses.decibels(prediction, truth, torch.ones(2, 1, 2, 2, dtype=torch.bool)).item()
+    ratios = [-10 * math.log10(0.01), -10 * math.log10(0.25)]
+    # An error of 0.1 is a hundred times the one that levels off, so that the mean is that of 40 - ratio within 0.03.
+    assert lacking == pytest.approx(40 - sum(ratios) / 2, abs=0.03)
+
+
 def test_the_angle_is_the_mean_angle_in_radians():
     prediction = torch.tensor([[0.0, 0, 1], [0, 0, 1], [0, 0, 1]]).T.view(1, 3, 1, 3)
     truth = torch.tensor([[0.0, 0, 1], [0, 1, 0], [0, math.sin(0.3), math.cos(0.3)]]).T.reshape(1, 3, 1, 3)
@@ -72,7 +100,7 @@ def test_the_angle_has_a_gradient_of_bounded_size_near_zero():
     assert turn.grad.tolist() == pytest.approx([1 / 3, 1 / 3, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["masked_square", "masked_absolute", "affine_invariant", "root_square", "angle"])
+@pytest.mark.parametrize("name", KINDS)
 def test_nothing_valid_is_no_error_and_no_gradient(name):
     prediction = torch.rand(2, 3, 4, 5, requires_grad=True)
     truth = torch.full((2, 3, 4, 5), torch.nan)
@@ -83,7 +111,7 @@ def test_nothing_valid_is_no_error_and_no_gradient(name):
     assert not prediction.grad.any()
 
 
-@pytest.mark.parametrize("name", ["masked_square", "masked_absolute", "affine_invariant", "root_square", "angle"])
+@pytest.mark.parametrize("name", KINDS)
 def test_a_perfect_answer_has_no_error_and_a_finite_gradient(name):
     truth = torch.nn.functional.normalize(torch.rand(2, 3, 4, 5) + 0.1, dim=1)
     prediction = truth.clone().requires_grad_()

@@ -12,7 +12,7 @@ from marigold import checkpoint
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.core.card import Card
 from marigold.core.errors import ConfigError
-from marigold.core.sample import Sample
+from marigold.core.sample import Batch, Sample
 from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
@@ -159,3 +159,15 @@ def test_the_usual_ratio_holds_rendered_scenes():
     for depth, valid in zip(rendered.maps["depth"], rendered.valid["depth"], strict=True):
         near, far = np.quantile(depth[valid].numpy(), [0.02, 0.98])
         assert far / near < Depth().ratio
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_loss_is_the_error_by_distance(space):
+    # Distances 1, 2, 2, 1 in units of the near end; the answer's best line is 3/2 everywhere.
+    scene = sample(torch.tensor([[3.0, 6.0, 6.0, 3.0]]))
+    modality = Depth(target_space=space, low=0, high=1)
+    pixels, valid = modality.encode(scene)
+    shown = Batch(scene.image, pixels[None], valid[None], scene)
+    values = torch.tensor([0.0, 1, 2, 3]).view(1, 1, 1, 4) / 3
+    assert modality.loss(values, shown).item() == pytest.approx((0.5 + 0.25 + 0.25 + 0.5) / 4, rel=1e-5)
+    assert modality.loss(modality.decode(pixels[None]), shown).item() == pytest.approx(0, abs=1e-5)

@@ -15,7 +15,7 @@ from marigold.core.fields import Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.intrinsic import best_scale, mean_absolute_error, merge_median
-from marigold.measure.losses import masked_absolute, root_square
+from marigold.measure.losses import decibels, masked_absolute
 from marigold.measure.metrics import psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
@@ -73,14 +73,14 @@ class Appearance(Modality):
         return pictures.resize(values, height, width)
 
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
-        """Of [B, 5, H, W] the root mean square error of each albedo plus the mean absolute error of the material.
+        """Of [B, 5, H, W] what albedo lacks in decibel, as a percentage, plus the mean absolute error of the material.
 
-        As each is scored: the albedo by its peak signal-to-noise ratio, roughness and metallicity by how far off they
-        are. Each is taken over its own valid pixels.
+        As each is scored: one decibel of albedo counts as much as a hundredth of roughness and metallicity. Each is
+        taken over its own valid pixels.
         """
         truth = self.decode(batch.pixels)
         surface, material = batch.valid.unbind(dim=1)
-        albedo = root_square(values[:, :3], truth[:, :3], surface)
+        albedo = decibels(values[:, :3], truth[:, :3], surface) / 100
         return albedo + masked_absolute(values[:, 3:], truth[:, 3:], material)
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:

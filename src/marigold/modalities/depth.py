@@ -15,7 +15,7 @@ from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.losses import affine_invariant
+from marigold.measure.losses import affine_invariant, relative
 from marigold.measure.metrics import depth_metrics
 from marigold.measure.published import Search, merge_depth
 from marigold.measure.quantiles import masked_quantiles
@@ -109,9 +109,15 @@ class Depth(Modality):
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
         """The mean absolute error of [B, 1, H, W] after each image's own least-squares scale and shift.
 
-        Garcia et al. 2025, eq. 4, with each scene's truth between 0 and 1, so that wide scenes do not count more.
+        Garcia et al. 2025, eq. 4, with each scene's truth between 0 and 1, so that wide scenes do not count more. The
+        other spaces tell how far away the truth is in units of the near end: there it is the relative error, AbsRel as
+        it is scored.
         """
-        return affine_invariant(values[:, 0], self.decode(batch.pixels)[:, 0], batch.valid[:, 0, 0])
+        valid = batch.valid[:, 0, 0]
+        if self.target_space == "depth":
+            return affine_invariant(values[:, 0], self.decode(batch.pixels)[:, 0], valid)
+        distance = self._distance(pictures.read_off(batch.pixels[:, 0].float().mean(dim=-3, keepdim=True)))
+        return relative(values[:, 0], torch.minimum(distance, self._far(distance))[:, 0], valid)
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """The depth metrics of [1, H, W] against metres, after alignment by the protocol."""
@@ -164,11 +170,19 @@ class Depth(Modality):
 
     def _read(self, share: Tensor) -> Tensor:
         """What is painted, [B, 1, H, W] in 0 to 1, as depth in 0 to 1."""
-        distance = read_share(share, self.target_space, self.ratio if self.fixed_ratio else self.assumed_ratio)
-        everywhere = torch.ones_like(distance, dtype=torch.bool)
-        (far,) = masked_quantiles(distance.flatten(-3), everywhere.flatten(-3), (self.high,))
+        distance = self._distance(share)
+        far = self._far(distance)
         near = torch.ones_like(far) if self.shift_invariant else torch.zeros_like(far)
-        return (_stretched(distance, near[..., None, None, None], far[..., None, None, None]) + 1) / 2
+        return (_stretched(distance, near, far) + 1) / 2
+
+    def _distance(self, share: Tensor) -> Tensor:
+        """What is painted, 0 to 1, as distance in units of the near end."""
+        return read_share(share, self.target_space, self.ratio if self.fixed_ratio else self.assumed_ratio)
+
+    def _far(self, distance: Tensor) -> Tensor:
+        """The quantile `high` of each whole picture [B, 1, H, W], [B, 1, 1, 1]."""
+        everywhere = torch.ones_like(distance, dtype=torch.bool)
+        return masked_quantiles(distance.flatten(-3), everywhere.flatten(-3), (self.high,))[0][..., None, None, None]
 
 
 def usable(sample: Sample) -> Tensor:

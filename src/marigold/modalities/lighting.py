@@ -15,7 +15,7 @@ from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge_median
-from marigold.measure.losses import root_square
+from marigold.measure.losses import decibels, root_square
 from marigold.measure.metrics import psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
@@ -87,20 +87,21 @@ class Lighting(Modality):
         return pictures.resize(values, height, width)
 
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
-        """The root mean square errors of each albedo in sRGB, each shading and each residual, added; [B, 9, H, W].
+        """Of [B, 9, H, W] what albedo lacks in decibel, as a percentage, plus the root mean square errors of the light.
 
-        As each is scored. Shading and residual are multiplied by their common least-squares scale first, unless it is
-        known.
+        Albedo is compared in sRGB. Shading and residual are multiplied by their common least-squares scale first,
+        unless it is known.
         """
         truth, valid = self.decode(batch.pixels), batch.valid
         light = values[:, 3:]
         if self.up_to_scale:
             of_light = valid[:, 1:].expand(-1, -1, 3, -1, -1).flatten(1, 2)
             light = best_scale(light, truth[:, 3:], of_light).to(light)[:, None, None, None] * light
-        found = (linear_to_srgb(values[:, :3]), *light.split(3, dim=1))
-        wanted = (linear_to_srgb(truth[:, :3]), *truth[:, 3:].split(3, dim=1))
-        errors = [root_square(x, y, ok) for x, y, ok in zip(found, wanted, valid.unbind(dim=1), strict=True)]
-        return torch.stack(errors).sum()
+        surface, *lit = valid.unbind(dim=1)
+        albedo = decibels(linear_to_srgb(values[:, :3]), linear_to_srgb(truth[:, :3]), surface) / 100
+        found, wanted = light.split(3, dim=1), truth[:, 3:].split(3, dim=1)
+        errors = [root_square(x, y, ok) for x, y, ok in zip(found, wanted, lit, strict=True)]
+        return albedo + torch.stack(errors).sum()
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Peak signal-to-noise ratios of [9, H, W] in decibel, as in the published tables.
