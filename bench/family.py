@@ -9,7 +9,8 @@ checkpoint lies in OUT is not trained again; `--start` is an earlier generator t
 OUT/STAGE/recipe.yaml, a half-precision copy for shipping in OUT/fp16/STAGE, each stage's output in OUT/STAGE.log.
 
 A wave's stages train side by side, or with `--in-turn` one after the other: better where one network keeps the device
-busy. Each but the first compiles while the one before it trains. The phases of a recipe share its stage's time by what
+busy. Each but the first compiles while the one before it trains (`--ahead`, where the device has memory for both); what
+later phases of another shape need compiles beside the first. The phases of a recipe share its stage's time by what
 their steps cost. The exit code is 1 if a stage failed.
 """
 
@@ -18,6 +19,7 @@ import os
 import pickle
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
@@ -48,15 +50,13 @@ BEFORE = {"tiny-autoencoder": "-", "tiny-generator": "tiny-autoencoder", "tiny-d
 """Where a stage starts, if not from the generator. The decoder touches no latent, so nobody waits for it."""
 BRIEF = {"tiny-decoder": 0.8}
 """Stages that need only this part of their wave."""
-TURN = {"tiny-generator": 3, "tiny-depth": 1.45, "tiny-normals": 1.35, "tiny-appearance": 1.2}
+TURN = {"tiny-generator": 3, "tiny-depth": 1.5}
 """Stages that get this many times as long as others when they train in turn."""
 ENOUGH = 2048
 """Scenes that a stage waits for once its networks are compiled."""
-COMPILES = 170.0
-"""Seconds before its begin in which a stage compiles: waiting longer it would take memory from those that train."""
 PACE = 25
 """Steps between two looks at the clock."""
-THROUGH_DECODER = 2.5
+THROUGH_DECODER = 1.7
 """How many times as much a sample costs that is compared as a result."""
 SIDE = 256
 """Height and width of the recipes' scenes, in pixels."""
@@ -78,7 +78,9 @@ def main() -> int:
         left = end - time.time() - options.finish
         span = left * share / sum(other for other, _ in waves[position:])
         say(f"{', '.join(names)}: {span:.0f} s")
-        children = [renderer.child(options, name, times) for name, times in schedule(options, names, span)]
+        children = [renderer.child(stage, options, name, times) for name, times in schedule(options, names, span)]
+        if options.compiled:
+            renderer.child(rehearsal, options, names[0])
         renderer.work_beside(children)
         for name, child in zip(names, children, strict=True):
             say(f"{name}: {f'failed, see {options.out / name}.log' if child.exitcode else 'done'}")
@@ -98,13 +100,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--start", default="", help="an earlier generator that the first wave goes on from")
     parser.add_argument("--earlier", type=Path, help="folder of checkpoints by stage, which these stages go on from")
     parser.add_argument("--stages", nargs="+", default=every, choices=every)
-    parser.add_argument("--in-turn", action="store_true", help="a wave's stages one after the other, compiled together")
+    parser.add_argument("--in-turn", action="store_true", help="a wave's stages one after the other")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--compiled", action="store_true", help="compile networks and ray-caster (a GPU)")
     parser.add_argument("--size", type=int, default=0, help="side of the scenes, in place of the recipes'")
     parser.add_argument("--capacity", type=int, default=0, help="scenes kept, in place of the recipes'")
     parser.add_argument("--batch", type=int, default=0, help="batch, in place of the recipes'")
     parser.add_argument("--block", type=int, default=0, help="scenes rendered at a time, in place of the recipes'")
+    parser.add_argument(
+        "--ahead", type=float, default=170.0, help="seconds before its turn in which a stage compiles, if memory allows"
+    )
     parser.add_argument("--rest", type=float, default=2.0, help="pause after a block once the pool is full, in seconds")
     parser.add_argument(
         "--snapshot", type=float, default=0.0, help="also export at this part of a stage's time, as fp16/STAGE-snapshot"
@@ -135,6 +140,14 @@ def prepare(options: argparse.Namespace) -> None:
         torch.set_num_threads(1)
 
 
+def needed(options: argparse.Namespace) -> set[str]:
+    """The fields that the stages of this run read."""
+    names = set(options.stages)
+    if names & {"tiny-autoencoder", "tiny-decoder"}:
+        return set(FIELDS)
+    return {field for name in names for field in load(name).make_modality().needs}
+
+
 class Renderer:
     """Renders into a pool that other processes draw from, for as long as they train."""
 
@@ -146,7 +159,7 @@ class Renderer:
             dataset=dataset,
             root=Path(),
             split="train",
-            needs=tuple(sorted(set(FIELDS) & set(dataset.card.fields))),
+            needs=tuple(sorted(needed(options) & set(dataset.card.fields))),
             capacity=source.capacity,
             renewal=1.0,
             seed=0,
@@ -171,10 +184,10 @@ class Renderer:
             torch.cuda.synchronize()
         self.ready.value = min(self.blocks * self.pool.block, self.pool.capacity)
 
-    def child(self, options: argparse.Namespace, name: str, times: tuple[float, float]) -> SpawnProcess:
-        """A process that trains one stage from one time to another."""
+    def child(self, work: Callable, options: argparse.Namespace, name: str, *more: object) -> SpawnProcess:
+        """A process that does some work on one stage, such as to train it from one time to another."""
         stored = bytes(ForkingPickler.dumps(self.pool.stored))
-        child = self.context.Process(target=stage, args=(options, name, stored, self.ready, times))
+        child = self.context.Process(target=work, args=(options, name, stored, self.ready, *more))
         child.start()
         return child
 
@@ -234,34 +247,54 @@ def stage(
 ) -> None:
     """Compiles, then trains one stage from its begin to its deadline and exports it."""
     begin, deadline = times
-    time.sleep(max(0.0, begin - COMPILES - time.time()))
-    log = os.open(options.out / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    mp.set_sharing_strategy("file_system")
-    prepare(options)
-    pools = SharedPools(options.device, pickle.loads(stored), ready)
-    recipe = started(options, name)
-    run = Run(options.out / name, recipe)
-    trainer = Trainer(recipe, run, options.device, options.compiled, pools)
-    rehearse(trainer)
+    time.sleep(max(0.0, begin - options.ahead - time.time()))
+    trainer = ready_to_train(options, name, stored, ready, options.out / name)
+    rehearse(trainer, phases_like_the_first(trainer.recipe))
     # The renderer's first scenes come before its compilation: a stage that went on with those alone would learn them.
-    while time.time() < begin or ready.value < min(ENOUGH, len(pools._stored.image)):
+    while time.time() < begin or ready.value < min(ENOUGH, options.capacity or ENOUGH):
         time.sleep(0.5)
     say(f"{name}: begins with {ready.value} scenes, {deadline - time.time():.0f} s left")
     trainer.enter(0)
     teach(trainer, deadline, options)
     settle(trainer)
     trainer.finish()
-    run.close()
+    trainer.run.close()
     ship(options, name, options.out / name / "checkpoint")
     say(f"{name}: {trainer.step} steps, {deadline - time.time():.0f} s left")
 
 
-def rehearse(trainer: Trainer) -> None:
-    """A few steps of every phase, the first one last: what would fail later fails here, and what compiles has."""
+def rehearsal(options: argparse.Namespace, name: str, stored: bytes, ready: Synchronized) -> None:
+    """Compiles beside a stage what its later phases need: they, and other stages, find it in the compiler's cache."""
+    folder = options.out / f"{name}-rehearsal"
+    trainer = ready_to_train(options, name, stored, ready, folder)
+    alike = phases_like_the_first(trainer.recipe)
+    rehearse(trainer, [phase for phase in range(len(costs(trainer.recipe))) if phase not in alike])
+    say("rehearsed")
+
+
+def ready_to_train(options: argparse.Namespace, name: str, stored: bytes, ready: Synchronized, folder: Path) -> Trainer:
+    """What a process of its own trains a stage with; from here on it writes to the log beside the folder."""
+    log = os.open(folder.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    mp.set_sharing_strategy("file_system")
+    prepare(options)
+    recipe = started(options, name)
+    pools = SharedPools(options.device, pickle.loads(stored), ready)
+    return Trainer(recipe, Run(folder, recipe), options.device, options.compiled, pools)
+
+
+def phases_like_the_first(recipe: Recipe) -> list[int]:
+    """The numbers of the phases whose batches have the first one's shape."""
+    first = recipe.during(0)
+    every = [(number, recipe.during(number)) for number in range(len(costs(recipe)))]
+    return [number for number, now in every if (now.batch, _side(now)) == (first.batch, _side(first))]
+
+
+def rehearse(trainer: Trainer, phases: list[int]) -> None:
+    """A few steps of these phases, the first one last: what would fail later fails here, and what compiles has."""
     recipe = trainer.recipe
-    for phase in reversed(range(len(costs(recipe)))):
+    for phase in reversed(phases):
         trainer.recipe = replace(recipe.during(phase), phases=())
         trainer.enter(0)
         for _ in range(3):
@@ -335,10 +368,14 @@ def costs(recipe: Recipe) -> list[float]:
     parts = []
     for number, steps in enumerate([*(phase.steps for phase in recipe.phases), *([rest] if rest else [])]):
         now = recipe.during(number)
-        source = now.data[-1]
-        side = source.augment.size or source.options.get("height", SIDE)
-        parts.append(steps * now.batch * side**2 * (THROUGH_DECODER if now.objective == "end_to_end" else 1))
+        parts.append(steps * now.batch * _side(now) ** 2 * (THROUGH_DECODER if now.objective == "end_to_end" else 1))
     return parts
+
+
+def _side(recipe: Recipe) -> int:
+    """Height and width that a recipe's batches have, in pixels."""
+    source = recipe.data[-1]
+    return source.augment.size or source.options.get("height", SIDE)
 
 
 def settle(trainer: Trainer) -> None:

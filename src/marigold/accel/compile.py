@@ -4,23 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from marigold.estimator import Estimator
 from marigold.synth import trace
 from marigold.synth.shapes import KINDS
 
 
-def compile_networks(estimator: Estimator, trained: nn.Module | None = None) -> Estimator:
+def compile_networks(estimator: Estimator) -> Estimator:
     """Marks the backbone's networks for compilation, which happens when each is first used with a new shape.
 
-    With `trained` only the parts of that network: the others run so seldom in training that they are not worth it. On a
-    GPU weights are laid out channels last, which its matrix units read without a copy, and the denoiser is replayed as
-    one recorded graph: so small a network is done sooner than its kernels could be asked for one by one.
+    On a GPU weights are laid out channels last, which its matrix units read without a copy, and the denoiser is
+    replayed as one recorded graph: so small a network is done sooner than its kernels could be asked for one by one.
     """
     for part in estimator.backbone.hot_parts():
-        if trained is not None and not any(part is module for module in trained.modules()):
-            continue
         on_gpu = next(part.parameters()).is_cuda
         if on_gpu:
             part.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -68,7 +68,7 @@ class Trainer:
         self.estimator: Estimator = build(recipe).to(device)
         self.module = recipe.make_objective().trainable(self.estimator)
         if compiled:
-            compile_networks(self.estimator, self.module)
+            compile_networks(self.estimator)
         self.estimator.requires_grad_(False)
         self.module.requires_grad_(True).train()
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
