@@ -50,7 +50,7 @@ BEFORE = {"tiny-autoencoder": "-", "tiny-generator": "tiny-autoencoder", "tiny-d
 """Where a stage starts, if not from the generator. The decoder touches no latent, so nobody waits for it."""
 BRIEF = {"tiny-decoder": 0.8}
 """Stages that need only this part of their wave."""
-TURN = {"tiny-generator": 3, "tiny-depth": 1.5}
+TURN = {"tiny-generator": 3, "tiny-depth": 1.5, "tiny-appearance": 1.15}
 """Stages that get this many times as long as others when they train in turn."""
 ENOUGH = 2048
 """Scenes that a stage waits for once its networks are compiled."""
