@@ -330,6 +330,22 @@ def test_a_hub_id_without_network_says_what_to_do(hub):
 
 
 @pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("runs/chekpoint", r"no folder in `runs` named `chekpoint`; did you mean `checkpoint`\? \(the hub"),
+        ("empty/checkpoint", r"no folder in `empty` named `checkpoint`; there are: none \(the hub"),
+        ("prs-eth/marigold-depth-v1-1", "hf download"),  # known to be on the hub
+    ],
+)
+def test_a_mistyped_folder_is_answered_with_its_neighbours(hub, tmp_path, monkeypatch, name, words):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/checkpoint", "empty", "prs-eth"):
+        Path(folder).mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=f"^{name}: .*{words}"):
+        checkpoint.open(name)
+
+
+@pytest.mark.parametrize(
     ("hub_id", "instead"),
     [
         ("prs-eth/marigold-depth-v1-1", "my-depth"),  # known to predict depth

@@ -61,7 +61,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist: what was asked, what comes nearest, what there is."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known)}"
+    hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known) or 'none'}"
     return f"no {kind} named `{name}`; {hint}"
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from marigold.core.errors import CheckpointError
-from marigold.core.published import INDEX
+from marigold.core.find import unknown
+from marigold.core.published import INDEX, PUBLISHED
 
 PROMPT_FILE = "empty_prompt.safetensors"
 VARIANTS = ("", ".fp16", ".bf16")
@@ -34,7 +35,8 @@ def is_hub_id(name: str) -> bool:
 def fetch(hub_id: str, instead: Collection[str]) -> Path:
     """The folder of a checkpoint from the hub, or from its local cache where the hub does not answer.
 
-    Raises `CheckpointError`, which says how to get it and names what may be used `instead`.
+    Raises `CheckpointError`, which says how to get it and names what may be used `instead`; where the id may as well be
+    the path of a folder that is not there, it says that.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -55,12 +57,8 @@ def fetch(hub_id: str, instead: Collection[str]) -> Path:
         if held:
             return held
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        folder = hub_id.split("/")[-1]  # the name may tell how the network is called
-        raise CheckpointError(
-            f"{hub_id}: not in this machine's cache, and it cannot be fetched from the hub ({reason}); run "
-            f"`hf download {hub_id} --local-dir {folder}` where there is a network and give that folder, or use a "
-            f"checkpoint that is bundled: {', '.join(instead)}"
-        ) from error
+        told = _no_folder(hub_id, reason) if _may_be_a_path(hub_id) else _not_fetched(hub_id, reason, instead)
+        raise CheckpointError(told) from error
 
 
 def needed(there: Collection[str]) -> list[str]:
@@ -118,6 +116,28 @@ def _in_cache(hub_id: str) -> Path | None:
         return None
     folder = Path(index).parent if isinstance(index, str) else None
     return folder if folder and any((folder / "unet").glob("*.safetensors")) else None
+
+
+def _may_be_a_path(hub_id: str) -> bool:
+    """Whether a folder is called like the first part, and no checkpoint is known by the whole."""
+    return Path(hub_id).parent.is_dir() and hub_id not in {published.name for published in PUBLISHED}
+
+
+def _no_folder(path: str, reason: str) -> str:
+    """The message for a path whose last part is not there, and which the hub does not have either."""
+    parent, _, name = path.partition("/")
+    there = sorted(entry.name for entry in Path(parent).iterdir() if entry.is_dir())
+    return f"{path}: {unknown(f'folder in `{parent}`', name, there)} (the hub does not give it either: {reason})"
+
+
+def _not_fetched(hub_id: str, reason: str, instead: Collection[str]) -> str:
+    """The message for a checkpoint that the hub does not give."""
+    folder = hub_id.split("/")[-1]  # the name may tell how the network is called
+    return (
+        f"{hub_id}: not in this machine's cache, and it cannot be fetched from the hub ({reason}); run "
+        f"`hf download {hub_id} --local-dir {folder}` where there is a network and give that folder, or use a "
+        f"checkpoint that is bundled: {', '.join(instead)}"
+    )
 
 
 def _check_weights(hub_id: str, there: Collection[str]) -> None:
