@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,32 @@ def test_an_error_of_the_program_shows_where_it_is(monkeypatch):
     answering(monkeypatch, fails_with(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["fake"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "option"),
+    [
+        ("predict", ["depth", "a.jpg", "--output=~/maps"], "output"),
+        ("predict", ["depth", "a.jpg", "--log=~/maps"], "log"),
+        ("evaluate", ["depth", "photos", "--output=~/maps"], "output"),
+        ("evaluate", ["depth", "photos", "--root=~/maps"], "root"),
+        ("synth", ["~/maps"], "output"),
+        ("train", ["tiny-depth", "--run=~/maps"], "run"),
+    ],
+)
+def test_a_tilde_is_the_folder_of_the_user(monkeypatch, verb, words, option):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert getattr(cli.verb(verb).parse(words), option) == Path("/home/somebody/maps")
+
+
+def test_a_tilde_is_the_folder_of_the_user_inside_a_recipe_too(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    options = cli.verb("train").parse(["tiny-depth", "--data.0.root=~/scenes"])
+    assert options.recipe.data[0].root == Path("/home/somebody/scenes")
+
+
+def test_a_tilde_in_front_of_nobody_s_name_stays():
+    assert cli.verb("synth").parse(["~nobody-of-this-name/maps"]).output == Path("~nobody-of-this-name/maps")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["predict", "--help"], ["wrong"]])

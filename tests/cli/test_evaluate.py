@@ -106,6 +106,11 @@ def test_a_missing_folder_is_named(tiny, capsys):
     assert "no/such/folder: no such folder" in capsys.readouterr().err
 
 
+def test_a_data_set_is_found_in_the_folder_of_the_user(tiny, scenes, monkeypatch):
+    monkeypatch.setenv("HOME", str(scenes.parent))
+    assert run(tiny, f"~/{scenes.name}", "--count", 1) == 0
+
+
 def test_an_unknown_data_set_gets_a_suggestion(tiny, capsys):
     assert run(tiny, "photoz") == 1
     assert "did you mean `photos`?" in capsys.readouterr().err

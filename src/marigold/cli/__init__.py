@@ -17,11 +17,14 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import marigold
 from marigold.core.errors import MarigoldError
 from marigold.core.find import unknown
+
+if TYPE_CHECKING:
+    from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 Options = TypeVar("Options")
 
@@ -69,6 +72,7 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
         description=description,
         args=arguments,
         config=(tyro.conf.DisallowNone,),
+        registry=paths(),
     )
     found, left = parse(return_unknown_args=True)
     if any(word.startswith("-") for word in left):
@@ -81,6 +85,20 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
         )
         raise SystemExit(2)
     return found
+
+
+def paths() -> "ConstructorRegistry":
+    """How options that are paths are read: `~` is the user's folder, also after `=`, where a shell leaves it."""
+    from tyro.constructors import ConstructorRegistry
+
+    registry = ConstructorRegistry()
+    registry.primitive_rule(_path_option)
+    return registry
+
+
+def expanded(path: str) -> Path:
+    """A path whose `~` is the user's folder; one of a user that does not exist stays as it is."""
+    return Path(os.path.expanduser(path))
 
 
 def one_line(error: BaseException | str) -> str:
@@ -118,6 +136,21 @@ def _dispatch(arguments: list[str]) -> int:
         return 2
     module = verb(name)
     return module.run(module.parse(rest))
+
+
+def _path_option(option: "PrimitiveTypeInfo") -> "PrimitiveConstructorSpec[Path] | None":
+    """The rule for an option whose type is `Path`; None for other types, which keep theirs."""
+    from tyro.constructors import PrimitiveConstructorSpec
+
+    if option.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: expanded(words[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    )
 
 
 def _summary(file: Path) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from marigold.cli import parsed
+from marigold.cli import expanded, parsed
 
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
@@ -105,7 +105,7 @@ def _dataset(options: Options, fields: tuple[str, ...]) -> "tuple[Dataset, Path,
     from marigold.datasets.base import Dataset
     from marigold.datasets.folder import Folder, read_card
 
-    folder = Path(options.dataset)
+    folder = expanded(options.dataset)
     if folder.is_dir():
         return Folder(fields), folder, read_card(folder)
     if "/" in options.dataset:

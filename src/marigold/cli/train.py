@@ -28,6 +28,7 @@ def parse(arguments: list[str]) -> Options:
     """The recipe named first, with the overrides that follow it."""
     import tyro
 
+    from marigold.cli import paths
     from marigold.train import recipe as recipes
 
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -49,7 +50,11 @@ def parse(arguments: list[str]) -> Options:
         """Compile the trained network: a slow start, then more steps a second."""
 
     line = tyro.cli(
-        Line, args=arguments[1:], default=Line(recipes.load(arguments[0])), prog=f"marigold train {arguments[0]}"
+        Line,
+        args=arguments[1:],
+        default=Line(recipes.load(arguments[0])),
+        prog=f"marigold train {arguments[0]}",
+        registry=paths(),
     )
     return Options(line.recipe, line.run, line.device, line.workers, line.compiled)
 
