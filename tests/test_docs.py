@@ -69,8 +69,9 @@ def test_the_readme_works_as_it_stands(tmp_path, monkeypatch):
     PIL.Image.fromarray(photo).save("photo.jpg")
     readme = ROOT / "README.md"
     lines = [line for block in blocks(readme, "sh") for line in block.splitlines()]
-    (first, *_) = [shlex.split(line)[1:] for line in lines if line.startswith("marigold predict")]
-    assert cli.main(first) == 0
+    for line in lines:
+        if line.startswith("marigold predict") and "prs-eth/" not in line:
+            assert cli.main(shlex.split(line, comments=True)[1:]) == 0, line
     shown = np.load("output/photo_depth.npy")
     (code,) = blocks(readme, "python")
     names = {}
