@@ -1,11 +1,13 @@
 """`marigold synth`: scenes on disk, resumed, refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from marigold.cli import main
+from marigold.core.errors import DataError
 from marigold.core.sample import Camera
 from marigold.datasets import folder
 from marigold.datasets.folder import Folder, read_index
@@ -50,6 +52,20 @@ def test_it_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, capsys):
     assert run(tmp_path, "--count", 3) == 0
     assert "3 scenes, 1 rendered now" in capsys.readouterr().err
     assert len(Folder().scan(tmp_path, "train")) == 3
+
+
+@pytest.mark.parametrize("part", ["image.png", "maps.npz"])
+def test_a_damaged_scene_whose_folder_is_deleted_is_rendered_again(tmp_path, capsys, part):
+    run(tmp_path, "--count", 2)
+    before = Folder().read(tmp_path, "train/000001")
+    (tmp_path / "train/000001" / part).write_bytes(b"damaged")
+    with pytest.raises(DataError, match="delete the sample's folder"):
+        Folder().read(tmp_path, "train/000001")
+    shutil.rmtree(tmp_path / "train/000001")
+    capsys.readouterr()
+    assert run(tmp_path, "--count", 2) == 0
+    assert "2 scenes, 1 rendered now" in capsys.readouterr().err
+    assert torch.equal(Folder().read(tmp_path, "train/000001").image, before.image)
 
 
 def test_a_scene_does_not_depend_on_its_batch(tmp_path):

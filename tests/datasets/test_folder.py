@@ -174,7 +174,7 @@ def test_a_missing_field_is_named(root):
 def test_a_missing_part_is_named(root, part):
     write_sample(root, made())
     (root / "test/000000" / part).unlink()
-    with pytest.raises(DataError, match=part):
+    with pytest.raises(DataError, match=f"{part}: missing; delete the sample's folder"):
         Folder().read(root, "test/000000")
 
 
@@ -184,7 +184,7 @@ def test_a_truncated_part_is_named(root, part, kept):
     write_sample(root, made())
     file = root / "test/000000" / part
     file.write_bytes(file.read_bytes()[: int(kept * file.stat().st_size)])
-    with pytest.raises(DataError, match=part):
+    with pytest.raises(DataError, match=f"{part}: damaged.*; delete the sample's folder"):
         Folder().read(root, "test/000000")
 
 

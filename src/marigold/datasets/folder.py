@@ -37,6 +37,7 @@ INDEX = "dataset.json"
 LAYOUT = "marigold samples 1"
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _COMPRESSION = 1  # zlib levels above save nothing on float maps
+_REMEDY = "delete the sample's folder and write it again (`marigold synth` renders what is missing)"
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,7 @@ class Folder(Dataset):
         folder = root / key
         if not folder.is_dir():
             raise DataError(f"{folder}: no such sample; scan the data set again")
-        try:
-            image = read_image(folder / "image.png")
-        except ImageError as error:
-            raise DataError(str(error)) from error
+        image = _photo(folder / "image.png")
         arrays = _load(folder / "maps.npz", self.fields)
         names = self.fields or tuple(name for name in arrays if name in FIELDS)
         for name in names:
@@ -181,6 +179,14 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+def _photo(path: Path) -> Tensor:
+    try:
+        return read_image(path)
+    except ImageError as error:
+        state = "damaged" if path.exists() else "missing"
+        raise DataError(f"{path}: {state}; {_REMEDY}") from error
+
+
 def _load(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays of these fields (of all when empty) and the camera."""
     try:
@@ -188,9 +194,9 @@ def _load(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
             wanted = {"camera", *fields}
             return {name: archive[name] for name in archive if not fields or name.partition(".")[0] in wanted}
     except FileNotFoundError as error:
-        raise DataError(f"{path}: missing; delete the sample's folder and write it again") from error
+        raise DataError(f"{path}: missing; {_REMEDY}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}); delete the sample's folder and write it again") from error
+        raise DataError(f"{path}: damaged ({error}); {_REMEDY}") from error
 
 
 @contextmanager
