@@ -3,7 +3,7 @@
 python bench/autoencoder.py [CHECKPOINT]      writes bench/results/autoencoder.md
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import torch
@@ -70,4 +70,6 @@ def table(head: str, rows: dict[str, torch.Tensor]) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "depth")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", nargs="?", default="depth")
+    main(parser.parse_args().checkpoint)

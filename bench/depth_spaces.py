@@ -6,7 +6,7 @@ The first column is what a painter without error would score, the second what it
 autoencoder; both after least squares of scale and shift in depth, as in `marigold evaluate`.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import torch
@@ -69,4 +69,6 @@ def _extent(modality: Depth) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "depth")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", nargs="?", default="depth")
+    main(parser.parse_args().checkpoint)
