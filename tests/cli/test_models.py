@@ -50,7 +50,15 @@ def test_bundled_checkpoints_come_first_with_licence_and_size(cache, capsys):
 def test_every_published_checkpoint_is_known_without_a_size(cache, capsys):
     rows = {row[0]: row for row in listed(capsys)}
     for published in PUBLISHED:
-        assert rows[published.name][1:] == [published.modality, published.licence or "-", "-", "hub"]
+        assert rows[published.name][1:] == [published.modality, *published.licence.split(), "-", "hub"]
+
+
+def test_a_licence_that_the_authors_do_not_state_is_no_dash(cache, capsys):
+    rows = {row[0]: row for row in listed(capsys)}
+    assert rows["GonzaloMG/marigold-e2e-ft-depth"][2:] == ["none", "stated", "-", "hub"]
+    hold(cache, "somebody/iid", "marigold-iid-lighting-v1-1")
+    rows = {row[0]: row for row in listed(capsys)}
+    assert rows["somebody/iid"][2] == "-"
 
 
 def test_the_ids_of_the_papers_checkpoints_are_all_there():

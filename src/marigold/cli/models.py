@@ -48,7 +48,7 @@ def _as_json(found: "list[Model]") -> str:
 
 
 def _as_table(found: "list[Model]") -> str:
-    """One line for each checkpoint; a dash where nothing is stated or known."""
+    """One line for each checkpoint; a dash where nothing is known."""
     rows = [("name", "predicts", "licence", "size", "where")]
     rows += [(model.name, model.modality, model.licence or "-", _size(model.bytes), model.place) for model in found]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]

@@ -26,9 +26,9 @@ class Model:
     """What `--checkpoint` takes."""
     modality: str
     licence: str
-    """Of the weights; empty where none is stated."""
+    """Of the weights; `none stated` where their authors state none, empty where it is not known."""
     bytes: int | None
-    """On this machine, without what another checkpoint shares with it; None where it is not."""
+    """On this machine, without what another checkpoint shares with it; None where it is not, and so not known."""
     place: Literal["bundled", "cached", "hub"]
     folder: Path | None = None
 

@@ -31,7 +31,7 @@ PIPELINES = {
 FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
 """The settings of a published checkpoint that states none."""
 
-_MARIGOLD, _LOTUS = "RAIL++-M", "Apache-2.0"
+_MARIGOLD, _LOTUS, _END_TO_END = "RAIL++-M", "Apache-2.0", "none stated"
 _X_TO_THE_LEFT = {"painted_x": "left"}
 """The axes of normals that others evaluate with, and so paint: x left, y up, z towards the viewer."""
 _DISPARITY = {"target_space": "disparity", "fixed_ratio": False}
@@ -45,8 +45,8 @@ class Published:
 
     name: str
     modality: str
-    licence: str = ""
-    """Of the weights; empty where none is stated."""
+    licence: str
+    """Of the weights; `none stated` where their authors state none."""
 
 
 PUBLISHED = (
@@ -58,10 +58,10 @@ PUBLISHED = (
     Published("prs-eth/marigold-normals-lcm-v0-1", "normals", _MARIGOLD),
     Published("prs-eth/marigold-iid-appearance-v1-1", "appearance", _MARIGOLD),
     Published("prs-eth/marigold-iid-lighting-v1-1", "lighting", _MARIGOLD),
-    Published("GonzaloMG/marigold-e2e-ft-depth", "depth"),
-    Published("GonzaloMG/marigold-e2e-ft-normals", "normals"),
-    Published("GonzaloMG/stable-diffusion-e2e-ft-depth", "depth"),
-    Published("GonzaloMG/stable-diffusion-e2e-ft-normals", "normals"),
+    Published("GonzaloMG/marigold-e2e-ft-depth", "depth", _END_TO_END),
+    Published("GonzaloMG/marigold-e2e-ft-normals", "normals", _END_TO_END),
+    Published("GonzaloMG/stable-diffusion-e2e-ft-depth", "depth", _END_TO_END),
+    Published("GonzaloMG/stable-diffusion-e2e-ft-normals", "normals", _END_TO_END),
     Published("jingheya/lotus-depth-g-v2-1-disparity", "depth", _LOTUS),
     Published("jingheya/lotus-depth-d-v2-0-disparity", "depth", _LOTUS),
     Published("jingheya/lotus-depth-g-v1-0", "depth", _LOTUS),
