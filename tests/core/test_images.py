@@ -242,7 +242,7 @@ def test_a_photo_in_memory_is_the_same_in_every_form(photo):
     [
         (RGB.astype(np.float32), "divide by 255"),
         (RGB.astype(np.int64), "no known range"),
-        (np.full((12, 20, 3), np.nan), "outside 0 to 1"),
+        (np.full((12, 20, 3), np.nan), "NaN or infinite; replace them"),
         (RGB.transpose(2, 0, 1), r"shape \[3, 12, 20\]"),
         (np.zeros((2, 12, 20, 3), np.uint8), r"\[2, 12, 20, 3\]"),
         (torch.zeros(12, 20, 3), r"\[12, 20, 3\]"),
@@ -305,6 +305,15 @@ def test_a_tiff_header_bomb_is_refused_before_decoding(tmp_path):
         read_image(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_float_tiff_that_is_not_all_numbers_is_refused_as_that(tmp_path, value):
+    photo = np.full((12, 20, 3), 0.5, np.float32)
+    photo[3, 4, 1] = value
+    tifffile.imwrite(tmp_path / "a.tif", photo, photometric="rgb")
+    with pytest.raises(ImageError, match=r"a\.tif: float samples that are NaN or infinite; replace them"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nowhere\.jpg: no such file; check the path"):
         read_image(tmp_path / "nowhere.jpg")
@@ -338,9 +347,12 @@ def test_a_photo_that_has_been_read_is_not_copied():
     assert to_image(photo) is photo
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -0.1, 1.1])
-def test_a_tensor_with_other_than_numbers_in_0_to_1_is_refused(value):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(torch.nan, "NaN or infinite"), (torch.inf, "NaN or infinite"), (-0.1, "outside 0 to 1"), (1.1, "outside 0 to 1")],
+)
+def test_a_tensor_with_other_than_numbers_in_0_to_1_is_refused(value, message):
     photo = torch.rand(3, 9, 10)
     photo[1, 2, 3] = value
-    with pytest.raises(ImageError, match="outside 0 to 1"):
+    with pytest.raises(ImageError, match=message):
         to_image(photo)

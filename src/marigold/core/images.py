@@ -208,7 +208,9 @@ def _of_known_range(array: np.ndarray) -> np.ndarray:
         return array.astype(np.float32)
     if array.dtype.kind != "f":
         raise ImageError(f"samples of type {array.dtype} have no known range; use uint8, uint16, or float in 0 to 1")
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+    if not np.isfinite(array).all():
+        raise ImageError("float samples that are NaN or infinite; replace them with numbers in 0 to 1, such as 0")
+    if array.min() < 0 or array.max() > 1:
         raise ImageError("float samples outside 0 to 1; scale them first (8-bit values: divide by 255)")
     return array.astype(np.float32)
 
