@@ -292,6 +292,14 @@ def test_an_unknown_name_is_answered_with_the_nearest(bundle):
         checkpoint.open("tiny-dept")
 
 
+@pytest.mark.parametrize("name", [3, None, b"depth", ["depth"]])
+def test_what_is_no_name_at_all_is_refused_by_its_type(name):
+    with pytest.raises(
+        CheckpointError, match=f"of type `{type(name).__name__}` names no checkpoint; give a bundled name"
+    ):
+        checkpoint.open(name)
+
+
 @pytest.mark.parametrize("name", ["./nowhere", "/no/where/at/all"])
 def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(name):
     with pytest.raises(CheckpointError, match="no such folder"):

@@ -9,6 +9,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +115,10 @@ def save(
 
 def _locate(name: str | Path) -> Path:
     """The folder of a checkpoint, fetched from the hub if its name is a hub id."""
+    if not isinstance(name, str | PathLike):
+        raise CheckpointError(
+            f"an object of type `{type(name).__name__}` names no checkpoint; give a bundled name, a folder or a hub id"
+        )
     if str(name) in bundled():
         return BUNDLED / str(name)
     if (folder := Path(name).expanduser()).is_dir():

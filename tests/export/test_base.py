@@ -69,6 +69,12 @@ def test_names_come_as_a_list_or_as_text_and_count_once():
     assert [name_of(one) for one in chosen()] == ["npy", "png16", "preview"]
 
 
+@pytest.mark.parametrize("wanted", [3, None, b"npy", ["npy", 3]])
+def test_what_is_no_name_is_no_format(wanted):
+    with pytest.raises(ConfigError, match=r"^format: .* names no format; use some of npy"):
+        chosen(wanted)
+
+
 def test_a_format_takes_the_options_that_it_has():
     options = Options(fov=70, near=2, far=9, cut=1, detail=50, colormap="magma", legend=True)
     ply, preview, npy = chosen("ply,preview,npy", options)

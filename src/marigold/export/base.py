@@ -79,9 +79,11 @@ class Format(ABC):
 def chosen(wanted: str | Sequence[str] = USUAL, options: Options = NO_OPTIONS) -> list[Format]:
     """The formats meant by a comma-separated list or a sequence of names, each once, with their options.
 
-    Raises `UnknownNameError` for a name that is no format and `ConfigError` for an option that cannot be used.
+    Raises `UnknownNameError` for a name that is no format and `ConfigError` for what is no name or for an option that
+    cannot be used.
     """
     listed = wanted.split(",") if isinstance(wanted, str) else wanted
+    _check_names(listed)
     found = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
     if not found:
         raise ConfigError(f"format: no format is named; use some of {', '.join(USUAL)} or another of docs/formats.md")
@@ -112,6 +114,14 @@ def check_options(formats: Sequence[Format], options: Options) -> None:
 def outputs(modality: Modality, space: Space) -> list[str]:
     """The outputs of a modality whose numbers mean this."""
     return [name for name in modality.outputs if modality.meaning(name) == space]
+
+
+def _check_names(listed: Sequence[str]) -> None:
+    named = isinstance(listed, Sequence) and all(isinstance(name, str) for name in listed)
+    if not named:
+        raise ConfigError(
+            f"format: {listed!r} names no format; use some of {', '.join(USUAL)} or another of docs/formats.md"
+        )
 
 
 def _made(name: str, options: Options) -> Format:
