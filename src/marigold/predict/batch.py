@@ -19,10 +19,11 @@ from marigold.predict.log import Log
 from marigold.predict.photos import result_names
 from marigold.predict.pipeline import run_overlapped, run_serially
 from marigold.predict.prediction import Prediction
+from marigold.predict.reports import places
 from marigold.predict.request import Request
 from marigold.predict.results import Results
 from marigold.predict.together import Chosen, Together
-from marigold.predict.write import as_formats, places
+from marigold.predict.write import as_formats
 
 
 @dataclass
@@ -74,7 +75,7 @@ def predict_photos(
     Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
     when nothing can be written.
     """
-    results = Results(together.makers(), request, as_formats(formats), output)
+    results = Results(together.makers(), request, as_formats(formats), output, photos)
     works = (Work(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     with (
