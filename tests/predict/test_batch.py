@@ -16,7 +16,7 @@ from marigold.export.glb import Glb
 from marigold.export.npy import Npy
 from marigold.predict.batch import predict_photos
 from marigold.predict.request import Request
-from toys.runs import identity, photo, run
+from toys.runs import both, identity, photo, run
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
@@ -54,6 +54,30 @@ def test_a_photo_with_a_name_too_long_for_results_leaves_the_others_alone(tmp_pa
     outcome = predict_photos(identity(), photos, Request(), tmp_path / "out")
     assert outcome.done == 1 and (tmp_path / "out" / "short_depth.npy").exists()
     assert outcome.failures[0].endswith("xxx.png: its name is too long for the names of its results; rename it")
+
+
+@pytest.mark.parametrize("own", ["a_depth_colored.png", "a_Depth_16bit.PNG", "a_all.jpg"])
+def test_a_photo_of_the_run_is_not_replaced_by_the_result_of_another(tmp_path, own):
+    photos = [photo(tmp_path / "a.png", 10), photo(tmp_path / own, 20), photo(tmp_path / "b.png", 30)]
+    before = photos[1].read_bytes()
+    outcome = run(photos, tmp_path, both())
+    assert outcome.done == 2 and photos[1].read_bytes() == before
+    (failure,) = outcome.failures
+    assert failure == f"{photos[0]}: its result {photos[1]} is a photo of this run; choose another --output"
+    assert not (tmp_path / "a_depth.npy").exists() and (tmp_path / "b_depth.json").exists()
+    assert run(photos, tmp_path / "out", both()).done == 3
+
+
+def test_photos_whose_names_only_resemble_those_of_results_are_no_hindrance(tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", 10) for name in ("a", "a_depth", "a_2", "a_depth_colored_2")]
+    assert run(photos, tmp_path).done == 4
+
+
+def test_a_texture_that_is_a_photo_of_the_run_is_not_replaced(tmp_path):
+    (tmp_path / "a_pbr" / "blender").mkdir(parents=True)
+    photos = [photo(tmp_path / "a.png", 10), photo(tmp_path / "a_pbr" / "blender" / "a_normal.png", 20)]
+    outcome = run(photos, tmp_path, both(), formats="npy,pbr")
+    assert outcome.done == 1 and "a_normal.png is a photo of this run" in outcome.failures[0]
 
 
 def test_a_photo_s_map_does_not_depend_on_what_ran_before_it(tmp_path):

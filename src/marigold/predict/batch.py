@@ -170,9 +170,12 @@ class _Run:
         except ConfigError as error:
             work.error = f"{work.photo}: {error}"
         except OutputError as error:
-            if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG):
+            if not isinstance(error.__cause__, OSError):
+                work.error = f"{work.photo}: {error}"
+            elif error.__cause__.errno == errno.ENAMETOOLONG:
+                work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
+            else:
                 raise
-            work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
         return []
 
 

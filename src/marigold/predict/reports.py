@@ -40,7 +40,7 @@ class Reports:
         listed = places([*files, path], self.folder)
         write_json(path, {**report, "files": listed})
         if self._listed:
-            self._listed[path] = _alike(listed)
+            self._listed[path] = alike(listed)
         return path
 
     def delete_leftovers(self, files: Sequence[str], name: str) -> None:
@@ -61,8 +61,8 @@ class Reports:
     def _is_listed(self, file: str) -> bool:
         """Whether any report lists the file; all of them are read for the first that this is asked of."""
         if not self._listed:
-            self._listed = {report: _alike(files_of(report)) for report in self.folder.glob("*.json")}
-        (key,) = _alike([file])
+            self._listed = {report: alike(files_of(report)) for report in self.folder.glob("*.json")}
+        (key,) = alike([file])
         return any(key in files for files in self._listed.values())
 
 
@@ -85,7 +85,7 @@ def places(files: Sequence[Path], folder: Path) -> list[str]:
     return [file.relative_to(folder).as_posix() for file in files]
 
 
-def _alike(files: Collection[str]) -> set[str]:
+def alike(files: Collection[str]) -> set[str]:
     """Names as file systems compare them that tell neither cases nor ways to write an accent apart."""
     return {unicodedata.normalize("NFC", file).casefold() for file in files}
 

@@ -1,15 +1,17 @@
 """All files of one photo: those of each modality and, when there are several, what they make together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from marigold.core.errors import OutputError
 from marigold.export.base import Format, Maps, check
 from marigold.export.preview import Preview
 from marigold.predict.complete import Maker, format_options, is_complete, sources
 from marigold.predict.prediction import Prediction
-from marigold.predict.reports import Reports
+from marigold.predict.reports import Reports, alike, places
 from marigold.predict.request import Request
 from marigold.predict.sheet import write_sheet
 from marigold.predict.together import ALL
@@ -29,7 +31,7 @@ class Results:
         request: Request,
         formats: Sequence[Format],
         folder: Path,
-        photos: Iterable[Path] = (),
+        photos: Sequence[Path] = (),
     ) -> None:
         """`photos` are all of the run. Raises `ConfigError` for a format that can hold nothing of these modalities."""
         check(formats, [maker.modality for maker in makers.values()])
@@ -38,6 +40,7 @@ class Results:
         self._sources = {name: sources(one, request, self._single) for name, one in makers.items()}
         self._joint_sources = {"parts": self._sources, "formats": format_options(self._joint)}
         self._reports = Reports(folder, photos)
+        self._photos = _within(folder, photos)
         self.folder = folder
 
     def are_complete(self, name: str, photo: str) -> bool:
@@ -48,26 +51,45 @@ class Results:
         return all(is_complete(self._reports.path(name, key), made) for key, made in reports.items())
 
     def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
-        """Writes the predictions by modality for the photo of this hash and returns the files. Raises `OutputError`."""
+        """Writes the predictions by modality for the photo of this hash and returns the files.
+
+        Raises `OutputError`; where a file would replace a photo of the run, before any is written.
+        """
+        self._spare_photos(predictions, name, photo)
+        return self._save(self._reports, predictions, name, photo)
+
+    def _spare_photos(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> None:
+        """Only writing tells what files are called; where photos have names like theirs, that is tried elsewhere."""
+        near = [path for path in self._photos if path.casefold().startswith(f"{name}_".casefold())]
+        if not near:
+            return
+        with TemporaryDirectory(prefix="marigold-") as elsewhere:
+            files = self._save(Reports(Path(elsewhere)), predictions, name, photo)
+            taken = alike(places(files, Path(elsewhere)))
+        for path in near:
+            if alike([path]) <= taken:
+                raise OutputError(f"its result {self.folder / path} is a photo of this run; choose another --output")
+
+    def _save(self, reports: Reports, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
         files = [
             file
             for modality, prediction in predictions.items()
             for file in save(
-                prediction, self._reports, name, self._single, made_from={**self._sources[modality], "photo": photo}
+                prediction, reports, name, self._single, made_from={**self._sources[modality], "photo": photo}
             )
         ]
-        return files if len(predictions) < 2 else [*files, *self._save_joint(predictions, name, photo)]
+        return files if len(predictions) < 2 else [*files, *self._save_joint(reports, predictions, name, photo)]
 
-    def _save_joint(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
+    def _save_joint(self, reports: Reports, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
         parts = [maps_of(prediction) for prediction in predictions.values()]
-        path = self._reports.path(name, ALL)
-        earlier = self._reports.discard(path)
-        files = [write_sheet(self.folder / f"{name}_{ALL}.jpg", self._tiles(parts))]
+        path = reports.path(name, ALL)
+        earlier = reports.discard(path)
+        files = [write_sheet(reports.folder / f"{name}_{ALL}.jpg", self._tiles(parts))]
         for format_ in self._joint:
-            files += format_.write_set(parts, self.folder, name)
+            files += format_.write_set(parts, reports.folder, name)
         report = {modality: made.report for modality, made in predictions.items()}
-        self._reports.write(path, {**report, "made_from": {**self._joint_sources, "photo": photo}}, files)
-        self._reports.delete_leftovers(earlier, name)
+        reports.write(path, {**report, "made_from": {**self._joint_sources, "photo": photo}}, files)
+        reports.delete_leftovers(earlier, name)
         return [*files, path]
 
     def _tiles(self, parts: Sequence[Maps]) -> dict[str, np.ndarray]:
@@ -78,3 +100,10 @@ class Results:
             for output, picture in preview.pictures(maps).items():
                 tiles[output if output == maps.name else f"{maps.name}: {output}"] = picture
         return tiles
+
+
+def _within(folder: Path, photos: Sequence[Path]) -> list[str]:
+    """Where those of the photos are that lie in a folder."""
+    there = folder.resolve()
+    paths = (photo.parent.resolve() / photo.name for photo in photos)
+    return places([path for path in paths if path.is_relative_to(there)], there)
