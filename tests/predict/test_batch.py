@@ -27,6 +27,27 @@ def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
     assert np.load(tmp_path / "out" / "a_bmp_depth.npy").min() == 1
 
 
+def test_results_of_another_photo_of_that_name_are_replaced_with_a_note(tmp_path, capsys):
+    for folder, level in (("x", 0), ("y", 255)):
+        (tmp_path / folder).mkdir()
+        run([photo(tmp_path / folder / "a.png", level)], tmp_path / "out", both())
+    first, second = capsys.readouterr().out.splitlines()
+    note = (
+        "replaces results of another photo of this name, or of this one before it changed; another --output keeps both"
+    )
+    assert second.endswith(f" ({note})") and note not in first
+    for report in ("a_depth", "a_normals"):
+        assert note in json.loads((tmp_path / "out" / f"{report}.json").read_text())["notes"]
+
+
+@pytest.mark.parametrize("change", [{"overwrite": True}, {"formats": "npy"}, {"request": Request(seed=1)}])
+def test_results_of_the_same_photo_are_replaced_without_a_note(tmp_path, change, capsys):
+    photos = [photo(tmp_path / "a.png", 9)]
+    run(photos, tmp_path / "out")
+    run(photos, tmp_path / "out", **change)
+    assert "replaces" not in capsys.readouterr().out
+
+
 def test_bad_photos_are_listed_and_the_good_ones_finished(tmp_path, capsys):
     (tmp_path / "bad.jpg").write_text("no photo")
     photos = [tmp_path / "bad.jpg", photo(tmp_path / "good.png", 9), tmp_path / "missing.jpg"]

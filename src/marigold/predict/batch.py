@@ -166,6 +166,7 @@ class _Run:
     def _saved(self, work: Work) -> list[Path]:
         """The files; none, and an error noted, where it is this photo alone that they cannot be made of."""
         try:
+            work.predictions = self._results.noted(work.predictions, work.name, work.hash)
             return self._results.save(work.predictions, work.name, work.hash)
         except ConfigError as error:
             work.error = f"{work.photo}: {error}"

@@ -75,6 +75,15 @@ def files_of(report: Path) -> list[str]:
         return []
 
 
+def photo_of(report: Path) -> str | None:
+    """The hash of the photo that a report's files were made from; None where it says nothing of that."""
+    try:
+        photo = json.loads(report.read_text(encoding="utf-8"))["made_from"]["photo"]
+        return photo if isinstance(photo, str) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def result_files(folder: Path) -> set[Path]:
     """The files, with resolved paths, that the reports in a folder call their own; nothing where there is no folder."""
     return {(folder / file).resolve() for report in folder.glob("*.json") for file in files_of(report)}

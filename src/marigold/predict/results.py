@@ -1,6 +1,7 @@
 """All files of one photo: those of each modality and, when there are several, what they make together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,11 +12,15 @@ from marigold.export.base import Format, Maps, check
 from marigold.export.preview import Preview
 from marigold.predict.complete import Maker, format_options, is_complete, sources
 from marigold.predict.prediction import Prediction
-from marigold.predict.reports import Reports, alike, places
+from marigold.predict.reports import Reports, alike, photo_of, places
 from marigold.predict.request import Request
 from marigold.predict.sheet import write_sheet
 from marigold.predict.together import ALL
 from marigold.predict.write import maps_of, save
+
+REPLACED = (
+    "replaces results of another photo of this name, or of this one before it changed; another --output keeps both"
+)
 
 
 class Results:
@@ -49,6 +54,14 @@ class Results:
         if len(reports) > 1:
             reports[ALL] = {**self._joint_sources, "photo": photo}
         return all(is_complete(self._reports.path(name, key), made) for key, made in reports.items())
+
+    def noted(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> dict[str, Prediction]:
+        """The predictions for the photo of this hash, with a note where they take the place of another photo's."""
+        found = {modality: photo_of(self._reports.path(name, modality)) for modality in predictions}
+        return {
+            modality: made if found[modality] in (None, photo) else _with_note(made, REPLACED)
+            for modality, made in predictions.items()
+        }
 
     def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
         """Writes the predictions by modality for the photo of this hash and returns the files.
@@ -100,6 +113,10 @@ class Results:
             for output, picture in preview.pictures(maps).items():
                 tiles[output if output == maps.name else f"{maps.name}: {output}"] = picture
         return tiles
+
+
+def _with_note(prediction: Prediction, note: str) -> Prediction:
+    return replace(prediction, report={**prediction.report, "notes": [*prediction.report["notes"], note]})
 
 
 def _within(folder: Path, photos: Sequence[Path]) -> list[str]:
