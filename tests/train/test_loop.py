@@ -119,6 +119,23 @@ def test_steps_may_end_a_run_before_its_phases(tmp_path):
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_phases_that_a_run_does_not_reach_are_named(steps):
+    assert recipe(steps=steps, phases=PHASES).unreached() == (
+        f"recipe.steps: the run ends at step {steps}, before phase 2 of 2 (end_to_end, 2 steps); "
+        "use 4 or more for all phases, or shorten `phases`"
+    )
+
+
+@pytest.mark.parametrize("steps", [3, 4, 9])
+def test_phases_that_a_run_reaches_are_not_remarked_on(steps):
+    assert recipe(steps=steps, phases=PHASES).unreached() == ""
+
+
+def test_a_run_without_phases_misses_none():
+    assert recipe(steps=1).unreached() == ""
+
+
 def test_a_recipe_of_one_part_keeps_its_hash():
     assert "phases" in encode(recipe()) and recipe().digest() != recipe(phases=PHASES).digest()
 
