@@ -74,6 +74,45 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     assert same(weights(tmp_path / "whole"), weights(whole))
 
 
+def stopped_before(step: int, patch: pytest.MonkeyPatch, recipe: Recipe, folder: Path) -> None:
+    """Runs a recipe until a step is about to be taken."""
+    update = Trainer.update
+
+    def stop(self):
+        if self.step == step:
+            raise KeyboardInterrupt
+        return update(self)
+
+    patch.setattr(Trainer, "update", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, folder)
+    patch.undo()
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["loss"]) for line in lines if line["kind"] == "train"]
+
+
+@pytest.mark.parametrize("stopped", [3, 5, 7])
+def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(stopped, tmp_path, monkeypatch):
+    short = recipe(steps=10, every=Every(log=4, save=3, validate=0), scored=0, validation_batches=1)
+    train(short, tmp_path / "whole")
+    stopped_before(stopped, monkeypatch, short, tmp_path / "again")
+    train(short, tmp_path / "again")
+    whole, again = losses(tmp_path / "whole"), losses(tmp_path / "again")
+    assert [step for step, _ in again] == [4, 8, 10]
+    assert [loss for _, loss in again] == pytest.approx([loss for _, loss in whole], rel=1e-6)
+
+
+def test_a_run_stopped_before_anything_was_saved_logs_every_step_once(tmp_path, monkeypatch):
+    short = recipe(steps=4, every=Every(log=1, save=4, validate=0), scored=0, validation_batches=1)
+    stopped_before(3, monkeypatch, short, tmp_path)
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3]
+    train(short, tmp_path)
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
+
+
 PHASES = (Phase(steps=2, size=8, batch=4), Phase(steps=2, objective="end_to_end"))
 
 
