@@ -1,10 +1,11 @@
 """Predictions as files: the formats asked for, and a report that is written last."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from marigold.core.errors import ConfigError
 from marigold.core.files import make_folder
 from marigold.export.base import Format, Maps, chosen
 from marigold.export.preview import white
@@ -47,7 +48,21 @@ def as_formats(formats: str | Sequence[str | Format]) -> list[Format]:
     """Formats by name (`npy,exr` or a sequence) or ready made. Raises `UnknownNameError` and `ConfigError`."""
     if isinstance(formats, str):
         return chosen(formats)
-    return [made for one in formats for made in ([one] if isinstance(one, Format) else chosen(one))]
+    if not isinstance(formats, Iterable):
+        raise ConfigError(_cannot_use(formats))
+    return [made for one in formats for made in _as_formats(one)]
+
+
+def _as_formats(one: object) -> list[Format]:
+    if isinstance(one, Format):
+        return [one]
+    if isinstance(one, str):
+        return chosen(one)
+    raise ConfigError(_cannot_use(one))
+
+
+def _cannot_use(one: object) -> str:
+    return f'formats: {one!r} cannot be used; give a sequence of names and formats, such as ["npy", Ply(fov=60)]'
 
 
 def maps_of(prediction: Prediction) -> Maps:
