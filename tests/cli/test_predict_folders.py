@@ -32,6 +32,19 @@ def test_a_second_run_into_the_folder_of_the_photos_takes_no_result_for_a_photo(
     assert first == "a.png: complete already" and last.startswith("1 photo skipped")
 
 
+def test_a_photo_that_is_called_like_a_result_is_kept_and_the_reason_told(predict, capsys):
+    for name in ("a.png", "a_depth_colored.png"):
+        PIL.Image.new("RGB", (16, 16), "grey").save(name)
+    assert predict(".", "--output", ".") == 1
+    out, err = capsys.readouterr()
+    assert "a.png: failed: its result a_depth_colored.png is a photo of this run\n" in out
+    assert err == (
+        "marigold: error: a.png: its result a_depth_colored.png is a photo of this run; choose another --output\n"
+    )
+    with PIL.Image.open("a_depth_colored.png") as kept:
+        assert kept.getpixel((0, 0)) == (128, 128, 128)
+
+
 def test_a_run_in_which_everything_is_complete_loads_no_network(predict, monkeypatch, capsys):
     PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
     assert predict("a.png") == 0

@@ -16,7 +16,7 @@ from marigold.export.glb import Glb
 from marigold.export.npy import Npy
 from marigold.predict.batch import predict_photos
 from marigold.predict.request import Request
-from toys.runs import identity, photo, run
+from toys.runs import both, identity, photo, run
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
@@ -25,6 +25,27 @@ def test_photos_of_one_name_do_not_overwrite_each_other(tmp_path):
     assert outcome.done == 2 and len(os.listdir(tmp_path / "out")) == 8
     assert np.load(tmp_path / "out" / "a_png_depth.npy").max() == 0
     assert np.load(tmp_path / "out" / "a_bmp_depth.npy").min() == 1
+
+
+def test_results_of_another_photo_of_that_name_are_replaced_with_a_note(tmp_path, capsys):
+    for folder, level in (("x", 0), ("y", 255)):
+        (tmp_path / folder).mkdir()
+        run([photo(tmp_path / folder / "a.png", level)], tmp_path / "out", both())
+    first, second = capsys.readouterr().out.splitlines()
+    note = (
+        "replaces results of another photo of this name, or of this one before it changed; another --output keeps both"
+    )
+    assert second.endswith(f" ({note})") and note not in first
+    for report in ("a_depth", "a_normals"):
+        assert note in json.loads((tmp_path / "out" / f"{report}.json").read_text())["notes"]
+
+
+@pytest.mark.parametrize("change", [{"overwrite": True}, {"formats": "npy"}, {"request": Request(seed=1)}])
+def test_results_of_the_same_photo_are_replaced_without_a_note(tmp_path, change, capsys):
+    photos = [photo(tmp_path / "a.png", 9)]
+    run(photos, tmp_path / "out")
+    run(photos, tmp_path / "out", **change)
+    assert "replaces" not in capsys.readouterr().out
 
 
 def test_bad_photos_are_listed_and_the_good_ones_finished(tmp_path, capsys):
@@ -54,6 +75,30 @@ def test_a_photo_with_a_name_too_long_for_results_leaves_the_others_alone(tmp_pa
     outcome = predict_photos(identity(), photos, Request(), tmp_path / "out")
     assert outcome.done == 1 and (tmp_path / "out" / "short_depth.npy").exists()
     assert outcome.failures[0].endswith("xxx.png: its name is too long for the names of its results; rename it")
+
+
+@pytest.mark.parametrize("own", ["a_depth_colored.png", "a_Depth_16bit.PNG", "a_all.jpg"])
+def test_a_photo_of_the_run_is_not_replaced_by_the_result_of_another(tmp_path, own):
+    photos = [photo(tmp_path / "a.png", 10), photo(tmp_path / own, 20), photo(tmp_path / "b.png", 30)]
+    before = photos[1].read_bytes()
+    outcome = run(photos, tmp_path, both())
+    assert outcome.done == 2 and photos[1].read_bytes() == before
+    (failure,) = outcome.failures
+    assert failure == f"{photos[0]}: its result {photos[1]} is a photo of this run; choose another --output"
+    assert not (tmp_path / "a_depth.npy").exists() and (tmp_path / "b_depth.json").exists()
+    assert run(photos, tmp_path / "out", both()).done == 3
+
+
+def test_photos_whose_names_only_resemble_those_of_results_are_no_hindrance(tmp_path):
+    photos = [photo(tmp_path / f"{name}.png", 10) for name in ("a", "a_depth", "a_2", "a_depth_colored_2")]
+    assert run(photos, tmp_path).done == 4
+
+
+def test_a_texture_that_is_a_photo_of_the_run_is_not_replaced(tmp_path):
+    (tmp_path / "a_pbr" / "blender").mkdir(parents=True)
+    photos = [photo(tmp_path / "a.png", 10), photo(tmp_path / "a_pbr" / "blender" / "a_normal.png", 20)]
+    outcome = run(photos, tmp_path, both(), formats="npy,pbr")
+    assert outcome.done == 1 and "a_normal.png is a photo of this run" in outcome.failures[0]
 
 
 def test_a_photo_s_map_does_not_depend_on_what_ran_before_it(tmp_path):

@@ -65,6 +65,17 @@ def test_an_unknown_format_names_the_nearest(tmp_path):
         Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="png16,nyp")
 
 
+@pytest.mark.parametrize(
+    ("formats", "odd"), [(["npy", 3], "3"), ([None], "None"), (3, "3"), (Npy(), r"Npy\(\)"), ([Npy], "<class .*Npy'>")]
+)
+def test_what_is_neither_a_format_nor_the_name_of_one_is_refused_before_anything_is_written(tmp_path, formats, odd):
+    with pytest.raises(
+        ConfigError, match=f"formats: {odd} cannot be used; give a sequence of names and formats, such as"
+    ):
+        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path / "out", formats=formats)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_format_that_holds_nothing_of_the_modality_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="normal_opengl` holds nothing of depth"):
         Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="normal_opengl")

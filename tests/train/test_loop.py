@@ -74,6 +74,45 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     assert same(weights(tmp_path / "whole"), weights(whole))
 
 
+def stopped_before(step: int, patch: pytest.MonkeyPatch, recipe: Recipe, folder: Path) -> None:
+    """Runs a recipe until a step is about to be taken."""
+    update = Trainer.update
+
+    def stop(self):
+        if self.step == step:
+            raise KeyboardInterrupt
+        return update(self)
+
+    patch.setattr(Trainer, "update", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, folder)
+    patch.undo()
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["loss"]) for line in lines if line["kind"] == "train"]
+
+
+@pytest.mark.parametrize("stopped", [3, 5, 7])
+def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(stopped, tmp_path, monkeypatch):
+    short = recipe(steps=10, every=Every(log=4, save=3, validate=0), scored=0, validation_batches=1)
+    train(short, tmp_path / "whole")
+    stopped_before(stopped, monkeypatch, short, tmp_path / "again")
+    train(short, tmp_path / "again")
+    whole, again = losses(tmp_path / "whole"), losses(tmp_path / "again")
+    assert [step for step, _ in again] == [4, 8, 10]
+    assert [loss for _, loss in again] == pytest.approx([loss for _, loss in whole], rel=1e-6)
+
+
+def test_a_run_stopped_before_anything_was_saved_logs_every_step_once(tmp_path, monkeypatch):
+    short = recipe(steps=4, every=Every(log=1, save=4, validate=0), scored=0, validation_batches=1)
+    stopped_before(3, monkeypatch, short, tmp_path)
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3]
+    train(short, tmp_path)
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
+
+
 PHASES = (Phase(steps=2, size=8, batch=4), Phase(steps=2, objective="end_to_end"))
 
 
@@ -117,6 +156,23 @@ def test_a_phase_that_trains_another_network_is_refused(tmp_path):
 def test_steps_may_end_a_run_before_its_phases(tmp_path):
     train(recipe(steps=3, phases=PHASES, scored=0, validation_batches=1), tmp_path / "run")
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == 3
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_phases_that_a_run_does_not_reach_are_named(steps):
+    assert recipe(steps=steps, phases=PHASES).unreached() == (
+        f"recipe.steps: the run ends at step {steps}, before phase 2 of 2 (end_to_end, 2 steps); "
+        "use 4 or more for all phases, or shorten `phases`"
+    )
+
+
+@pytest.mark.parametrize("steps", [3, 4, 9])
+def test_phases_that_a_run_reaches_are_not_remarked_on(steps):
+    assert recipe(steps=steps, phases=PHASES).unreached() == ""
+
+
+def test_a_run_without_phases_misses_none():
+    assert recipe(steps=1).unreached() == ""
 
 
 def test_a_recipe_of_one_part_keeps_its_hash():

@@ -60,12 +60,14 @@ def parse(arguments: list[str]) -> Options:
 
 
 def run(options: Options) -> int:
-    """Trains, or resumes, and says where the checkpoint is."""
+    """Trains, or resumes, and says which phases are left out and where the checkpoint is."""
     from marigold.accel.precision import resolve_device
     from marigold.train.loop import train
 
     folder = options.run or Path("runs") / options.recipe.name
     device = str(resolve_device(options.device))
+    if note := options.recipe.unreached():
+        print(f"note: {note}", file=sys.stderr)
     finished = train(options.recipe, folder, device=device, compiled=options.compiled, workers=options.workers)
     print(f"checkpoint: {finished}", file=sys.stderr)
     return 0

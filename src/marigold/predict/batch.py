@@ -19,10 +19,11 @@ from marigold.predict.log import Log
 from marigold.predict.photos import result_names
 from marigold.predict.pipeline import run_overlapped, run_serially
 from marigold.predict.prediction import Prediction
+from marigold.predict.reports import places
 from marigold.predict.request import Request
 from marigold.predict.results import Results
 from marigold.predict.together import Chosen, Together
-from marigold.predict.write import as_formats, places
+from marigold.predict.write import as_formats
 
 
 @dataclass
@@ -74,7 +75,7 @@ def predict_photos(
     Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
     when nothing can be written.
     """
-    results = Results(together.makers(), request, as_formats(formats), output)
+    results = Results(together.makers(), request, as_formats(formats), output, photos)
     works = (Work(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     with (
@@ -165,13 +166,17 @@ class _Run:
     def _saved(self, work: Work) -> list[Path]:
         """The files; none, and an error noted, where it is this photo alone that they cannot be made of."""
         try:
+            work.predictions = self._results.noted(work.predictions, work.name, work.hash)
             return self._results.save(work.predictions, work.name, work.hash)
         except ConfigError as error:
             work.error = f"{work.photo}: {error}"
         except OutputError as error:
-            if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG):
+            if not isinstance(error.__cause__, OSError):
+                work.error = f"{work.photo}: {error}"
+            elif error.__cause__.errno == errno.ENAMETOOLONG:
+                work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
+            else:
                 raise
-            work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
         return []
 
 

@@ -75,17 +75,3 @@ def is_complete(report: Path, made_from: Mapping[str, Any]) -> bool:
         return same and all((report.parent / file).is_file() for file in found["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def result_files(folder: Path) -> set[Path]:
-    """The files, with resolved paths, that the reports in a folder call their own; nothing where there is no folder."""
-    return {(folder / file).resolve() for report in folder.glob("*.json") for file in _files(report)}
-
-
-def _files(report: Path) -> list[str]:
-    """The files of a report, itself among them; none for other JSON."""
-    try:
-        files = json.loads(report.read_text(encoding="utf-8"))["files"]
-        return files if report.name in files and all(isinstance(file, str) for file in files) else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []

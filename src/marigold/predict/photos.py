@@ -7,7 +7,7 @@ from pathlib import Path
 
 from marigold.core.errors import ImageError
 from marigold.core.images import SUFFIXES
-from marigold.predict.complete import result_files
+from marigold.predict.reports import result_files
 
 MOST_FOLDERS = 3
 """How many folders of a photo's path may become part of a result's name."""

@@ -41,11 +41,13 @@ class Prediction:
         `formats` are names of formats (`"npy,exr"` or a sequence) or formats with their options (`Ply(fov=60)`), see
         docs/formats.md. By default, for `name` (the photo's own when left out) and each map: NAME_MAP.npy (float32),
         NAME_MAP_16bit.png and NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; and at
-        last NAME_MODALITY.json. Each file is written whole or not at all.
+        last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
+        written and this one does not is deleted.
         """
         from marigold.export.base import USUAL, check
+        from marigold.predict.reports import Reports
         from marigold.predict.write import as_formats, save
 
         wanted = as_formats(USUAL if formats is None else formats)
         check(wanted, [self.modality])
-        return save(self, Path(folder), name or self.name, wanted)
+        return save(self, Reports(Path(folder)), name or self.name, wanted)

@@ -1,20 +1,21 @@
 """Predictions as files: the formats asked for, and a report that is written last."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from marigold.core.errors import OutputError
-from marigold.core.files import make_folder, write_json
+from marigold.core.errors import ConfigError
+from marigold.core.files import make_folder
 from marigold.export.base import Format, Maps, chosen
 from marigold.export.preview import white
 from marigold.predict.prediction import Prediction
+from marigold.predict.reports import Reports
 
 
 def save(
     prediction: Prediction,
-    folder: Path,
+    reports: Reports,
     name: str,
     formats: Sequence[Format],
     *,
@@ -22,26 +23,46 @@ def save(
 ) -> list[Path]:
     """Writes one prediction in every format that can hold it and returns the files; NAME_MODALITY.json comes last.
 
-    `made_from` goes into the report: everything that the files depend on. Raises `OutputError`.
+    `made_from` goes into the report: everything that the files depend on. What the report before it has listed and
+    this one does not is deleted. Raises `OutputError`.
     """
     start = time.perf_counter()
-    make_folder(folder)
+    folder = make_folder(reports.folder)
     maps = maps_of(prediction)
-    path = discard_report(folder, name, maps.name)
+    path = reports.path(name, maps.name)
+    earlier = reports.discard(path)
     report = dict(prediction.report)
     taken = [format_ for format_ in formats if format_.takes(maps.modality)]
     files = [file for format_ in taken for file in format_.write(maps, folder, name)]
     if prediction.uncertainty is not None:
         report["uncertainty_white"] = white(prediction.uncertainty)
     report["seconds"] = {**report.get("seconds", {}), "write": round(time.perf_counter() - start, 4)}
-    return [*files, write_report(path, report, files, made_from)]
+    if made_from is not None:
+        report["made_from"] = made_from
+    reports.write(path, report, files)
+    reports.delete_leftovers(earlier, name)
+    return [*files, path]
 
 
 def as_formats(formats: str | Sequence[str | Format]) -> list[Format]:
     """Formats by name (`npy,exr` or a sequence) or ready made. Raises `UnknownNameError` and `ConfigError`."""
     if isinstance(formats, str):
         return chosen(formats)
-    return [made for one in formats for made in ([one] if isinstance(one, Format) else chosen(one))]
+    if not isinstance(formats, Iterable):
+        raise ConfigError(_cannot_use(formats))
+    return [made for one in formats for made in _as_formats(one)]
+
+
+def _as_formats(one: object) -> list[Format]:
+    if isinstance(one, Format):
+        return [one]
+    if isinstance(one, str):
+        return chosen(one)
+    raise ConfigError(_cannot_use(one))
+
+
+def _cannot_use(one: object) -> str:
+    return f'formats: {one!r} cannot be used; give a sequence of names and formats, such as ["npy", Ply(fov=60)]'
 
 
 def maps_of(prediction: Prediction) -> Maps:
@@ -55,32 +76,3 @@ def maps_of(prediction: Prediction) -> Maps:
         photo=prediction.photo,
         facts={fact: words for fact, words in facts.items() if words},
     )
-
-
-def report_path(folder: Path, name: str, modality: str) -> Path:
-    """Where the report of one photo and modality is."""
-    return folder / f"{name}_{modality}.json"
-
-
-def discard_report(folder: Path, name: str, modality: str) -> Path:
-    """The path of a report, where none is any more: while files are replaced, none may say that they are complete."""
-    path = report_path(folder, name, modality)
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be replaced ({error.strerror}); choose another folder") from error
-    return path
-
-
-def write_report(
-    path: Path, report: Mapping[str, Any], files: Sequence[Path], made_from: Mapping[str, Any] | None
-) -> Path:
-    """Writes the report of these files, itself among them, and returns its path."""
-    made = {} if made_from is None else {"made_from": made_from}
-    write_json(path, {**report, **made, "files": places([*files, path], path.parent)})
-    return path
-
-
-def places(files: Sequence[Path], folder: Path) -> list[str]:
-    """Where files are within a folder."""
-    return [file.relative_to(folder).as_posix() for file in files]

@@ -74,6 +74,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
         self.average = Average(self.module, recipe.average)
         self.step, self.seconds = 0, 0.0
+        self.losses: list[Tensor] = []  # of the steps since the last line of the log
         self.enter(0)
 
     def enter(self, phase: int) -> None:
@@ -95,12 +96,16 @@ class Trainer:
         self.ring = Ring(make, slots, self.now.reuse, self.now.seed, first=first)
 
     def resume(self) -> None:
-        """Continues from the run folder's saved state, if there is one."""
+        """Continues from the run folder's saved state, or from the beginning, with the log as it was there."""
         saved = self.run.load()
         if saved is None:
+            self.run.rewind(0)
             return
         tensors, facts = saved
         self.step, self.seconds = facts["step"], facts["seconds"]
+        total, count = facts.get("losses", (0.0, 0))
+        # Of the steps before, the next line of the log depends on the mean alone.
+        self.losses = [torch.tensor(total / count, device=self.device)] * count if count else []
         # The state was saved at the end of a step, before the next one began another phase.
         self.enter(self.recipe.phase(max(self.step - 1, 0)))
         unpack(tensors, self.module, self.kept, self.average, self.optimizer)
@@ -114,16 +119,15 @@ class Trainer:
     def go(self) -> None:
         """Trains from the current step to the recipe's last one."""
         every, begun, before = self.recipe.every, time.monotonic(), self.seconds
-        losses: list[Tensor] = []
         bar = tqdm(total=self.recipe.steps, initial=self.step, desc=self.recipe.name, unit="step", mininterval=1.0)
         while self.step < self.recipe.steps:
-            losses.append(self.update())
+            self.losses.append(self.update())
             self.step += 1
             self.seconds = before + time.monotonic() - begun
             bar.update()
             if _due(self.step, every.log) or self.step == self.recipe.steps:
-                bar.set_postfix(loss=f"{self.report(losses):.4f}")
-                losses.clear()
+                bar.set_postfix(loss=f"{self.report(self.losses):.4f}")
+                self.losses.clear()
             if _due(self.step, every.validate) and self.step < self.recipe.steps:
                 self._validate()
             if _due(self.step, every.save) or self.step == self.recipe.steps:
@@ -213,7 +217,8 @@ class Trainer:
 
     def _save(self) -> None:
         tensors = pack(self.module, self.kept, self.average, self.optimizer)
-        self.run.save(tensors, {"step": self.step, "seconds": self.seconds})
+        losses = (float(sum(self.losses)), len(self.losses))
+        self.run.save(tensors, {"step": self.step, "seconds": self.seconds, "losses": losses})
 
     def export(self, folder: Path) -> None:
         """The estimator with averaged weights as a checkpoint folder."""

@@ -167,6 +167,21 @@ class Recipe:
         taught = {"objective": phase.objective, "objective_options": phase.objective_options}
         return replace(self, data=data, batch=phase.batch or self.batch, **(taught if phase.objective else {}))
 
+    def unreached(self) -> str:
+        """A note that names the phases which `steps` ends the run before; empty where it reaches all of them."""
+        ends = list(itertools.accumulate(phase.steps for phase in self.phases))
+        missed = [
+            f"phase {number} of {len(ends)} ({phase.objective or self.objective}, {phase.steps} steps)"
+            for number, (phase, end) in enumerate(zip(self.phases, ends, strict=True), start=1)
+            if end - phase.steps >= self.steps
+        ]
+        if not missed:
+            return ""
+        return (
+            f"recipe.steps: the run ends at step {self.steps}, before {' and '.join(missed)}; "
+            f"use {ends[-1]} or more for all phases, or shorten `phases`"
+        )
+
     def digest(self) -> str:
         """A short hash of everything above but the places that files lie in."""
         content = encode(self)
