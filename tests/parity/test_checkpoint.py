@@ -93,6 +93,20 @@ def test_what_is_saved_here_gives_the_same_maps_in_diffusers(tmp_path, modality,
     assert expected.std() > 1e-2  # a map and not a constant
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_the_bundled_depth_is_shown_in_diffusers_as_it_is_painted(tmp_path, steps):
+    model = checkpoint.open("depth")
+    checkpoint.save(model, tmp_path / "depth")
+    painted = theirs(MarigoldDepthPipeline.from_pretrained(tmp_path / "depth"), model, steps)
+    # As docs/checkpoints.md says, 32 ** prediction is the distance in units of the near end; ours is 0 there and 1 at
+    # the 98 % quantile.
+    distance = 32**painted
+    far = distance.flatten().quantile(0.98)
+    expected = ((distance - 1) / (far - 1)).clamp(0, 1)
+    torch.testing.assert_close(ours(model, steps), expected, atol=1e-3, rtol=0)
+    assert model.modality.target_space == "log" and expected.std() > 1e-2
+
+
 @pytest.mark.parametrize("spacing", ["leading", "linspace"])
 def test_other_spacings_give_the_same_maps_too(tmp_path, spacing):
     model = estimator(Depth(), {**SMALL, "schedule": {**SMALL["schedule"], "timestep_spacing": spacing}})
