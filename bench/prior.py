@@ -95,6 +95,7 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
         start=options.start,
         fresh_denoiser=fresh,
         data=(source,),
+        modality_options={},
         objective="denoise",
         objective_options={"noise": "annealed", "strength": 0.9},
         optim=Optim(lr=3e-4, warmup=min(300, options.steps // 2), decay=options.steps, final=0.02, weight_decay=0.01),
