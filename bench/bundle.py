@@ -6,7 +6,7 @@ python bench/bundle.py CHECKPOINT NAME [--shares generator] [--scores bench/resu
 
 import argparse
 import json
-import shutil
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,9 +44,15 @@ def main() -> None:
     checkpoint.save(estimator, folder, dtype=torch.float16, shares=shares)
     recipe = options.recipe or options.checkpoint.parent / "recipe.yaml"
     if recipe.is_file():
-        shutil.copy(recipe, folder / "recipe.yaml")
+        (folder / "recipe.yaml").write_text(started(recipe.read_text(), estimator.card.source))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder.name}: {size / 1e6:.1f} MB")
+
+
+def started(recipe: str, source: str) -> str:
+    """A recipe that starts from the checkpoint called `source`, not from where a copy of it lay on that machine."""
+    name = source.partition(" ")[0]
+    return re.sub(r"^start: /.*$", f"start: {name}", recipe, flags=re.MULTILINE)
 
 
 def origin(source: str) -> str:
