@@ -79,9 +79,10 @@ def main() -> int:
         span = left * share / sum(other for other, _ in waves[position:])
         say(f"{', '.join(names)}: {span:.0f} s")
         children = [renderer.child(stage, options, name, times) for name, times in schedule(options, names, span)]
-        if options.compiled:
-            renderer.child(rehearsal, options, names[0])
+        beside = renderer.child(rehearsal, options, names[0]) if options.compiled else None
         renderer.work_beside(children)
+        if beside and beside.exitcode:
+            say(f"{names[0]}: its rehearsal failed, see {options.out / names[0]}-rehearsal.log")
         for name, child in zip(names, children, strict=True):
             say(f"{name}: {f'failed, see {options.out / name}.log' if child.exitcode else 'done'}")
         failed = failed or any(child.exitcode for child in children)
