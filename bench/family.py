@@ -12,6 +12,10 @@ A wave's stages train side by side, or with `--in-turn` one after the other: bet
 busy. Each but the first compiles while the one before it trains (`--ahead`, where the device has memory for both); what
 later phases of another shape need compiles beside the first. The phases of a recipe share its stage's time by what
 their steps cost. The exit code is 1 if a stage failed.
+
+With a second device (`--renderer cuda:1`) nobody waits for the scenes, and there are more of them. To go on from
+earlier results, take scenes that they have not seen (`--world`), a lower rate, and the phases that still teach
+(`--from-phase`).
 """
 
 import argparse
@@ -95,6 +99,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--renderer", default="", help="the device that renders, if it is another one, such as cuda:1")
+    parser.add_argument("--world", type=int, default=0, help="which scenes are drawn: another number, others")
+    parser.add_argument("--from-phase", type=int, default=1, help="leave out a recipe's phases before this one")
+    parser.add_argument("--rate", type=float, default=0.0, help="learning rate, in place of the recipes'")
     parser.add_argument("--minutes", type=float, default=24.0)
     parser.add_argument("--finish", type=float, default=15.0, help="seconds of them for the last wave's export")
     parser.add_argument("--photos", type=Path, default=Path("data/photos"))
@@ -163,10 +171,11 @@ class Renderer:
             needs=tuple(sorted(needed(options) & set(dataset.card.fields))),
             capacity=source.capacity,
             renewal=1.0,
-            seed=0,
-            device=options.device,
+            seed=options.world,
+            device=options.renderer or options.device,
             block=source.block,
             workers=options.workers,
+            kept_on=options.device,
         )
         self.context = mp.get_context("spawn")
         self.ready: Synchronized = self.context.Value("l", 0)
@@ -182,7 +191,8 @@ class Renderer:
         self.blocks += 1
         self.pool.read_on(self.blocks)
         if self.options.device.startswith("cuda"):
-            torch.cuda.synchronize()
+            for device in {self.options.device, self.options.renderer or self.options.device}:
+                torch.cuda.synchronize(device)
         self.ready.value = min(self.blocks * self.pool.block, self.pool.capacity)
 
     def child(self, work: Callable, options: argparse.Namespace, name: str, *more: object) -> SpawnProcess:
@@ -419,8 +429,11 @@ def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
     batch = options.batch or recipe.batch
     smaller, side = batch / recipe.batch, (options.size or SIDE) / SIDE
     phases = [replace(phase, size=int(phase.size * side), batch=int(phase.batch * smaller)) for phase in recipe.phases]
+    phases, skipped = phases[options.from_phase - 1 :], phases[: options.from_phase - 1]
+    steps = recipe.steps - sum(phase.steps for phase in skipped)
+    optim = replace(recipe.optim, lr=options.rate or recipe.optim.lr)
     changed = {"data": tuple(data), "validation": few, "every": every, "batch": batch, "phases": tuple(phases)}
-    return replace(recipe, **changed, scored=0)
+    return replace(recipe, **changed, optim=optim, steps=steps, scored=0)
 
 
 def started(options: argparse.Namespace, name: str) -> Recipe:

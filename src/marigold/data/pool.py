@@ -29,8 +29,8 @@ class Pool:
     """Samples of one data set, all of one size.
 
     `capacity` is the number kept; `renewal` how many are replaced at each step (a fraction means one every few steps);
-    `block` how many are read at a time, by `workers` processes ahead of need. Tensors are stored in half
-    precision, masks as bool.
+    `block` how many are read at a time, by `workers` processes ahead of need, on `device`. Tensors are stored in half
+    precision, masks as bool, there or on the device `kept_on`.
     """
 
     dataset: Dataset
@@ -43,6 +43,7 @@ class Pool:
     device: str
     block: int = 16
     workers: int = 0
+    kept_on: str = ""
 
     def __post_init__(self) -> None:
         self._keys: Sequence[str] = self.dataset.scan(self.root, self.split)
@@ -88,8 +89,12 @@ class Pool:
         if not self.renewal and self._read == self._slots:
             self.close()
 
+    def keys(self, first: int, count: int) -> list[str]:
+        """The keys of the samples that are read as number `first` and the following."""
+        return [self._keys[self._place(index)] for index in range(first, first + count)]
+
     def _keys_of_block(self, number: int) -> list[str]:
-        return [self._keys[self._place(index)] for index in range(number * self.block, (number + 1) * self.block)]
+        return self.keys(number * self.block, self.block)
 
     def _place(self, index: int) -> int:
         """A different order in every epoch: multiplication by a unit modulo the length, plus an offset."""
@@ -103,9 +108,13 @@ class Pool:
     def _store(self, read: Sample, slot: int) -> None:
         fresh = _only(read, self.needs)
         if self._stored is None:
-            self._stored = _each(fresh, lambda x: _small(x).new_empty(self._slots * self.block, *x.shape[1:]))
+            self._stored = _each(fresh, self._room)
         for stored, new in zip(_tensors(self._stored), _tensors(fresh), strict=True):
             stored[slot * self.block : (slot + 1) * self.block] = _small(new)
+
+    def _room(self, x: Tensor) -> Tensor:
+        """Memory for as many tensors like those of a block as the pool holds."""
+        return _small(x).new_empty(self._slots * self.block, *x.shape[1:], device=self.kept_on or None)
 
 
 class Pools:

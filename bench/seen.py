@@ -1,0 +1,42 @@
+"""Does the bundled depth know its scenes by heart? AbsRel on scenes that it was trained on, and on others.
+
+python bench/seen.py [--scenes N] [--first N] [--world N]      about 2 seconds a scene on two cores
+
+Scenes that were seen are those that the renderer of `bench/family.py --world N` drew, from number `first` on.
+"""
+
+import argparse
+from pathlib import Path
+
+from marigold import checkpoint
+from marigold.data.pool import Pool
+from marigold.datasets.procedural import Procedural
+from marigold.evaluate.runner import evaluate, painter
+
+FAR = 1 << 29
+"""Training scenes from this number on are drawn so rarely that none has been met."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", nargs="?", default="depth")
+    parser.add_argument("--scenes", type=int, default=100)
+    parser.add_argument("--first", type=int, default=20000)
+    parser.add_argument("--world", type=int, default=0)
+    options = parser.parse_args()
+    scenes = Procedural()
+    pool = Pool(scenes, Path(), "train", ("depth",), options.scenes, 1.0, options.world, "cpu", block=options.scenes)
+    groups = {
+        "seen": pool.keys(options.first, options.scenes),
+        "not seen": [f"procedural/0/{FAR + number}" for number in range(options.scenes)],
+        "held out": list(scenes.scan(Path(), "test")[: options.scenes]),
+    }
+    estimator = checkpoint.open(options.checkpoint)
+    paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
+    for name, keys in groups.items():
+        scores = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name)
+        print(f"{name:9} AbsRel {scores.means()['abs_rel']:.4f} on {len(keys)} scenes", flush=True)
+
+
+if __name__ == "__main__":
+    main()
