@@ -1,5 +1,6 @@
 """Training: runs resume to the bit, learn what they are shown, and refuse what they cannot do."""
 
+import itertools
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 
 from marigold import checkpoint
 from marigold.core.config import encode
-from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
+from marigold.core.errors import CheckpointError, ConfigError, DataError, UnknownNameError
 from marigold.data.source import Source
 from marigold.objectives.denoise import Denoise
 from marigold.objectives.end_to_end import EndToEnd
@@ -103,6 +104,32 @@ def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(stopped, tmp_p
     whole, again = losses(tmp_path / "whole"), losses(tmp_path / "again")
     assert [step for step, _ in again] == [4, 8, 10]
     assert [loss for _, loss in again] == pytest.approx([loss for _, loss in whole], rel=1e-6)
+
+
+def spoilt(patch: pytest.MonkeyPatch, calls_of: set[int] | None) -> None:
+    """Losses become NaN, with their gradients, in these calls or in all."""
+    loss, calls = Denoise.loss, itertools.count()
+
+    def bad(self, *given):
+        value = loss(self, *given)
+        return value * float("nan") if calls_of is None or next(calls) in calls_of else value
+
+    patch.setattr(Denoise, "loss", bad)
+
+
+def test_a_batch_without_a_finite_loss_is_left_out(tmp_path, monkeypatch):
+    short = recipe(steps=4, accumulate=1, every=Every(log=2, save=4, validate=0), scored=0, validation_batches=1)
+    spoilt(monkeypatch, {2})
+    train(short, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line.get("left_out", 0) for line in lines if line["kind"] == "train"] == [0, 1]
+    assert all(bool(x.isfinite().all()) for x in weights(tmp_path).values())
+
+
+def test_a_run_without_any_finite_loss_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
+    spoilt(monkeypatch, None)
+    with pytest.raises(DataError, match=r"not a number at step 1; .* lower optim\.lr"):
+        train(recipe(), tmp_path)
 
 
 def test_a_run_stopped_before_anything_was_saved_logs_every_step_once(tmp_path, monkeypatch):

@@ -157,6 +157,10 @@ class Trainer:
             total += loss.detach() / recipe.accumulate
         if recipe.optim.clip:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), recipe.optim.clip)
+            # One number that is not finite has spoilt the norm and with it every gradient: the batch teaches nothing.
+            for p in self.module.parameters():
+                if p.grad is not None:
+                    p.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         set_rate(self.optimizer, rate(self.step, recipe.optim))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -165,15 +169,16 @@ class Trainer:
         return total
 
     def report(self, losses: list[Tensor]) -> float:
-        """Logs the mean of these losses and returns it; raises `DataError` when it is not a number."""
-        loss = float(torch.stack(losses).mean())
+        """Logs the mean of the losses that are numbers and returns it; raises `DataError` when none of them is."""
+        every = torch.stack(losses)
+        loss, left_out = float(every.nanmean()), int(every.isnan().sum())
         if loss != loss:
             raise DataError(
                 f"{self.run.folder}: the loss is not a number at step {self.step}; the last good state is in "
                 f"{self.run.state_file.name}; lower optim.lr or check the data"
             )
         numbers = {"loss": loss, "lr": rate(self.step - 1, self.recipe.optim), "seconds": round(self.seconds, 1)}
-        self.run.log(self.step, "train", numbers)
+        self.run.log(self.step, "train", {**numbers, "left_out": left_out} if left_out else numbers)
         return loss
 
     @torch.no_grad()
@@ -217,7 +222,8 @@ class Trainer:
 
     def _save(self) -> None:
         tensors = pack(self.module, self.kept, self.average, self.optimizer)
-        losses = (float(sum(self.losses)), len(self.losses))
+        known = [loss for loss in self.losses if not loss.isnan()]
+        losses = (float(sum(known)), len(known))
         self.run.save(tensors, {"step": self.step, "seconds": self.seconds, "losses": losses})
 
     def export(self, folder: Path) -> None:
