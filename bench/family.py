@@ -13,9 +13,11 @@ busy. Each but the first compiles while the one before it trains (`--ahead`, whe
 later phases of another shape need compiles beside the first. The phases of a recipe share its stage's time by what
 their steps cost. The exit code is 1 if a stage failed.
 
-With a second device (`--renderer cuda:1`) nobody waits for the scenes, and there are more of them. To go on from
-earlier results, take scenes that they have not seen (`--world`), a lower rate, and the phases that still teach
-(`--from-phase`).
+With a second device (`--renderer cuda:1`) nobody waits for the scenes, and there are more of them; the larger a block
+that its memory holds (`--block`), the more, since one process asks for all of the kernels. Using an encoded sample
+often (`--reuse`) saves time and costs variety. To go on from earlier results, take scenes that they have not seen
+(`--world`), a lower rate, and the phases that still teach (`--from-phase`); `bench/average.py` then averages the
+results.
 """
 
 import argparse
@@ -116,6 +118,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--capacity", type=int, default=0, help="scenes kept, in place of the recipes'")
     parser.add_argument("--batch", type=int, default=0, help="batch, in place of the recipes'")
     parser.add_argument("--block", type=int, default=0, help="scenes rendered at a time, in place of the recipes'")
+    parser.add_argument("--reuse", type=int, default=0, help="uses of an encoded sample, in place of the recipes'")
+    parser.add_argument("--average", type=float, default=0.0, help="decay of the average, in place of the recipes'")
     parser.add_argument(
         "--ahead", type=float, default=170.0, help="seconds before its turn in which a stage compiles, if memory allows"
     )
@@ -433,6 +437,7 @@ def adapted(options: argparse.Namespace, recipe: Recipe) -> Recipe:
     steps = recipe.steps - sum(phase.steps for phase in skipped)
     optim = replace(recipe.optim, lr=options.rate or recipe.optim.lr)
     changed = {"data": tuple(data), "validation": few, "every": every, "batch": batch, "phases": tuple(phases)}
+    changed |= {"reuse": options.reuse or recipe.reuse, "average": options.average or recipe.average}
     return replace(recipe, **changed, optim=optim, steps=steps, scored=0)
 
 
