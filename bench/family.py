@@ -16,8 +16,7 @@ their steps cost. The exit code is 1 if a stage failed.
 With a second device (`--renderer cuda:1`) nobody waits for the scenes, and there are more of them; the larger a block
 that its memory holds (`--block`), the more, since one process asks for all of the kernels. Using an encoded sample
 often (`--reuse`) saves time and costs variety. To go on from earlier results, take scenes that they have not seen
-(`--world`), a lower rate, and the phases that still teach (`--from-phase`); `bench/average.py` then averages the
-results.
+(`--world`), a lower rate, and the phases that still teach (`--from-phase`).
 """
 
 import argparse
