@@ -57,6 +57,8 @@ def recipe(name: str, lr: float, steps: int, scenes: int) -> Recipe:
         phases=(),
         steps=steps,
         batch=BATCH,
+        reuse=8,
+        held=8192,
         scored=0,
         every=Every(log=steps // 8, save=0, validate=0),
     )
