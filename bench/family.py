@@ -13,10 +13,9 @@ busy. Each but the first compiles while the one before it trains (`--ahead`, whe
 later phases of another shape need compiles beside the first. The phases of a recipe share its stage's time by what
 their steps cost. The exit code is 1 if a stage failed.
 
-With a second device (`--renderer cuda:1`) nobody waits for the scenes, and there are more of them; the larger a block
-that its memory holds (`--block`), the more, since one process asks for all of the kernels. Using an encoded sample
-often (`--reuse`) saves time and costs variety. To go on from earlier results, take scenes that they have not seen
-(`--world`), a lower rate, and the phases that still teach (`--from-phase`).
+With a second device (`--renderer cuda:1`) nobody waits for the scenes, and there are more of them. Using an encoded
+sample often (`--reuse`) saves time and costs variety. To go on from earlier results, take scenes that they have not
+seen (`--world`), a lower rate, and the phases that still teach (`--from-phase`).
 """
 
 import argparse
