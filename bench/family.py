@@ -123,7 +123,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--rest", type=float, default=2.0, help="pause after a block once the pool is full, in seconds")
     parser.add_argument(
-        "--snapshot", type=float, default=0.0, help="also export at this part of a stage's time, as fp16/STAGE-snapshot"
+        "--snapshot",
+        type=float,
+        nargs="+",
+        default=[],
+        help="also export at these parts of a stage's time, as fp16/STAGE-snapshot",
     )
     return parser.parse_args()
 
@@ -321,7 +325,7 @@ def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> Non
     """Updates until the deadline; the rate's decay aims at the step that will then have been reached."""
     clock = Clock(trainer, deadline)
     losses: list[torch.Tensor] = []
-    snapshot = clock.begun + options.snapshot * (deadline - clock.begun) if options.snapshot else deadline
+    due = sorted(clock.begun + part * (deadline - clock.begun) for part in options.snapshot)
     while time.time() < deadline:
         losses.append(advance(trainer))
         if trainer.step % PACE:
@@ -332,8 +336,8 @@ def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> Non
             trainer.report(losses)
             losses.clear()
             say(f"step {trainer.step} of {trainer.recipe.optim.decay}, phase {trainer.phase}, loss {loss:.4f}")
-        if time.time() > snapshot:
-            snapshot = deadline
+        if due and time.time() > due[0]:
+            due.pop(0)
             trainer.export(trainer.run.folder / "snapshot")
             ship(options, f"{trainer.recipe.name}-snapshot", trainer.run.folder / "snapshot")
     clock.stop()

@@ -39,39 +39,41 @@ class EndToEnd(Objective):
 
     @torch.no_grad()
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
-        """The condition, the true latents with their mask, and the truth as painted."""
-        return {
+        """The condition and the truth as painted; where latents are compared, the true ones with their mask too."""
+        prepared = {
             "condition": estimator.encode_image(batch.image),
-            "clean": estimator.encode_target(batch.pixels),
-            "valid": estimator.latent_mask(batch.valid),
             "pixels": batch.pixels,
             "usable": batch.valid,
         }
+        if self.latent:
+            prepared["clean"] = estimator.encode_target(batch.pixels)
+            prepared["valid"] = estimator.latent_mask(batch.valid)
+        return prepared
 
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
         """`Modality.loss` of the answers that are decoded, plus `latent` times the error of all latents."""
-        clean, valid = prepared["clean"], prepared["valid"]
-        answer = self._answer(estimator, clean, prepared["condition"], rng)
-        count = max(1, round(self.decoded * len(clean)))
+        answer = self._answer(estimator, prepared["condition"], rng)
+        count = max(1, round(self.decoded * len(answer)))
         truth = _truth(prepared["pixels"][:count], prepared["usable"][:count])
         total = estimator.modality.loss(estimator.decode(answer[:count]).float(), truth)
         if self.latent:
+            clean, valid = prepared["clean"], prepared["valid"]
             error = (answer.float() - clean.float()).square()
             total = total + self.latent * (error * valid).sum() / valid.sum().clamp(min=1)
         return total
 
     def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """Photo, true pictures and painted pictures side by side."""
-        condition, clean = estimator.encode_image(batch.image), estimator.encode_target(batch.pixels)
-        painted = estimator.decode_pixels(self._answer(estimator, clean, condition, rng))
+        painted = estimator.decode_pixels(self._answer(estimator, estimator.encode_image(batch.image), rng))
         return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
 
-    def _answer(self, estimator: Estimator, like: Tensor, condition: Tensor, rng: torch.Generator) -> Tensor:
-        """The clean latent that the network answers at the last time, in the shape of `like`."""
-        last = estimator.backbone.schedule.length - 1
+    def _answer(self, estimator: Estimator, condition: Tensor, rng: torch.Generator) -> Tensor:
+        """The clean latent that the network answers to a condition at the last time."""
+        backbone = estimator.backbone
+        shape = (len(condition), backbone.targets * backbone.latent_channels, *condition.shape[-2:])
         zeros = self.start == "zeros"
-        x = torch.zeros_like(like) if zeros else noises.gaussian(like.shape, rng, like.device, like.dtype)
-        return estimator.backbone.denoise(x, last, condition)[0]
+        x = condition.new_zeros(shape) if zeros else noises.gaussian(shape, rng, condition.device, condition.dtype)
+        return backbone.denoise(x, backbone.schedule.length - 1, condition)[0]
 
 
 def _truth(pixels: Tensor, valid: Tensor) -> Batch:
