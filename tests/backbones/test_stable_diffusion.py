@@ -58,6 +58,32 @@ def test_widened_layers_can_be_trained():
     assert network.unet.conv_in.weight.grad.abs().sum() > 0
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("layers", [(2, 1), (1, 3), (3, 2)])
+def test_a_deeper_network_gives_the_same_until_it_is_trained(layers):
+    network, x, t = widened(1, 1), torch.randn(2, 4, 16, 16), torch.tensor([5, 900])
+    expected, before = network.network(x, t, x), sum(p.numel() for p in network.unet.parameters())
+    network.deepen(layers)
+    torch.testing.assert_close(network.network(x, t, x), expected)
+    assert network.unet.config.layers_per_block == list(layers)
+    assert sum(p.numel() for p in network.unet.parameters()) > before
+
+
+def test_the_added_layers_of_a_deeper_network_learn():
+    network = widened(1, 1)
+    network.deepen((1, 2))
+    network.network(torch.randn(1, 4, 16, 16), torch.tensor([9]), torch.randn(1, 4, 16, 16)).square().sum().backward()
+    for block in (network.unet.down_blocks[1], network.unet.up_blocks[0]):
+        assert block.resnets[1].conv2.weight.grad.abs().sum() > 0
+        assert block.attentions[1].proj_out.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("layers", [(1,), (0, 2), (2, 2, 2)])
+def test_layers_that_cannot_be_had_are_refused(layers):
+    with pytest.raises(ConfigError, match=r"recipe\.layers: .* cannot be had from a U-Net with \[1, 1\]"):
+        backbone().deepen(layers)
+
+
 def test_adapting_twice_is_adapting_once():
     network = widened(1, 1)
     layer = network.unet.conv_in

@@ -1,7 +1,7 @@
 """The contract of a backbone: a latent diffusion generator, whatever its network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from marigold.core.card import Card
+from marigold.core.errors import ConfigError
 from marigold.diffusion.schedule import Schedule
 
 
@@ -81,6 +82,13 @@ class Backbone(nn.Module, ABC):
 
         Raises `ConfigError` if the backbone has been adapted to other numbers.
         """
+
+    def deepen(self, layers: Sequence[int]) -> None:
+        """Gives the denoiser's blocks so many layers; what is added begins as the identity.
+
+        Raises `ConfigError` for numbers that cannot be had, or if this kind of backbone has no such blocks.
+        """
+        raise ConfigError(f"recipe.layers: {type(self).__name__} has no blocks that layers can be added to; leave it out")
 
     @abstractmethod
     def renew_denoiser(self) -> None:

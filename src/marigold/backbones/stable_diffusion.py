@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from marigold.backbones import _networks as networks
+from marigold.backbones._deepen import deeper
 from marigold.backbones._prompt import (
     PROMPT_FILE,
     TEXT_PARTS,
@@ -174,6 +175,10 @@ class StableDiffusion(Backbone):
             in_channels=self.unet.conv_in.in_channels, out_channels=self.unet.conv_out.out_channels
         )
         self.conditions, self.targets = conditions, targets
+
+    def deepen(self, layers: Sequence[int]) -> None:
+        """More layers in the U-Net's blocks, from full size to the smallest; those of the way up follow."""
+        self.unet = deeper(self.unet, layers)
 
     @property
     def denoiser(self) -> nn.Module:

@@ -22,6 +22,8 @@ def build(recipe: Recipe) -> Estimator:
     with _seeded(seeds.number(recipe.seed, "weights")):
         started = checkpoint.open(recipe.start) if recipe.start else None
         backbone = started.backbone if started else _new_backbone(recipe)
+        if recipe.layers:
+            backbone.deepen(recipe.layers)
         if recipe.fresh_denoiser:
             backbone.renew_denoiser()
     if recipe.schedule:

@@ -100,6 +100,9 @@ class Recipe:
     """Checkpoint whose weights the run starts from: a bundled name, a folder or a hub id; empty means `network`."""
     network: dict[str, Any] = field(default_factory=dict)
     """A network built from scratch, when `start` is empty: `unet`, `vae`, `schedule` and `prompt` settings."""
+    layers: tuple[int, ...] = ()
+    """Layers of each of the denoiser's blocks, where they are to be more than `start` has, from the full size of the
+    latents to the smallest; those that are added begin as the identity. Empty: as they are."""
     fresh_denoiser: bool = False
     """Draw the denoiser's weights anew instead of taking those of `start`: the control of `bench/prior.py`."""
     schedule: dict[str, Any] = field(default_factory=dict)
@@ -188,6 +191,8 @@ class Recipe:
         content.pop("start")
         if not self.phases:
             content.pop("phases")  # what a recipe of one part computes is what it was before there were phases
+        if not self.layers:
+            content.pop("layers")  # likewise, before layers could be added
         if self.optim.name == "adamw":
             content["optim"].pop("name")  # likewise, before there was another optimizer
         for source in (*content["data"], *content["validation"]):
