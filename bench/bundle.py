@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from marigold import checkpoint
+from slim import narrower_time
 
 SHARED = ("vae", "text_encoder", "tokenizer")
 """Parts that are the same in the whole small family."""
@@ -27,9 +28,12 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=None, help="the resolved recipe; by default the run's own")
     parser.add_argument("--source", default=None, help="the checkpoint that it was fine-tuned from")
     parser.add_argument("--steps", type=int, default=None, help="sampling steps when nothing else is asked for")
+    parser.add_argument("--time-width", type=int, default=0, help="neurons of the time embedding, if fewer than it has")
     parser.add_argument("--note", default="")
     options = parser.parse_args()
     estimator = checkpoint.open(options.checkpoint)
+    if options.time_width:
+        estimator.backbone.unet = narrower_time(estimator.backbone.unet, options.time_width)
     scores = json.loads(options.scores.read_text()) if options.scores else {}
     note = options.note or estimator.card.note
     source = origin(estimator.card.source)

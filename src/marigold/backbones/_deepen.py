@@ -18,7 +18,9 @@ def deeper(unet: Any, layers: Sequence[int]) -> Any:
     """
     there = _per_block(unet.config.layers_per_block, len(unet.down_blocks))
     if len(layers) != len(there) or any(new < old for new, old in zip(layers, there, strict=True)):
-        raise ConfigError(f"recipe.layers: {list(layers)} cannot be had from a U-Net with {there}; give as many or more")
+        raise ConfigError(
+            f"recipe.layers: {list(layers)} cannot be had from a U-Net with {there}; give as many or more"
+        )
     deep = networks.make(type(unet), {**unet.config, "layers_per_block": list(layers)}, "unet")
     blocks = ("down_blocks", "up_blocks")
     rest = {name: x for name, x in unet.state_dict().items() if not name.startswith(blocks)}

@@ -88,7 +88,9 @@ class Backbone(nn.Module, ABC):
 
         Raises `ConfigError` for numbers that cannot be had, or if this kind of backbone has no such blocks.
         """
-        raise ConfigError(f"recipe.layers: {type(self).__name__} has no blocks that layers can be added to; leave it out")
+        raise ConfigError(
+            f"recipe.layers: {type(self).__name__} has no blocks that layers can be added to; leave it out"
+        )
 
     @abstractmethod
     def renew_denoiser(self) -> None:
