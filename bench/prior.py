@@ -93,6 +93,7 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
         base,
         name=f"prior-{name.replace(' ', '-')}",
         start=options.start,
+        layers=(),
         fresh_denoiser=fresh,
         data=(source,),
         modality_options={},

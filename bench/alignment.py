@@ -1,0 +1,82 @@
+"""How much of depth's error is the alignment's: AbsRel on held-out scenes after different fits of scale and shift.
+
+python bench/alignment.py [CHECKPOINT] [--scenes N]      writes bench/results/alignment.md
+
+`painted range` compares with the truth between the ends that are painted, as training does; `best for AbsRel` fits
+scale and shift to the sum of relative errors itself, by reweighted least squares. The tables of this project use the
+least squares in depth.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from marigold import checkpoint
+from marigold.datasets.procedural import Procedural
+from marigold.evaluate.runner import painter
+from marigold.measure.alignment import align, least_squares
+from marigold.modalities.depth import usable
+
+RESULT = Path(__file__).parent / "results" / "alignment.md"
+ROUNDS = 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", nargs="?", default="depth")
+    parser.add_argument("--scenes", type=int, default=200)
+    options = parser.parse_args()
+    estimator, scenes = checkpoint.open(options.checkpoint).eval(), Procedural()
+    paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
+    keys = list(scenes.scan(Path(), "test")[: options.scenes])
+    errors = []
+    for first in range(0, len(keys), 10):
+        sample = scenes.read_many(Path(), keys[first : first + 10], "cpu")
+        shown = zip(paint(sample.image)[:, 0], sample.maps["depth"][:, 0], usable(sample)[:, 0], strict=True)
+        errors += [fits(*one) for one in shown]
+        print(f"{len(errors)} of {len(keys)}", end="\r", flush=True)
+    means = {name: sum(each[name] for each in errors) / len(errors) for name in errors[0]}
+    lines = [
+        f"`{estimator.card.name}` {estimator.card.revision}, {len(keys)} held-out scenes",
+        "",
+        "| scale and shift | AbsRel |",
+        "|---|---:|",
+        *(f"| {name} | {mean:.4f} |" for name, mean in means.items()),
+    ]
+    RESULT.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+def fits(found: Tensor, truth: Tensor, valid: Tensor) -> dict[str, float]:
+    """AbsRel of one map after every kind of fit."""
+    low, high = torch.quantile(truth[valid], truth.new_tensor([0.02, 0.98]))
+    painted = truth.clamp(low, high)
+    return {
+        "least squares in depth": relative(align(found, truth, valid), truth, valid),
+        "least squares in depth, painted range": relative(align(found, painted, valid), painted, valid),
+        "best for AbsRel": relative(for_abs_rel(found[valid], truth[valid]), truth[valid], valid[valid]),
+    }
+
+
+def relative(aligned: Tensor, truth: Tensor, valid: Tensor) -> float:
+    return float(((aligned - truth).abs() / truth)[valid].mean())
+
+
+def for_abs_rel(found: Tensor, truth: Tensor) -> Tensor:
+    """The values [N] with the scale and shift of the least sum of |aligned - truth| / truth."""
+    x, y = found.double(), truth.double()
+    scale, shift = least_squares(x[None], y[None], torch.ones_like(x[None], dtype=torch.bool))
+    columns = torch.stack([x, torch.ones_like(x)], dim=1) / y[:, None]
+    aligned = scale * x + shift
+    for _ in range(ROUNDS):
+        weight = 1 / ((aligned - y).abs() / y).clamp(min=1e-3)
+        left, right = columns.T @ (columns * weight[:, None]), columns.T @ weight
+        scale, shift = torch.linalg.solve(left, right)
+        aligned = scale * x + shift
+    return aligned
+
+
+if __name__ == "__main__":
+    main()
