@@ -78,9 +78,17 @@ def test_the_added_layers_of_a_deeper_network_learn():
         assert block.attentions[1].proj_out.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("layers", [(1,), (0, 2), (2, 2, 2)])
-def test_layers_that_cannot_be_had_are_refused(layers):
-    with pytest.raises(ConfigError, match=r"recipe\.layers: .* cannot be had from a U-Net with \[1, 1\]"):
+def test_a_network_that_is_deep_enough_keeps_its_layers():
+    network = backbone()
+    before = {name: x.clone() for name, x in network.unet.state_dict().items()}
+    network.deepen((0, 1))
+    after = network.unet.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(x, after[name]) for name, x in before.items())
+
+
+@pytest.mark.parametrize("layers", [(1,), (2, 2, 2)])
+def test_layers_for_other_blocks_are_refused(layers):
+    with pytest.raises(ConfigError, match=rf"recipe\.layers: .* is for {len(layers)} blocks, but the U-Net has 2"):
         backbone().deepen(layers)
 
 

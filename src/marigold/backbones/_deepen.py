@@ -11,17 +11,16 @@ from marigold.core.errors import ConfigError
 
 
 def deeper(unet: Any, layers: Sequence[int]) -> Any:
-    """The U-Net with so many layers in its blocks, the first block at the full size of the latents.
+    """The U-Net with at least so many layers in its blocks, the first block at the full size of the latents.
 
     A way down gets its new layers at its end. Their results, all alike, are passed to the way up, which has one layer
-    more than its partner: the new ones come second. Raises `ConfigError` for a number of layers that cannot be had.
+    more than its partner: the new ones come second. Raises `ConfigError` for another number of blocks.
     """
     there = _per_block(unet.config.layers_per_block, len(unet.down_blocks))
-    if len(layers) != len(there) or any(new < old for new, old in zip(layers, there, strict=True)):
-        raise ConfigError(
-            f"recipe.layers: {list(layers)} cannot be had from a U-Net with {there}; give as many or more"
-        )
-    deep = networks.make(type(unet), {**unet.config, "layers_per_block": list(layers)}, "unet")
+    if len(layers) != len(there):
+        raise ConfigError(f"recipe.layers: {list(layers)} is for {len(layers)} blocks, but the U-Net has {len(there)}")
+    layers = [max(pair) for pair in zip(layers, there, strict=True)]
+    deep = networks.make(type(unet), {**unet.config, "layers_per_block": layers}, "unet")
     blocks = ("down_blocks", "up_blocks")
     rest = {name: x for name, x in unet.state_dict().items() if not name.startswith(blocks)}
     deep.load_state_dict(rest, strict=False)

@@ -84,9 +84,9 @@ class Backbone(nn.Module, ABC):
         """
 
     def deepen(self, layers: Sequence[int]) -> None:
-        """Gives the denoiser's blocks so many layers; what is added begins as the identity.
+        """Gives the denoiser's blocks at least so many layers; what is added begins as the identity.
 
-        Raises `ConfigError` for numbers that cannot be had, or if this kind of backbone has no such blocks.
+        Raises `ConfigError` for another number of blocks, or if this kind of backbone has no such blocks.
         """
         raise ConfigError(
             f"recipe.layers: {type(self).__name__} has no blocks that layers can be added to; leave it out"

@@ -177,7 +177,7 @@ class StableDiffusion(Backbone):
         self.conditions, self.targets = conditions, targets
 
     def deepen(self, layers: Sequence[int]) -> None:
-        """More layers in the U-Net's blocks, from full size to the smallest; those of the way up follow."""
+        """At least so many layers in the U-Net's blocks, from full size to the smallest; those of the way up follow."""
         self.unet = deeper(self.unet, layers)
 
     @property

@@ -101,8 +101,8 @@ class Recipe:
     network: dict[str, Any] = field(default_factory=dict)
     """A network built from scratch, when `start` is empty: `unet`, `vae`, `schedule` and `prompt` settings."""
     layers: tuple[int, ...] = ()
-    """Layers of each of the denoiser's blocks, where they are to be more than `start` has, from the full size of the
-    latents to the smallest; those that are added begin as the identity. Empty: as they are."""
+    """Layers that each of the denoiser's blocks has at least, from the full size of the latents to the smallest; those
+    that `start` lacks are added and begin as the identity. Empty: as it is."""
     fresh_denoiser: bool = False
     """Draw the denoiser's weights anew instead of taking those of `start`: the control of `bench/prior.py`."""
     schedule: dict[str, Any] = field(default_factory=dict)
