@@ -35,7 +35,7 @@ def main() -> None:
     for first in range(0, len(keys), 10):
         sample = scenes.read_many(Path(), keys[first : first + 10], "cpu")
         shown = zip(paint(sample.image)[:, 0], sample.maps["depth"][:, 0], usable(sample)[:, 0], strict=True)
-        errors += [fits(*one) for one in shown]
+        errors += [fits(*one, ends=(estimator.modality.low, estimator.modality.high)) for one in shown]
         print(f"{len(errors)} of {len(keys)}", end="\r", flush=True)
     means = {name: sum(each[name] for each in errors) / len(errors) for name in errors[0]}
     lines = [
@@ -49,9 +49,9 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def fits(found: Tensor, truth: Tensor, valid: Tensor) -> dict[str, float]:
-    """AbsRel of one map after every kind of fit."""
-    low, high = torch.quantile(truth[valid], truth.new_tensor([0.02, 0.98]))
+def fits(found: Tensor, truth: Tensor, valid: Tensor, ends: tuple[float, float]) -> dict[str, float]:
+    """AbsRel of one map after every kind of fit; `ends` are the quantiles between which depth is painted."""
+    low, high = torch.quantile(truth[valid], truth.new_tensor(ends))
     painted = truth.clamp(low, high)
     return {
         "least squares in depth": relative(align(found, truth, valid), truth, valid),

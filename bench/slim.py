@@ -4,6 +4,7 @@ The embedding is a function of one number: over all times its many neurons are c
 the others tell best are left out, and what read them reads the others instead.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -19,7 +20,9 @@ CLOSE = 1e-3
 @torch.no_grad()
 def narrower_time(unet: Any, width: int, times: int = 1000) -> Any:
     """The U-Net with so many neurons in its time embedding; raises `ValueError` where that cannot be had."""
-    embedding = unet.time_embedding.double()
+    embedding = copy.deepcopy(unet.time_embedding).double()
+    if not 0 < width <= embedding.linear_1.out_features:
+        raise ValueError(f"a time embedding of {embedding.linear_1.out_features} neurons cannot get {width}")
     hidden = F.silu(embedding.linear_1(unet.time_proj(torch.arange(times)).double()))
     said = F.silu(embedding.linear_2(hidden))
     slim = networks.make(type(unet), {**unet.config, "time_embedding_dim": width}, "unet")

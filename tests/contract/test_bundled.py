@@ -8,6 +8,8 @@ from safetensors import safe_open
 
 from marigold import checkpoint
 from marigold.core.card import Card
+from marigold.train.build import build
+from marigold.train.recipe import load
 
 NAMES = checkpoint.bundled()
 MOST_BYTES = 90_000_000
@@ -64,6 +66,14 @@ def test_its_networks_are_stored_in_half_precision(name):
         with safe_open(file, framework="pt") as tensors:
             kinds = {tensors.get_tensor(key).dtype for key in tensors.keys()}  # noqa: SIM118
         assert {kind for kind in kinds if kind.is_floating_point} <= {torch.float16}, file
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_its_recipe_makes_a_network_with_the_layers_that_are_bundled(name):
+    made = build(load(f"tiny-{name}")).backbone.unet.config
+    bundled = checkpoint.open(name).backbone.unet.config
+    assert made.layers_per_block == bundled.layers_per_block
+    assert made.block_out_channels == bundled.block_out_channels
 
 
 def test_all_of_them_fit_into_ninety_megabytes():

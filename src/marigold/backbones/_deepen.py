@@ -20,6 +20,8 @@ def deeper(unet: Any, layers: Sequence[int]) -> Any:
     if len(layers) != len(there):
         raise ConfigError(f"recipe.layers: {list(layers)} is for {len(layers)} blocks, but the U-Net has {len(there)}")
     layers = [max(pair) for pair in zip(layers, there, strict=True)]
+    if layers == there:
+        return unet
     deep = networks.make(type(unet), {**unet.config, "layers_per_block": layers}, "unet")
     blocks = ("down_blocks", "up_blocks")
     rest = {name: x for name, x in unet.state_dict().items() if not name.startswith(blocks)}
