@@ -32,8 +32,8 @@ def main() -> None:
     paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
     keys = list(scenes.scan(Path(), "test")[: options.scenes])
     errors = []
-    for first in range(0, len(keys), 10):
-        sample = scenes.read_many(Path(), keys[first : first + 10], "cpu")
+    for first in range(0, len(keys), 2):
+        sample = scenes.read_many(Path(), keys[first : first + 2], "cpu")
         shown = zip(paint(sample.image)[:, 0], sample.maps["depth"][:, 0], usable(sample)[:, 0], strict=True)
         errors += [fits(*one, ends=(estimator.modality.low, estimator.modality.high)) for one in shown]
         print(f"{len(errors)} of {len(keys)}", end="\r", flush=True)

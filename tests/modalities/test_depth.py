@@ -88,6 +88,27 @@ def test_decoded_half_precision_is_single_precision():
     assert Depth().decode(torch.zeros(1, 1, 3, 2, 2, dtype=torch.bfloat16)).dtype == torch.float32
 
 
+def test_the_shown_quantile_of_a_prediction_becomes_one():
+    values = torch.rand(3, 1, 20, 30, generator=torch.Generator().manual_seed(2)) ** 4
+    whole, spread = Depth(target_space="log", high=1.0).ensemble(values)
+    shown, its_spread = Depth(target_space="log", high=1.0, shown=0.9).ensemble(values)
+    far = np.quantile(whole.numpy(), 0.9)
+    assert far < 0.9
+    np.testing.assert_allclose(shown.numpy(), np.minimum(whole.numpy() / far, 1), atol=1e-6)
+    np.testing.assert_allclose(its_spread.numpy(), spread.numpy() / far, rtol=1e-5)
+
+
+def test_one_flat_member_stays_flat_whatever_is_shown():
+    merged, _ = Depth(shown=0.9).ensemble(torch.zeros(1, 1, 4, 5))
+    assert not merged.any()
+
+
+@pytest.mark.parametrize("shown", [0.0, 1.1])
+def test_a_quantile_beyond_the_picture_cannot_be_shown(shown):
+    with pytest.raises(ConfigError, match="depth: shown"):
+        Depth(shown=shown)
+
+
 def test_the_score_does_not_see_scale_and_shift():
     truth = torch.rand(6, 7, generator=torch.Generator().manual_seed(0)) * 5 + 1
     score = Depth().score((truth / 9 + 0.02)[None], sample(truth))

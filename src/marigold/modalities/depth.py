@@ -44,6 +44,9 @@ class Depth(Modality):
     """The quantile of a scene's depth that is its near end."""
     high: float = 0.98
     """The quantile of a scene's depth that is its far end."""
+    shown: float = 1.0
+    """The quantile of a prediction that becomes 1; what is farther is clipped to it. For checkpoints that paint up to
+    the farthest pixel (`high: 1`): a few pixels behind all others would take the range of the map."""
     target_space: DepthSpace = "depth"
     """What is painted: depth, disparity (1 / depth), its square root, or the logarithm of depth."""
     ratio: float = 32.0
@@ -91,8 +94,16 @@ class Depth(Modality):
         return share if self.target_space == "depth" else self._read(share)
 
     def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The median of jointly aligned members [E, 1, H, W] and their median absolute deviation, [1, H, W] each."""
+        """The median of jointly aligned members [E, 1, H, W] and their median absolute deviation, [1, H, W] each.
+
+        With `shown` below 1 that quantile of the median becomes 1, and both are in units of it.
+        """
         merged, deviation = merge_affine(values[:, 0].float(), scale=self.scale_invariant, shift=self.shift_invariant)
+        if self.shown < 1:
+            everywhere = torch.ones_like(merged, dtype=torch.bool)
+            (far,) = masked_quantiles(merged.flatten(), everywhere.flatten(), (self.shown,))
+            far = torch.where(far > FLAT, far, 1.0)
+            merged, deviation = (merged / far).clamp(max=1), deviation / far
         return merged[None], deviation[None]
 
     def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
@@ -160,6 +171,7 @@ class Depth(Modality):
         require(self.ratio > 1, "depth: ratio", self.ratio, "above 1")
         require(self.assumed_ratio > 1, "depth: assumed_ratio", self.assumed_ratio, "above 1")
         require(0 <= self.low < self.high <= 1, "depth: low, high", (self.low, self.high), "in 0 to 1, in this order")
+        require(0 < self.shown <= 1, "depth: shown", self.shown, "above 0 and at most 1")
 
     def _paint(self, depth: Tensor, near: Tensor, far: Tensor) -> Tensor:
         """Depth [..., 1, H, W] as pixels of a space that is not `depth`."""

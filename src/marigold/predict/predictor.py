@@ -144,16 +144,14 @@ class Predictor:
         self, values: Tensor, rules: Rules, size: tuple[int, int] | None, watch: Stopwatch
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Members [E, C, h, w] to maps of a size, or as they are, and their uncertainty if there are enough of them."""
-        modality, uncertainty = self.estimator.modality, None
-        merged = values[0]
-        if len(values) > 1:
-            with watch("ensemble"):
-                merged, uncertainty = rules.ensemble(modality, values)
+        modality = self.estimator.modality
+        with watch("ensemble"):
+            merged, uncertainty = rules.ensemble(modality, values)
         with watch("resize"):
             if size:
                 merged = rules.resize(modality, merged, *size)
             maps = {name: _as_array(value) for name, value in modality.split(merged).items()}
-            if uncertainty is None or len(values) < rules.fewest_for_uncertainty:
+            if len(values) < rules.fewest_for_uncertainty:
                 return maps, None
             return maps, _as_array(rules.resize_uncertainty(uncertainty, *size) if size else uncertainty)
 

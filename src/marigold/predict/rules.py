@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core import seeds
-from marigold.measure.published import DIFFUSERS, OFFICIAL
+from marigold.measure.published import DIFFUSERS, OFFICIAL, Search
 from marigold.modalities.base import Modality
 from marigold.predict.frame import AnyFrame, Frame, UnpaddedFrame, resize
 
@@ -31,7 +31,7 @@ class Rules(ABC):
 
     @abstractmethod
     def ensemble(self, modality: Modality, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Members [E, C, H, W], at least two, to the merged values [C, H, W] and their uncertainty [1, H, W]."""
+        """Members [E, C, H, W] to the merged values [C, H, W] and their uncertainty [1, H, W]; one is merged too."""
 
     @abstractmethod
     def resize(self, modality: Modality, values: Tensor, height: int, width: int) -> Tensor:
@@ -86,7 +86,7 @@ class Diffusers(Rules):
 
     def ensemble(self, modality: Modality, values: Tensor) -> tuple[Tensor, Tensor]:
         """By the method and the settings of the pipelines."""
-        return modality.ensemble_as_published(values, DIFFUSERS)
+        return _as_published(modality, values, DIFFUSERS)
 
     def resize(self, modality: Modality, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear without antialiasing; then the modality's range, which brings normals back to unit length."""
@@ -113,7 +113,7 @@ class Published(Rules):
 
     def ensemble(self, modality: Modality, values: Tensor) -> tuple[Tensor, Tensor]:
         """By the method and the settings of the published code."""
-        return modality.ensemble_as_published(values, OFFICIAL)
+        return _as_published(modality, values, OFFICIAL)
 
     def resize(self, modality: Modality, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; normals are left shorter than unit length."""
@@ -126,6 +126,13 @@ class Published(Rules):
 
 RULES: dict[str, Rules] = {"none": Ours(), "diffusers": Diffusers(), "published": Published()}
 """By the names of `Request.compat`."""
+
+
+def _as_published(modality: Modality, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
+    """A single member is left as it is."""
+    if len(values) == 1:
+        return values[0], torch.zeros_like(values[0, :1])
+    return modality.ensemble_as_published(values, search)
 
 
 def _drawn(shape: tuple[int, ...], count: int, generator: torch.Generator) -> Tensor:
