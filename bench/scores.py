@@ -25,11 +25,21 @@ from marigold.evaluate.runner import Scores, evaluate, painter
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.modalities.normals import median_direction
+from marigold.predict.request import Views
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = {"cpu": 2}
 """Scenes at a time by device, where it matters: a processor takes several times as long for ten at once."""
-SETTINGS = {"1 step": (1, 1), "2 steps": (2, 1), "4 steps": (4, 1), "4 steps, 5 members": (4, 5)}
+SETTINGS: dict[str, tuple[int, int, Views]] = {
+    "1 step": (1, 1, "same"),
+    "1 step, 4 members": (1, 4, "same"),
+    "1 step, 2 views": (1, 2, "varied"),
+    "1 step, 4 views": (1, 4, "varied"),
+    "2 steps": (2, 1, "same"),
+    "4 steps": (4, 1, "same"),
+    "4 steps, 5 members": (4, 5, "same"),
+}
+"""By name: steps, members, and what the members see."""
 
 
 def main() -> None:
@@ -51,8 +61,8 @@ def main() -> None:
     keys = list(scenes.scan(Path(), "test")[: options.scenes])
     methods: dict = {}
     for name in options.settings:
-        steps, ensemble = SETTINGS[name]
-        paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=resolution)
+        steps, ensemble, views = SETTINGS[name]
+        paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=resolution, views=views)
         at_once = {"batch": BATCH.get(options.device, 10), "device": options.device}
         scored = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, **at_once)
         methods = {name: scored.methods.pop(name), **methods, **scored.methods}

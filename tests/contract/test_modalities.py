@@ -127,6 +127,11 @@ def test_mirrored_truth_is_painted_mirrored(modality):
         torch.testing.assert_close(unmirrored, straight[name])
 
 
+def test_values_of_a_mirrored_photo_come_back_mirrored(modality):
+    sample = scene(modality)
+    torch.testing.assert_close(modality.mirrored(truth(modality, sample.mirrored())), truth(modality, sample))
+
+
 def test_a_batch_is_painted_like_its_samples(modality):
     samples = [scene(modality, seed) for seed in range(3)]
     pixels, valid = modality.encode(stack(samples))

@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pytest
 
+from marigold.core.errors import ConfigError
 from marigold.predict.predictor import Predictor
 from marigold.predict.request import Request, Settings
 
@@ -24,6 +25,11 @@ def test_defaults_of_predict_are_those_of_a_request():
 def test_what_is_open_comes_from_the_card_and_then_from_the_usual():
     settings = Request(ensemble=3).settings({"steps": 2, "ensemble": 5})
     assert (settings.steps, settings.ensemble, settings.resolution) == (2, 3, 768)
+
+
+def test_views_are_not_for_comparing_with_other_implementations():
+    with pytest.raises(ConfigError, match="views: varied is not what compat: diffusers does; leave one of them out"):
+        Request(views="varied", compat="diffusers")
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,13 @@ def test_a_photo_is_encoded_once_where_the_autoencoder_is_the_same():
     assert list(predictions) == ["depth", "normals"] and encoded(together) - before == 1
 
 
+def test_every_view_of_a_photo_is_encoded_once():
+    together = both()
+    before = encoded(together)
+    together.predict(PHOTO, Request(ensemble=8, views="varied"))
+    assert encoded(together) - before == 4
+
+
 def test_maps_are_those_that_each_predictor_gives_alone():
     for made, estimator in zip(both().predict(PHOTO).values(), estimators(modality=Normals(), leak=0.1), strict=True):
         alone = Predictor(estimator).predict(PHOTO)

@@ -17,7 +17,9 @@ from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.predict.frame import Frame
 from marigold.predict.members import noise_shape
+from marigold.predict.request import Views
 from marigold.predict.rules import RULES
+from marigold.predict.views import VIEWS
 
 Paint = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
@@ -76,12 +78,21 @@ def evaluate(
     return Scores(methods, rows)
 
 
-def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: int = 0, seed: int = 0) -> Paint:
+def painter(
+    estimator: Estimator,
+    *,
+    steps: int,
+    ensemble: int = 1,
+    resolution: int = 0,
+    seed: int = 0,
+    views: Views = "same",
+) -> Paint:
     """An estimator as a function from photos to values, by whole batches.
 
     Every member's noise depends on (seed, member) alone, as in prediction, so batch mates do not matter. `resolution`
-    is the longest side at work; 0 works at the photo's own size.
+    is the longest side at work; 0 works at the photo's own size. `views` is what the members see.
     """
+    looks, modality = VIEWS[views][:ensemble], estimator.modality
 
     def latent(condition: Tensor | None, sampling: Sampling, noise: Tensor, photos: int) -> Tensor:
         # The noises [S, N * C, h, w] of a member are the same for every photo of the batch.
@@ -90,12 +101,17 @@ def painter(estimator: Estimator, *, steps: int, ensemble: int = 1, resolution: 
 
     @torch.no_grad()
     def paint(image: Tensor) -> Tensor:
-        frame = Frame.of(image, resolution, estimator.backbone.stride)
-        condition = estimator.encode_image(frame.fill(image)) if estimator.backbone.conditions else None
-        sampling = estimator.sampling(steps)
-        drawn = RULES["none"].draw(noise_shape(estimator, frame), ensemble, sampling.draws, seed).to(image.device)
-        members = torch.stack([estimator.decode(latent(condition, sampling, noise, len(image))) for noise in drawn])
-        merged = [estimator.modality.ensemble(of_one)[0] for of_one in frame.crop(members).unbind(1)]
-        return estimator.modality.resize(torch.stack(merged), *image.shape[-2:])
+        sampling, members = estimator.sampling(steps), []
+        size = Frame.of(image, resolution, estimator.backbone.stride)
+        for number, look in enumerate(looks):
+            frame = Frame.of(image, look.resolution(image, resolution), estimator.backbone.stride)
+            seen = frame.fill(look.show(image))
+            condition = estimator.encode_image(seen) if estimator.backbone.conditions else None
+            drawn = RULES["none"].draw(noise_shape(estimator, frame), ensemble, sampling.draws, seed).to(image.device)
+            for noise in drawn[number :: len(looks)]:
+                found = frame.crop(estimator.decode(latent(condition, sampling, noise, len(image))))
+                members.append(look.back(modality, found, size.height, size.width))
+        merged = [modality.ensemble(of_one)[0] for of_one in torch.stack(members).unbind(1)]
+        return modality.resize(torch.stack(merged), *image.shape[-2:])
 
     return paint

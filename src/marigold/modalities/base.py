@@ -56,6 +56,12 @@ class Modality(ABC):
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Values [B, C, H, W] at another size, still within the modality's range."""
 
+    def mirrored(self, values: Tensor) -> Tensor:
+        """Values [..., C, H, W] of the photo with left and right exchanged; directions change sign (`Field.mirror`)."""
+        counted = zip(self.outputs, self.channels, strict=True)
+        signs = [FIELDS[name].mirror if name in FIELDS else (1.0,) * count for name, count in counted]
+        return values.flip(-1) * values.new_tensor(sum(signs, ())).view(-1, 1, 1)
+
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
         """How far values [B, C, H, W] are from a batch's truth, a scalar, for objectives that teach by the result.
 

@@ -1,5 +1,6 @@
-"""Estimators that share an autoencoder encode a photo once."""
+"""Estimators that share an autoencoder encode a photo, and every view of it, once."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +10,14 @@ from torch import Tensor, nn
 
 from marigold.estimator import Estimator
 from marigold.predict.predictor import Predictor
+from marigold.predict.views import MOST_VIEWS
 
 PROBE_CELLS = 4
 """The side, in latent cells, of the picture that tells whether two autoencoders encode alike."""
 
 
 def share_encodings(predictors: Iterable[Predictor]) -> None:
-    """Lets predictors whose autoencoders are the same remember the last encoded photo together.
+    """Lets predictors whose autoencoders are the same remember the last encoded pictures together.
 
     Each keeps its own autoencoder, so that one of them may change its precision.
     """
@@ -50,27 +52,31 @@ def _encode_alike(one: Predictor, other: Predictor) -> bool:
 
 
 def _share(estimators: Sequence[Estimator]) -> None:
-    last = _Encoding()
+    known: deque[_Encoding] = deque(maxlen=MOST_VIEWS)
     for estimator in estimators:
-        encode = partial(_encode, last, estimator.encode_image, estimator.backbone.autoencoder)
+        encode = partial(_encode, known, estimator.encode_image, estimator.backbone.autoencoder)
         estimator.encode_image = encode  # type: ignore[method-assign]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Encoding:
-    """The last picture [1, 3, H, W] that was encoded, the number type that it was encoded in, and its latent."""
+    """A picture [1, 3, H, W] that was encoded, the number type that it was encoded in, and its latent."""
 
-    image: Tensor | None = None
-    dtype: torch.dtype | None = None
-    latent: Tensor | None = None
+    image: Tensor
+    dtype: torch.dtype
+    latent: Tensor
 
 
-def _encode(last: _Encoding, encode: Callable[[Tensor], Tensor], autoencoder: nn.Module, image: Tensor) -> Tensor:
-    """The latent of the picture; only what is not the last picture in the same precision is encoded."""
+def _encode(
+    known: deque[_Encoding], encode: Callable[[Tensor], Tensor], autoencoder: nn.Module, image: Tensor
+) -> Tensor:
+    """The latent of the picture; only what is none of the known pictures in the same precision is encoded."""
     dtype = next(autoencoder.parameters()).dtype
-    if last.latent is None or last.image is None or last.dtype != dtype or not _equal(last.image, image):
-        last.image, last.dtype, last.latent = image, dtype, encode(image)
-    return last.latent
+    for one in known:
+        if one.dtype == dtype and _equal(one.image, image):
+            return one.latent
+    known.append(_Encoding(image, dtype, encode(image)))
+    return known[-1].latent
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

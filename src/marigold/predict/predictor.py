@@ -22,9 +22,10 @@ from marigold.estimator import Estimator
 from marigold.predict.frame import AnyFrame, resize
 from marigold.predict.members import checked_noise, draw_noise, members
 from marigold.predict.prediction import Prediction
-from marigold.predict.request import Compat, Request, Settings
+from marigold.predict.request import Compat, Request, Settings, Views
 from marigold.predict.rules import RULES, Rules
 from marigold.predict.stopwatch import Stopwatch
+from marigold.predict.views import VIEWS
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -61,17 +62,18 @@ class Predictor:
         spacing: Spacing = "auto",
         match_input: bool = True,
         compat: Compat = "none",
+        views: Views = "same",
         noise: Tensor | np.ndarray | None = None,
     ) -> Prediction:
         """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
 
         What is None is as the checkpoint's card recommends. Maps are at the photo's size, or as the network gave them
-        without `match_input`. `compat` names the implementation whose rules around the networks are followed, and
-        `spacing` the times of the steps (see `Request`). `noise` [E, N * C, h, w] starts the E members instead of noise
-        drawn from `seed`; h and w are the working size in latent cells. For consistency models it may be
-        [E, S, N * C, h, w], with the noise that goes in after each of the S steps but the last. Raises `ImageError` for
-        a photo that cannot be read, `ConfigError` for settings or noise that cannot be used, `CheckpointError` when the
-        weights give no numbers.
+        without `match_input`. `compat` names the implementation whose rules around the networks are followed, `spacing`
+        the times of the steps, and `views` what the members see (see `Request`). `noise` [E, N * C, h, w] starts the E
+        members, all of one view, instead of noise drawn from `seed`; h and w are the working size in latent cells. For
+        consistency models it may be [E, S, N * C, h, w], with the noise that goes in after each of the S steps but the
+        last. Raises `ImageError` for a photo that cannot be read, `ConfigError` for settings or noise that cannot be
+        used, `CheckpointError` when the weights give no numbers.
         """
         watch = Stopwatch(self.plan.device)
         with watch("read"):
@@ -85,18 +87,11 @@ class Predictor:
             match_input=match_input,
             compat=compat,
             spacing=spacing,
+            views=views,
         )
         settings = request.settings(self.estimator.card.defaults)
-        sampling = self.estimator.sampling(settings.steps, settings.spacing)
         rules = RULES[settings.compat]
-        frame = rules.frame(photo, settings.resolution, self.estimator.backbone.stride)
-        drawn = draw_noise(self.estimator, rules, frame, sampling, settings)
-        if noise is not None:
-            drawn = checked_noise(noise, self.estimator, frame, drawn)
-        count = 1 if sampling.deterministic else len(drawn)
-        values, notes = self._members(photo, frame, drawn[:count], sampling, watch)
-        if count < len(drawn):
-            notes.append("the checkpoint starts from nothing random, so that all members are the same; took one")
+        values, frame, notes = self._looked(photo, settings, noise, watch)
         maps, uncertainty = self._merge(
             values, rules, (photo.shape[-2], photo.shape[-1]) if match_input else None, watch
         )
@@ -109,11 +104,38 @@ class Predictor:
             photo=_as_bytes(photo, next(iter(maps.values())).shape[:2]),
         )
 
+    def _looked(
+        self, photo: Tensor, settings: Settings, noise: Tensor | np.ndarray | None, watch: Stopwatch
+    ) -> tuple[Tensor, AnyFrame, list[str]]:
+        """All members' values [E, C, h, w] at the working size of the photo, that size, and notes."""
+        rules, looks = RULES[settings.compat], VIEWS[settings.views][: settings.ensemble]
+        sampling = self.estimator.sampling(settings.steps, settings.spacing)
+        asked, stride = settings.resolution, self.estimator.backbone.stride
+        frames = [rules.frame(photo, look.resolution(photo, asked), stride) for look in looks]
+        noises = [draw_noise(self.estimator, rules, frame, sampling, settings) for frame in frames]
+        if noise is not None:
+            if len(looks) > 1:
+                raise ConfigError("noise: members that see varied views work at several sizes; use views: same")
+            noises = [checked_noise(noise, self.estimator, frames[0], noises[0])]
+        # Member m sees view m modulo their number.
+        noises = [drawn[number :: len(looks)] for number, drawn in enumerate(noises)]
+        notes = list(sampling.notes)
+        if sampling.deterministic and settings.ensemble > len(looks):
+            noises = [drawn[:1] for drawn in noises]
+            notes.append(f"the checkpoint starts from nothing random, so that {_repeated(len(looks))}")
+        found: list[Tensor] = []
+        for look, frame, drawn in zip(looks, frames, noises, strict=True):
+            values, more = self._members(look.show(photo), frame, drawn, sampling, watch)
+            height, width = (found[0] if found else values).shape[-2:]
+            found.append(look.back(self.estimator.modality, values, height, width))
+            notes += more
+        return torch.cat(found), frames[0], notes
+
     def _members(
         self, photo: Tensor, frame: AnyFrame, noise: Tensor, sampling: Sampling, watch: Stopwatch
     ) -> tuple[Tensor, list[str]]:
         """The members' values, all of them numbers, and a note when that took a second attempt in float32."""
-        notes = list(sampling.notes)
+        notes: list[str] = []
         values = self._attempt(photo, frame, noise, sampling, watch)
         if not values.isfinite().all() and self.plan.dtype != torch.float32:
             notes.append(f"{precision_name(self.plan.dtype)} overflowed; computed in fp32")
@@ -173,6 +195,10 @@ class Predictor:
             "notes": notes,
             "marigold": marigold.__version__,
         }
+
+
+def _repeated(views: int) -> str:
+    return "all members are the same; took one" if views == 1 else f"members of one view are the same; took {views}"
 
 
 def _memory_is_full(error: RuntimeError) -> bool:

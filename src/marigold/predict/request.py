@@ -12,6 +12,9 @@ from marigold.core.find import unknown
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
 
+Views = Literal["same", "varied"]
+"""What the members of an ensemble see: all of them the photo as it is, or also mirrored and larger (`VIEWS`)."""
+
 FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768}
 """Settings where neither the request nor the checkpoint's card says one."""
 
@@ -27,6 +30,7 @@ class Settings:
     spacing: Spacing = "auto"
     match_input: bool = True
     compat: Compat = "none"
+    views: Views = "same"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Request:
     """Brings the maps to the photo's size; otherwise they stay at the size that the network worked at."""
     compat: Compat = "none"
     """Treats photos and maps as diffusers or the published code does, to compare with their results."""
+    views: Views = "same"
+    """What the members of an ensemble see; varied shows them the photo in turn as it is, mirrored and larger."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
@@ -66,9 +72,11 @@ class Request:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
-        for name, kind in (("spacing", Spacing), ("compat", Compat)):
+        for name, kind in (("spacing", Spacing), ("compat", Compat), ("views", Views)):
             if (value := getattr(self, name)) not in get_args(kind):
                 raise ConfigError(f"{name}: {unknown('choice', str(value), get_args(kind))}")
+        if self.views != "same" and self.compat != "none":
+            raise ConfigError(f"views: {self.views} is not what compat: {self.compat} does; leave one of them out")
 
     def keywords(self) -> dict[str, Any]:
         """What `Predictor.predict` takes of a request, by the names of its arguments."""
@@ -84,5 +92,6 @@ class Request:
             seed=self.seed,
             match_input=self.match_input,
             compat=self.compat,
+            views=self.views,
             spacing="published" if self.spacing == "auto" and self.compat != "none" else self.spacing,
         )
