@@ -35,6 +35,7 @@ import torch.multiprocessing as mp
 
 from marigold import checkpoint
 from marigold.core import seeds
+from marigold.core.card import Card
 from marigold.core.fields import FIELDS
 from marigold.core.sample import Sample
 from marigold.data.pool import Pool, Pools, draw
@@ -338,9 +339,19 @@ def teach(trainer: Trainer, deadline: float, options: argparse.Namespace) -> Non
             say(f"step {trainer.step} of {trainer.recipe.optim.decay}, phase {trainer.phase}, loss {loss:.4f}")
         if due and time.time() > due[0]:
             due.pop(0)
-            trainer.export(trainer.run.folder / "snapshot")
-            ship(options, f"{trainer.recipe.name}-snapshot", trainer.run.folder / "snapshot")
-    clock.stop()
+            snapshot(trainer, clock.settled(), options)
+    trainer.recipe = clock.settled()
+
+
+def snapshot(trainer: Trainer, recipe: Recipe, options: argparse.Namespace) -> None:
+    """A copy for shipping of what there is by now, with the recipe so far: a device may go before the end."""
+    going, label = trainer.recipe, trainer.estimator.card
+    trainer.recipe, trainer.estimator.card = recipe, labelled(recipe)
+    folder, name = trainer.run.folder / "snapshot", f"{recipe.name}-snapshot"
+    trainer.export(folder)
+    ship(options, name, folder)
+    Run(options.out / "fp16" / name, recipe).close()
+    trainer.recipe, trainer.estimator.card = going, label
 
 
 class Clock:
@@ -367,10 +378,10 @@ class Clock:
         decay = recipe.optim.warmup + max(1, int(max(beyond, 1) / min(max(share, 0.01), 1)))
         trainer.recipe = replace(recipe, optim=replace(recipe.optim, decay=decay))
 
-    def stop(self) -> None:
-        """The recipe's steps are those that were taken."""
+    def settled(self) -> Recipe:
+        """The recipe with the steps that have been taken by now."""
         steps = max(self.trainer.step, sum(self.lasted) + (len(self.lasted) < len(self.phases)))
-        self.trainer.recipe = self._lasting(steps - sum(self.lasted), steps)
+        return self._lasting(steps - sum(self.lasted), steps)
 
     def _lasting(self, last: int, steps: int) -> Recipe:
         """The recipe with the phases that there have been so far, of which the last takes so many steps."""
@@ -400,8 +411,11 @@ def settle(trainer: Trainer) -> None:
     recipe = trainer.recipe
     (trainer.run.folder / "recipe.yaml").unlink()
     trainer.run, trainer.recipe = Run(trainer.run.folder, recipe), recipe
-    start = checkpoint.open(recipe.start).card if recipe.start else None
-    trainer.estimator.card = card(recipe, start)
+    trainer.estimator.card = labelled(recipe)
+
+
+def labelled(recipe: Recipe) -> Card:
+    return card(recipe, checkpoint.open(recipe.start).card if recipe.start else None)
 
 
 def ship(options: argparse.Namespace, name: str, folder: Path) -> None:

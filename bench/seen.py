@@ -34,7 +34,7 @@ def main() -> None:
     estimator = checkpoint.open(options.checkpoint)
     paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
     for name, keys in groups.items():
-        scores = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name)
+        scores = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=2)
         print(f"{name:9} AbsRel {scores.means()['abs_rel']:.4f} on {len(keys)} scenes", flush=True)
 
 
