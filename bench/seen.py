@@ -1,6 +1,8 @@
 """Does the bundled depth know its scenes by heart? AbsRel on scenes that it was trained on, and on others.
 
-python bench/seen.py [--scenes N] [--first N] [--world N]      about 2 seconds a scene on two cores
+python bench/seen.py [--scenes N] [--first N] [--world N]      about 3 seconds a scene on two cores
+
+It writes bench/results/seen.md.
 
 Scenes that were seen are those that the renderer of `bench/family.py --world N` drew, from number `first` on.
 """
@@ -13,6 +15,7 @@ from marigold.data.pool import Pool
 from marigold.datasets.procedural import Procedural
 from marigold.evaluate.runner import evaluate, painter
 
+RESULT = Path(__file__).parent / "results" / "seen.md"
 FAR = 1 << 29
 """Training scenes from this number on are drawn so rarely that none has been met."""
 
@@ -33,9 +36,13 @@ def main() -> None:
     }
     estimator = checkpoint.open(options.checkpoint)
     paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
+    label = f"`{estimator.card.name}` {estimator.card.revision}, world {options.world}"
+    lines = [label, "", "| scenes | number | AbsRel |", "|---|---:|---:|"]
     for name, keys in groups.items():
         scores = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=2)
-        print(f"{name:9} AbsRel {scores.means()['abs_rel']:.4f} on {len(keys)} scenes", flush=True)
+        lines.append(f"| {name} | {len(keys)} | {scores.means()['abs_rel']:.4f} |")
+        print(lines[-1], flush=True)
+    RESULT.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
