@@ -29,7 +29,7 @@ from marigold.predict.request import Views
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = {"cpu": 2}
-"""Scenes at a time by device, where it matters: a processor takes several times as long for ten at once."""
+"""Scenes at a time, where a device has a number of its own."""
 SETTINGS: dict[str, tuple[int, int, Views]] = {
     "1 step": (1, 1, "same"),
     "1 step, 4 members": (1, 4, "same"),

@@ -4,7 +4,8 @@ python bench/seen.py [--scenes N] [--first N] [--world N]      about 3 seconds a
 
 It writes bench/results/seen.md.
 
-Scenes that were seen are those that the renderer of `bench/family.py --world N` drew, from number `first` on.
+Scenes that were seen are those that the renderer of `bench/family.py --world N` drew, from number `first` on. Left out,
+the options fit the last run of the bundled depth.
 """
 
 import argparse
@@ -23,9 +24,9 @@ FAR = 1 << 29
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", nargs="?", default="depth")
-    parser.add_argument("--scenes", type=int, default=100)
-    parser.add_argument("--first", type=int, default=20000)
-    parser.add_argument("--world", type=int, default=0)
+    parser.add_argument("--scenes", type=int, default=400)
+    parser.add_argument("--first", type=int, default=45000)
+    parser.add_argument("--world", type=int, default=7)
     options = parser.parse_args()
     scenes = Procedural()
     pool = Pool(scenes, Path(), "train", ("depth",), options.scenes, 1.0, options.world, "cpu", block=options.scenes)

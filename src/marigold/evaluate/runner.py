@@ -17,7 +17,7 @@ from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.predict.frame import Frame
 from marigold.predict.members import noise_shape
-from marigold.predict.request import Views
+from marigold.predict.request import Views, check_views
 from marigold.predict.rules import RULES
 from marigold.predict.views import VIEWS
 
@@ -90,8 +90,10 @@ def painter(
     """An estimator as a function from photos to values, by whole batches.
 
     Every member's noise depends on (seed, member) alone, as in prediction, so batch mates do not matter. `resolution`
-    is the longest side at work; 0 works at the photo's own size. `views` is what the members see.
+    is the longest side at work; 0 works at the photo's own size. `views` is what the members see. Raises `ConfigError`
+    for varied views of one member.
     """
+    check_views(views, ensemble)
     looks, modality = VIEWS[views][:ensemble], estimator.modality
 
     def latent(condition: Tensor | None, sampling: Sampling, noise: Tensor, photos: int) -> Tensor:

@@ -32,6 +32,9 @@ class Settings:
     compat: Compat = "none"
     views: Views = "same"
 
+    def __post_init__(self) -> None:
+        check_views(self.views, self.ensemble)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -95,3 +98,9 @@ class Request:
             views=self.views,
             spacing="published" if self.spacing == "auto" and self.compat != "none" else self.spacing,
         )
+
+
+def check_views(views: str, ensemble: int) -> None:
+    """Raises `ConfigError` where a single member would have to take turns."""
+    if views != "same" and ensemble < 2:
+        raise ConfigError(f"views: {views} lets the members of an ensemble take turns; give an ensemble of 2 or more")
