@@ -9,10 +9,12 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from marigold import checkpoint
+from marigold.core.convention import Views
 from slim import narrower_time
 
 SHARED = ("vae", "text_encoder", "tokenizer")
@@ -28,6 +30,8 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=None, help="the resolved recipe; by default the run's own")
     parser.add_argument("--source", default=None, help="the checkpoint that it was fine-tuned from")
     parser.add_argument("--steps", type=int, default=None, help="sampling steps when nothing else is asked for")
+    parser.add_argument("--ensemble", type=int, default=None, help="members when nothing else is asked for")
+    parser.add_argument("--views", choices=get_args(Views), default=None, help="what the members then see")
     parser.add_argument("--time-width", type=int, default=0, help="neurons of the time embedding, if fewer than it has")
     parser.add_argument("--note", default="")
     options = parser.parse_args()
@@ -40,9 +44,9 @@ def main() -> None:
     estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note, source=source)
     if options.source is not None:
         estimator.card = replace(estimator.card, source=options.source)
-    if options.steps is not None:
-        defaults = {**estimator.card.defaults, "steps": options.steps}
-        estimator.card = replace(estimator.card, defaults=defaults)
+    chosen = {name: getattr(options, name) for name in ("steps", "ensemble", "views")}
+    defaults = estimator.card.defaults | {name: value for name, value in chosen.items() if value is not None}
+    estimator.card = replace(estimator.card, defaults=defaults)
     shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}
     folder = Path(checkpoint.__file__).parent / "weights" / options.name
     checkpoint.save(estimator, folder, dtype=torch.float16, shares=shares)

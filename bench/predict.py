@@ -21,7 +21,7 @@ import numpy as np
 import PIL.Image
 
 RESULT = Path(__file__).parent / "results" / "predict.md"
-STAGES = ("read", "encode", "sample", "decode", "resize", "write")
+STAGES = ("read", "encode", "sample", "decode", "ensemble", "resize", "write")
 
 
 def main() -> None:

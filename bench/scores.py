@@ -18,6 +18,7 @@ from torch import Tensor
 from marigold import checkpoint
 from marigold.core import pictures
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
+from marigold.core.convention import Views
 from marigold.core.sample import Sample
 from marigold.datasets.procedural import Procedural
 from marigold.evaluate.report import table
@@ -25,7 +26,6 @@ from marigold.evaluate.runner import Scores, evaluate, painter
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.modalities.normals import median_direction
-from marigold.predict.request import Views
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = {"cpu": 2}

@@ -63,6 +63,16 @@ def test_it_writes_json_with_every_sample(tiny, scenes, tmp_path):
     assert set(content["scores"]) == {"tiny", "truth as painted", "affine in the row", "constant"}
 
 
+def test_the_card_s_views_are_seen_by_several_members(tiny, scenes, tmp_path, capsys):
+    estimator = checkpoint.open(tiny)
+    defaults = {"steps": 1, "ensemble": 2, "views": "varied"}
+    estimator.card = replace(estimator.card, defaults=defaults)
+    checkpoint.save(estimator, tmp_path / "varied")
+    for more, views in (((), "varied"), (("--ensemble", 1), "same"), (("--views", "same"), "same")):
+        assert run(tmp_path / "varied", scenes, "--count", 1, *more) == 0
+        assert f"views: {views}" in capsys.readouterr().out
+
+
 def test_the_json_has_a_default_place(tiny, scenes, tmp_path, capsys):
     assert run(tiny, scenes, "--count", 1) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "output/evaluation_tiny_scenes.json"

@@ -35,6 +35,10 @@ def test_unknown_keys_are_ignored_and_missing_ones_have_defaults(tmp_path):
             "default steps '4' is not a whole",
         ),
         (json.dumps({"name": "toy", "modality": "depth", "defaults": {"steps": 0}}), "default steps 0 .* of 1 or more"),
+        (
+            json.dumps({"name": "toy", "modality": "depth", "defaults": {"views": "many"}}),
+            "default views 'many' is not same or varied",
+        ),
     ],
 )
 def test_a_card_that_cannot_be_used_is_named(tmp_path, text, words):

@@ -27,6 +27,25 @@ def test_what_is_open_comes_from_the_card_and_then_from_the_usual():
     assert (settings.steps, settings.ensemble, settings.resolution) == (2, 3, 768)
 
 
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        (Request(), "varied"),
+        (Request(ensemble=2), "varied"),
+        (Request(views="same"), "same"),
+        (Request(ensemble=1), "same"),
+        (Request(compat="diffusers"), "same"),
+    ],
+)
+def test_views_that_a_card_recommends_are_for_ensembles_of_our_own(request_, found):
+    assert request_.settings({"ensemble": 4, "views": "varied"}).views == found
+
+
+def test_views_are_the_same_where_neither_request_nor_card_says():
+    assert Request(ensemble=4).settings({}).views == "same"
+    assert Request(ensemble=4, views="varied").settings({}).views == "varied"
+
+
 def test_views_are_not_for_comparing_with_other_implementations():
     with pytest.raises(ConfigError, match="views: varied is not what compat: diffusers does; leave one of them out"):
         Request(views="varied", compat="diffusers")

@@ -1,5 +1,6 @@
 """Members that see the photo in different ways, around an estimator whose answer is the photo."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -99,3 +100,12 @@ def test_noise_of_one_s_own_is_for_one_view():
     predictor.predict(SMOOTH, noise=noise)
     with pytest.raises(ConfigError, match=r"noise: .* work at several sizes; use views: same"):
         predictor.predict(SMOOTH, noise=noise, views="varied")
+
+
+def test_recommended_views_are_seen_unless_noise_is_given():
+    estimator = identity_estimator()
+    estimator.card = replace(estimator.card, defaults={**estimator.card.defaults, "ensemble": 4, "views": "varied"})
+    predictor = Predictor(estimator)
+    assert predictor.predict(SMOOTH).report["settings"]["views"] == "varied"
+    assert predictor.predict(SMOOTH, ensemble=1).report["settings"]["views"] == "same"
+    assert predictor.predict(SMOOTH, noise=torch.zeros(2, 48, 9, 12)).report["settings"]["views"] == "same"

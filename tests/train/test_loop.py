@@ -180,6 +180,11 @@ def test_a_phase_that_trains_another_network_is_refused(tmp_path):
         train(recipe(phases=(Phase(steps=6, objective="autoencode"),)), tmp_path / "run")
 
 
+def test_recommended_settings_that_no_checkpoint_could_have_are_refused_at_once():
+    with pytest.raises(ConfigError, match=r"recipe\.defaults: default views 'many' is not same or varied"):
+        recipe(defaults={"steps": 1, "views": "many"})
+
+
 def test_steps_may_end_a_run_before_its_phases(tmp_path):
     train(recipe(steps=3, phases=PHASES, scored=0, validation_batches=1), tmp_path / "run")
     assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == 3

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from marigold.cli import expanded, parsed
-from marigold.predict.request import Views
+from marigold.core.convention import Views
+from marigold.predict.request import chosen_views
 
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
@@ -32,8 +33,9 @@ class Options:
     """Sampling steps; the checkpoint's default when left out."""
     ensemble: int | None = None
     """Members whose predictions are merged; the checkpoint's default when left out."""
-    views: Views = "same"
-    """What the members of an ensemble see; varied shows them the photo in turn as it is, mirrored and larger."""
+    views: Views | None = None
+    """What the members of an ensemble see, by the checkpoint when left out; varied shows them the photo in turn as it
+    is, mirrored and larger."""
     resolution: int = 0
     """The longest side at work in pixels; 0 is the samples' own size."""
     align: Literal["depth", "disparity", "none"] = "depth"
@@ -148,10 +150,11 @@ def _check_fields(options: Options, estimator: "Estimator", card: "DatasetCard")
 
 def _sampling(options: Options, estimator: "Estimator") -> dict[str, Any]:
     """Settings of the painter; those left out are the checkpoint's."""
-    defaults = {"steps": 1, "ensemble": 1, **estimator.card.defaults}
+    defaults: dict[str, Any] = {"steps": 1, "ensemble": 1, "views": "same", **estimator.card.defaults}
     chosen = {name: getattr(options, name) for name in ("steps", "ensemble")}
     settings = {name: defaults[name] if value is None else value for name, value in chosen.items()}
-    return {**settings, "resolution": options.resolution, "seed": options.seed, "views": options.views}
+    views = chosen_views(options.views, defaults["views"], settings["ensemble"])
+    return {**settings, "resolution": options.resolution, "seed": options.seed, "views": views}
 
 
 def _facts(

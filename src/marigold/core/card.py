@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from marigold.core.config import decode
-from marigold.core.convention import Convention
+from marigold.core.convention import Convention, Views
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
 
@@ -32,8 +32,8 @@ class Card:
     """What it was trained on."""
     seconds_of_training: float = 0.0
     scores: dict[str, Any] = field(default_factory=dict)
-    defaults: dict[str, int] = field(default_factory=dict)
-    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`."""
+    defaults: dict[str, int | str] = field(default_factory=dict)
+    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`, `views`."""
     source: str = ""
     """The checkpoint that this one was fine-tuned from, or the place that it was found."""
     prompt_padded: bool = False
@@ -74,12 +74,21 @@ class Card:
 
 def check_defaults(defaults: Mapping[str, object], file: Path) -> None:
     """Raises `CheckpointError` naming the file unless the settings that it recommends can be used."""
+    if wrong := wrong_default(defaults):
+        raise CheckpointError(f"{file}: {wrong}; correct it")
+
+
+def wrong_default(defaults: Mapping[str, object]) -> str:
+    """What is wrong with the first recommended setting that cannot be used; empty if all can."""
     for name, value in defaults.items():
         least = _LEAST.get(name, 0)
-        if not isinstance(value, int) or value < least:
-            raise CheckpointError(
-                f"{file}: default {name} {value!r} is not a whole number of {least} or more; correct it"
-            )
+        if name == "views":
+            usable, kind = value in get_args(Views), " or ".join(get_args(Views))
+        else:
+            usable, kind = isinstance(value, int) and value >= least, f"a whole number of {least} or more"
+        if not usable:
+            return f"default {name} {value!r} is not {kind}"
+    return ""
 
 
 def read_json(path: Path) -> dict[str, Any]:

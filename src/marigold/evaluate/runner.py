@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from marigold.core.convention import Views
 from marigold.core.sample import unstack
 from marigold.datasets.base import Dataset
 from marigold.diffusion.sampling import Sampling
@@ -17,7 +18,7 @@ from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.predict.frame import Frame
 from marigold.predict.members import noise_shape
-from marigold.predict.request import Views, check_views
+from marigold.predict.request import check_views
 from marigold.predict.rules import RULES
 from marigold.predict.views import VIEWS
 

@@ -13,7 +13,7 @@ import marigold
 from marigold import checkpoint
 from marigold.accel.plan import Plan, apply, make_plan
 from marigold.accel.precision import Precision, precision_name
-from marigold.core.convention import Spacing
+from marigold.core.convention import Spacing, Views
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
 from marigold.core.images import read_image, to_image
@@ -22,7 +22,7 @@ from marigold.estimator import Estimator
 from marigold.predict.frame import AnyFrame, resize
 from marigold.predict.members import checked_noise, draw_noise, members
 from marigold.predict.prediction import Prediction
-from marigold.predict.request import Compat, Request, Settings, Views
+from marigold.predict.request import Compat, Request, Settings
 from marigold.predict.rules import RULES, Rules
 from marigold.predict.stopwatch import Stopwatch
 from marigold.predict.views import VIEWS
@@ -62,7 +62,7 @@ class Predictor:
         spacing: Spacing = "auto",
         match_input: bool = True,
         compat: Compat = "none",
-        views: Views = "same",
+        views: Views | None = None,
         noise: Tensor | np.ndarray | None = None,
     ) -> Prediction:
         """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
@@ -87,7 +87,7 @@ class Predictor:
             match_input=match_input,
             compat=compat,
             spacing=spacing,
-            views=views,
+            views="same" if noise is not None and views is None else views,
         )
         settings = request.settings(self.estimator.card.defaults)
         rules = RULES[settings.compat]

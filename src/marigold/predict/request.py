@@ -5,17 +5,14 @@ from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any, Literal, get_args
 
-from marigold.core.convention import Spacing
+from marigold.core.convention import Spacing, Views
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
 
-Views = Literal["same", "varied"]
-"""What the members of an ensemble see: all of them the photo as it is, or also mirrored and larger (`VIEWS`)."""
-
-FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768}
+FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768, "views": "same"}
 """Settings where neither the request nor the checkpoint's card says one."""
 
 
@@ -57,7 +54,7 @@ class Request:
     """Brings the maps to the photo's size; otherwise they stay at the size that the network worked at."""
     compat: Compat = "none"
     """Treats photos and maps as diffusers or the published code does, to compare with their results."""
-    views: Views = "same"
+    views: Views | None = None
     """What the members of an ensemble see; varied shows them the photo in turn as it is, mirrored and larger."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
@@ -76,28 +73,36 @@ class Request:
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
         for name, kind in (("spacing", Spacing), ("compat", Compat), ("views", Views)):
-            if (value := getattr(self, name)) not in get_args(kind):
+            value = getattr(self, name)
+            if value not in get_args(kind) and not (name == "views" and value is None):
                 raise ConfigError(f"{name}: {unknown('choice', str(value), get_args(kind))}")
-        if self.views != "same" and self.compat != "none":
+        if self.views == "varied" and self.compat != "none":
             raise ConfigError(f"views: {self.views} is not what compat: {self.compat} does; leave one of them out")
 
     def keywords(self) -> dict[str, Any]:
         """What `Predictor.predict` takes of a request, by the names of its arguments."""
         return {field.name: getattr(self, field.name) for field in fields(Settings)}
 
-    def settings(self, defaults: Mapping[str, int]) -> Settings:
+    def settings(self, defaults: Mapping[str, Any]) -> Settings:
         """The settings with nothing left open; `defaults` are a checkpoint's."""
         usual = {**FALLBACK, **defaults}
+        ensemble = usual["ensemble"] if self.ensemble is None else self.ensemble
+        recommended = usual["views"] if self.compat == "none" else "same"
         return Settings(
             steps=usual["steps"] if self.steps is None else self.steps,
-            ensemble=usual["ensemble"] if self.ensemble is None else self.ensemble,
+            ensemble=ensemble,
             resolution=usual["resolution"] if self.resolution is None else self.resolution,
             seed=self.seed,
             match_input=self.match_input,
             compat=self.compat,
-            views=self.views,
+            views=chosen_views(self.views, recommended, ensemble),
             spacing="published" if self.spacing == "auto" and self.compat != "none" else self.spacing,
         )
+
+
+def chosen_views(asked: Views | None, recommended: Views, ensemble: int) -> Views:
+    """What the members see: what is asked for, or else what is recommended, where there are several."""
+    return asked or (recommended if ensemble > 1 else "same")
 
 
 def check_views(views: str, ensemble: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from marigold.core import find
+from marigold.core.card import wrong_default
 from marigold.core.config import decode, encode, load_yaml, merge, require
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source
@@ -138,8 +139,8 @@ class Recipe:
     """Batches of each held-out source."""
     scored: int = 16
     """Held-out samples of each source that are scored at every validation as `marigold evaluate` scores them."""
-    defaults: dict[str, int] = field(default_factory=dict)
-    """Inference defaults written into the checkpoint: `steps`, `resolution`, `ensemble`."""
+    defaults: dict[str, int | str] = field(default_factory=dict)
+    """Inference defaults written into the checkpoint: `steps`, `resolution`, `ensemble`, `views`."""
     licence: str = "Apache-2.0"
     """The checkpoint's licence, for the card."""
     about: str = ""
@@ -148,6 +149,8 @@ class Recipe:
     def __post_init__(self) -> None:
         require(self.steps >= 1, "recipe.steps", self.steps, "at least 1")
         require(self.batch >= 1, "recipe.batch", self.batch, "at least 1")
+        if wrong := wrong_default(self.defaults):
+            raise ConfigError(f"recipe.defaults: {wrong}; correct it")
         require(self.accumulate >= 1, "recipe.accumulate", self.accumulate, "at least 1")
         require(self.reuse >= 1, "recipe.reuse", self.reuse, "at least 1")
         require(self.held >= 1, "recipe.held", self.held, "at least 1")
