@@ -40,6 +40,8 @@ from marigold.predict.together import Together
 SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("npy", "npy,png16,preview")
 STAGES = ("read", "predict", "write")
+REQUEST = Request(ensemble=1)
+"""One look at each photo."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def make_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
 
 def elsewhere(together: Together, photo: Path, seconds: float) -> Together:
     """A stand-in whose predictions take this long without the processor, as on a GPU; all are that of one photo."""
-    found = together.predict(photo)
+    found = together.predict(photo, REQUEST)
 
     def predict(image: object, request: Request | None = None) -> dict[str, Prediction]:
         time.sleep(seconds)
@@ -144,7 +146,7 @@ def run(together: Together, photos: list[Path], output: Path, formats: str, *, o
     start, processor = time.perf_counter(), time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         batch.predict_photos(
-            together, photos, Request(), output, formats=formats, overwrite=True, log=log, overlap=overlap
+            together, photos, REQUEST, output, formats=formats, overwrite=True, log=log, overlap=overlap
         )
     seconds = (time.perf_counter() - start) / len(photos)
     processor = (time.process_time() - processor) / len(photos)

@@ -202,7 +202,7 @@ class Trainer:
             return {}
         dataset = open_dataset(source)
         keys = dataset.scan(source.root, source.split)[: self.recipe.scored]
-        paint = painter(self.estimator, steps=self.recipe.defaults.get("steps", 4))
+        paint = painter(self.estimator, steps=int(self.recipe.defaults.get("steps", 4)))
         return evaluate(paint, modality, dataset, source.root, keys, device=self.device, progress=False).means()
 
     def _loss(self, batch: Batch, purpose: str, position: int) -> Tensor:
