@@ -92,6 +92,8 @@ def test_the_evaluation_sees_what_a_prediction_sees():
     painted = painter(estimator, **settings)(photo[None])[0]
     predicted = Predictor(estimator).predict(SMOOTH, **settings).maps["depth"]
     np.testing.assert_allclose(painted[0], predicted, atol=1e-6)
+    by_hand = painter(estimator, **{**settings, "views": VIEWS["varied"]})(photo[None])[0]
+    torch.testing.assert_close(by_hand, painted, rtol=0, atol=0)
 
 
 def test_noise_of_one_s_own_is_for_one_view():

@@ -20,7 +20,7 @@ from marigold.predict.frame import Frame
 from marigold.predict.members import noise_shape
 from marigold.predict.request import check_views
 from marigold.predict.rules import RULES
-from marigold.predict.views import VIEWS
+from marigold.predict.views import VIEWS, View
 
 Paint = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
@@ -86,16 +86,18 @@ def painter(
     ensemble: int = 1,
     resolution: int = 0,
     seed: int = 0,
-    views: Views = "same",
+    views: Views | Sequence[View] = "same",
 ) -> Paint:
     """An estimator as a function from photos to values, by whole batches.
 
     Every member's noise depends on (seed, member) alone, as in prediction, so batch mates do not matter. `resolution`
-    is the longest side at work; 0 works at the photo's own size. `views` is what the members see. Raises `ConfigError`
-    for varied views of one member.
+    is the longest side at work; 0 works at the photo's own size. `views` is what the members see, by name or one after
+    the other. Raises `ConfigError` for varied views of one member.
     """
-    check_views(views, ensemble)
-    looks, modality = VIEWS[views][:ensemble], estimator.modality
+    if isinstance(views, str):
+        check_views(views, ensemble)
+        views = VIEWS[views]
+    looks, modality = views[:ensemble], estimator.modality
 
     def latent(condition: Tensor | None, sampling: Sampling, noise: Tensor, photos: int) -> Tensor:
         # The noises [S, N * C, h, w] of a member are the same for every photo of the batch.
