@@ -86,8 +86,9 @@ class Request:
     def settings(self, defaults: Mapping[str, Any]) -> Settings:
         """The settings with nothing left open; `defaults` are a checkpoint's."""
         usual = {**FALLBACK, **defaults}
+        if self.compat != "none" and usual["views"] != "same":  # an ensemble that no other implementation has
+            usual |= {"ensemble": 1, "views": "same"}
         ensemble = usual["ensemble"] if self.ensemble is None else self.ensemble
-        recommended = usual["views"] if self.compat == "none" else "same"
         return Settings(
             steps=usual["steps"] if self.steps is None else self.steps,
             ensemble=ensemble,
@@ -95,7 +96,7 @@ class Request:
             seed=self.seed,
             match_input=self.match_input,
             compat=self.compat,
-            views=chosen_views(self.views, recommended, ensemble),
+            views=chosen_views(self.views, usual["views"], ensemble),
             spacing="published" if self.spacing == "auto" and self.compat != "none" else self.spacing,
         )
 
