@@ -17,6 +17,7 @@ from torch import Tensor
 
 from marigold import checkpoint
 from marigold.core import pictures
+from marigold.core.card import Card
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
 from marigold.core.convention import Views
 from marigold.core.sample import Sample
@@ -161,8 +162,12 @@ def write_tables() -> None:
             name: {metric: Tally(mean, 1) for metric, mean in means.items()} for name, means in facts["scores"].items()
         }
         seen = f"{facts['scenes']} held-out scenes of {facts['pixels']} pixels, worked at {facts['resolution']}"
+        name = file.stem.removeprefix("scores-")
+        card = Card.read(checkpoint.BUNDLED / name)
+        if card.revision == facts["revision"]:
+            seen += f"; by default {', '.join(f'{key} {value}' for key, value in card.defaults.items())}"
         lines += [
-            f"## {file.stem.removeprefix('scores-')}",
+            f"## {name}",
             "",
             f"{facts['recipe']}, revision {facts['revision']}; {seen}.",
         ]

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from marigold import checkpoint
+from marigold.core.card import Card
 from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, DataError, UnknownNameError
 from marigold.data.source import Source
@@ -73,6 +74,15 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     assert json.loads((whole / "log.jsonl").read_text().splitlines()[-1])["step"] == 4
     train(short, whole)
     assert same(weights(tmp_path / "whole"), weights(whole))
+
+
+@pytest.mark.parametrize(("modality", "before"), [("depth", 5000), ("normals", 0)])
+def test_the_card_counts_the_seconds_of_what_it_went_on_from(modality, before, tmp_path):
+    few = {"steps": 1, "scored": 0, "validation_batches": 1}
+    started = train(recipe(**few), tmp_path / "first")
+    replace(Card.read(started), modality=modality, options={}, seconds_of_training=5000).write(started)
+    onward = train(recipe(**few, start=str(started), network={}), tmp_path / "second")
+    assert before <= Card.read(onward).seconds_of_training < before + 1000
 
 
 def stopped_before(step: int, patch: pytest.MonkeyPatch, recipe: Recipe, folder: Path) -> None:

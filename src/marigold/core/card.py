@@ -31,6 +31,7 @@ class Card:
     data: str = ""
     """What it was trained on."""
     seconds_of_training: float = 0.0
+    """With those of earlier results of the same modality that this one went on from."""
     scores: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
     """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`, `views`."""

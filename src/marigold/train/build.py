@@ -41,6 +41,7 @@ def card(recipe: Recipe, start: Card | None) -> Card:
         licence=recipe.licence,
         recipe=f"{recipe.name}@{recipe.digest()}",
         data=recipe.about,
+        seconds_of_training=start.seconds_of_training if start and start.modality == recipe.modality else 0.0,
         defaults=dict(recipe.defaults),
         source=f"{start.name} {start.revision}".strip() if start else "",
     )

@@ -74,6 +74,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
         self.average = Average(self.module, recipe.average)
         self.step, self.seconds = 0, 0.0
+        self.earlier = self.estimator.card.seconds_of_training
         self.losses: list[Tensor] = []  # of the steps since the last line of the log
         self.enter(0)
 
@@ -229,7 +230,8 @@ class Trainer:
     def export(self, folder: Path) -> None:
         """The estimator with averaged weights as a checkpoint folder."""
         steps = f"{self.step} of {self.recipe.steps} steps"
-        self.estimator.card = replace(self.estimator.card, seconds_of_training=round(self.seconds), note=steps)
+        seconds = round(self.earlier + self.seconds)
+        self.estimator.card = replace(self.estimator.card, seconds_of_training=seconds, note=steps)
         with self.average.applied(self.module):
             checkpoint.save(self.estimator, folder)
 
