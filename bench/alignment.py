@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from marigold import checkpoint
-from marigold.datasets.procedural import Procedural
 from marigold.evaluate.runner import painter
 from marigold.measure.alignment import align, least_squares
 from marigold.modalities.depth import usable
+from marigold_scenes.procedural import Procedural
 
 RESULT = Path(__file__).parent / "results" / "alignment.md"
 ROUNDS = 30

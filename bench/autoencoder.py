@@ -13,9 +13,9 @@ from marigold import checkpoint
 from marigold.core import find
 from marigold.core.images import read_image
 from marigold.core.sample import Sample, stack
-from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
+from marigold_scenes.procedural import Procedural
 from photographs import paths
 
 RESULT = Path(__file__).parent / "results" / "autoencoder.md"

@@ -14,7 +14,7 @@ from typing import get_args
 import torch
 
 from marigold import checkpoint
-from marigold.core.convention import Views
+from marigold.checkpoints.convention import Views
 from slim import narrower_time
 
 SHARED = ("vae", "text_encoder", "tokenizer")

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from marigold.core.sample import Sample
-from marigold.synth import render
+from marigold_scenes import render
 
 COLUMNS, ROWS = 8, 6
 EXPLAINED = (1, 4)

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from marigold import checkpoint
 from marigold.core.sample import Sample, unstack
-from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
+from marigold_scenes.procedural import Procedural
 
 RESULT = Path(__file__).parent / "results" / "depth_spaces.md"
 SCENES, SIZE, SMALLER = 48, 256, 192

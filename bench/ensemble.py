@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.compat._merging import OFFICIAL, merge_depth
 from marigold.measure.alignment import least_squares
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.published import OFFICIAL, merge_depth
 
 RESULTS = Path(__file__).parent / "results"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "ensemble.png"

@@ -34,8 +34,8 @@ import torch
 import torch.multiprocessing as mp
 
 from marigold import checkpoint
+from marigold.checkpoints.card import Card
 from marigold.core import seeds
-from marigold.core.card import Card
 from marigold.core.fields import FIELDS
 from marigold.core.sample import Sample
 from marigold.data.pool import Pool, Pools, draw
@@ -189,7 +189,7 @@ class Renderer:
         self.blocks = 0
         self.render()
         if options.compiled:
-            from marigold.accel.compile import compile_rendering
+            from marigold_scenes.compile import compile_rendering
 
             compile_rendering()
 

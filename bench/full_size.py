@@ -55,7 +55,7 @@ def make(folder: Path) -> None:
 
     from marigold import checkpoint
     from marigold.backbones.stable_diffusion import StableDiffusion
-    from marigold.core.card import Card
+    from marigold.checkpoints.card import Card
     from marigold.estimator import Estimator
     from marigold.modalities.depth import Depth
 

@@ -34,7 +34,7 @@ import photographs
 from marigold.predict import batch
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import load
-from marigold.predict.request import Request
+from marigold.predict.settings import Request
 from marigold.predict.together import Together
 
 SIZES = ((640, 480), (4000, 3000))

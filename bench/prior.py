@@ -16,11 +16,11 @@ from pathlib import Path
 
 from marigold import checkpoint
 from marigold.core.find import implementation
-from marigold.datasets.procedural import Procedural
 from marigold.evaluate.runner import evaluate, painter
 from marigold.modalities.base import Modality
 from marigold.train.loop import train
 from marigold.train.recipe import Every, Optim, Recipe, load
+from marigold_scenes.procedural import Procedural
 
 RESULT = Path(__file__).parent / "results" / "prior.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "prior.png"

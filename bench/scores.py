@@ -16,17 +16,17 @@ import torch
 from torch import Tensor
 
 from marigold import checkpoint
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Views
 from marigold.core import pictures
-from marigold.core.card import Card
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
-from marigold.core.convention import Views
 from marigold.core.sample import Sample
-from marigold.datasets.procedural import Procedural
 from marigold.evaluate.report import table
 from marigold.evaluate.runner import Scores, evaluate, painter
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.modalities.normals import median_direction
+from marigold_scenes.procedural import Procedural
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = {"cpu": 2}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from marigold import checkpoint
 from marigold.data.pool import Pool
-from marigold.datasets.procedural import Procedural
 from marigold.evaluate.runner import evaluate, painter
+from marigold_scenes.procedural import Procedural
 
 RESULT = Path(__file__).parent / "results" / "seen.md"
 FAR = 1 << 29

@@ -18,7 +18,7 @@ from unittest import mock
 import torch
 import tyro
 
-from marigold.synth import render
+from marigold_scenes import render
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Options:
 
 
 STAGES = {
-    "layout, on the CPU": "marigold.synth.scene.build",
-    "rays": "marigold.synth.trace.cast",
-    "surfaces": "marigold.synth.surface.describe",
-    "textures": "marigold.synth.textures.evaluate",
-    "shadows, without their rays": "marigold.synth.shading.visibility",
-    "light": "marigold.synth.render.illuminate",
-    "camera": "marigold.synth.camera.photograph",
+    "layout, on the CPU": "marigold_scenes.scene.build",
+    "rays": "marigold_scenes.trace.cast",
+    "surfaces": "marigold_scenes.surface.describe",
+    "textures": "marigold_scenes.textures.evaluate",
+    "shadows, without their rays": "marigold_scenes.shading.visibility",
+    "light": "marigold_scenes.render.illuminate",
+    "camera": "marigold_scenes.camera.photograph",
 }
 """The functions that are measured; what one spends inside another counts for the inner one alone."""
 

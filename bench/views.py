@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from marigold import checkpoint
 from marigold.core.sample import unstack
-from marigold.datasets.procedural import Procedural
 from marigold.evaluate.report import table
 from marigold.evaluate.runner import Scores, painter
 from marigold.measure.tally import Tally, merge
-from marigold.predict.views import View
+from marigold.predict.augmentation import View
+from marigold_scenes.procedural import Procedural
 
 RESULT = Path(__file__).parent / "results" / "views.md"
 MODALITIES = ("depth", "normals", "appearance", "lighting")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
-from marigold.core.convention import Convention
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Convention
 from marigold.core.errors import ConfigError
 from marigold.core.seeds import stream
 from marigold.diffusion.noise import gaussian

@@ -13,6 +13,8 @@ Every public name is listed here and imported on first use, so that `import mari
 import importlib
 from typing import TYPE_CHECKING
 
+from marigold.core.distribution import VERSION
+
 if TYPE_CHECKING:
     from marigold.core.errors import (
         CheckpointError,
@@ -28,15 +30,15 @@ if TYPE_CHECKING:
     from marigold.estimator import Estimator
     from marigold.predict.prediction import Prediction
     from marigold.predict.predictor import Predictor, load
-    from marigold.predict.request import Request
+    from marigold.predict.settings import Request
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "load": "marigold.predict.predictor",
     "Predictor": "marigold.predict.predictor",
     "Prediction": "marigold.predict.prediction",
-    "Request": "marigold.predict.request",
+    "Request": "marigold.predict.settings",
     "Estimator": "marigold.estimator",
     "MarigoldError": "marigold.core.errors",
     "CheckpointError": "marigold.core.errors",

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from marigold.backbones.base import Backbone
-from marigold.core.card import Card
-from marigold.core.convention import Spacing
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Spacing
 from marigold.diffusion.samplers import Fresh, ddim, lcm
 from marigold.diffusion.sampling import Sampling, fit
 from marigold.modalities.base import Modality

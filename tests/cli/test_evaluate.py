@@ -7,8 +7,8 @@ import pytest
 
 from marigold import checkpoint
 from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.checkpoints.card import Card
 from marigold.cli import main
-from marigold.core.card import Card
 from marigold.datasets.folder import write_index, write_sample
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth

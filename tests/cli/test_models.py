@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from marigold import checkpoint, cli
-from marigold.core.catalogue import models
-from marigold.core.published import PUBLISHED
+from marigold.checkpoints import catalogue
+from marigold.checkpoints.catalogue import models
+from marigold.checkpoints.published import PUBLISHED
 from toys.published import marigold
 
 
@@ -43,7 +44,7 @@ def test_bundled_checkpoints_come_first_with_licence_and_size(cache, capsys):
     names = [row[0] for row in listed(capsys)]
     assert names[1 : 1 + len(checkpoint.bundled())] == checkpoint.bundled()
     depth = next(row for row in listed(capsys) if row[0] == "depth")
-    size = sum(file.stat().st_size for file in (checkpoint.BUNDLED / "depth").rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in (catalogue.BUNDLED / "depth").rglob("*") if file.is_file())
     assert depth == ["depth", "depth", "Apache-2.0", f"{size / 1e6:.1f}", "MB", "bundled"]
 
 

@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from marigold import checkpoint, cli
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth

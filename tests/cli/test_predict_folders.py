@@ -8,7 +8,8 @@ import PIL.Image
 import pytest
 import tifffile
 
-from marigold import checkpoint, cli
+from marigold import cli
+from marigold.checkpoints import store as checkpoint
 from marigold.core.find import names
 from marigold.export.base import Format
 

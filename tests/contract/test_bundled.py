@@ -7,7 +7,8 @@ import torch
 from safetensors import safe_open
 
 from marigold import checkpoint
-from marigold.core.card import Card
+from marigold.checkpoints import catalogue
+from marigold.checkpoints.card import Card
 from marigold.train.build import build
 from marigold.train.recipe import load
 
@@ -17,7 +18,7 @@ MODALITIES = ("depth", "normals", "appearance", "lighting")
 
 
 def folder_of(name):
-    return checkpoint.BUNDLED / name
+    return catalogue.BUNDLED / name
 
 
 def size(*names):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from marigold.core.convention import Convention
+from marigold.checkpoints.convention import Convention
 from marigold.core.errors import ConfigError
 from marigold.diffusion.samplers import ddim
 from marigold.diffusion.sampling import fit

@@ -10,12 +10,12 @@ from diffusers import MarigoldDepthPipeline
 
 from marigold import checkpoint
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.core.errors import ConfigError
 from marigold.core.sample import Batch, Sample
-from marigold.datasets.procedural import Procedural
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
+from marigold_scenes.procedural import Procedural
 from toys.scenes import NETWORK
 
 SPACES = ["disparity", "log", "sqrt-disparity"]

@@ -3,7 +3,7 @@
 import torch
 
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth

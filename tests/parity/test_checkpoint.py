@@ -17,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from marigold import checkpoint
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.core.seeds import stream
 from marigold.estimator import Estimator
 from marigold.modalities.appearance import Appearance

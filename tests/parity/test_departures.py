@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from marigold.accel.plan import Plan
+from marigold.compat._merging import DIFFUSERS, merge_depth
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.published import DIFFUSERS, merge_depth
 from marigold.modalities.appearance import Appearance
 from marigold.modalities.depth import Depth
 from marigold.modalities.lighting import Lighting

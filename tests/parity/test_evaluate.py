@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.estimator import Estimator
 from marigold.evaluate.runner import painter
 from marigold.modalities.depth import Depth

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.predict.frame import Frame
+from marigold.predict.working_size import Frame
 from toys.peers import MODALITIES, STRIDE, cover, peers, photo
 
 AXES = {

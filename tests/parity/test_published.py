@@ -6,7 +6,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from marigold.core.errors import ConfigError
-from marigold.predict.frame import UnpaddedFrame
+from marigold.predict.working_size import UnpaddedFrame
 from toys.peers import MODALITIES, peers
 
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from marigold import checkpoint
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
 from marigold.modalities.depth import Depth
 from marigold.modalities.image import Image
 from marigold.modalities.normals import Normals
 from marigold.predict import together as module
 from marigold.predict.predictor import Predictor
-from marigold.predict.request import Request
+from marigold.predict.settings import Request
 from marigold.predict.together import Together, available, choose, load_together
 from toys.identity import identity_estimator
 

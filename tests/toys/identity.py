@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from marigold.backbones.base import Backbone
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth

@@ -14,7 +14,7 @@ from diffusers import (
 )
 
 from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.estimator import Estimator
 from marigold.modalities.appearance import Appearance
 from marigold.modalities.depth import Depth

@@ -3,11 +3,11 @@
 import numpy as np
 import PIL.Image
 
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
+from marigold.folders.batch import predict_photos
 from marigold.modalities.normals import Normals
-from marigold.predict.batch import predict_photos
 from marigold.predict.predictor import Predictor
-from marigold.predict.request import Request
+from marigold.predict.settings import Request
 from marigold.predict.together import Together
 from toys.identity import CARD, identity_estimator
 

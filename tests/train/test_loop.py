@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from marigold import checkpoint
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, DataError, UnknownNameError
 from marigold.data.source import Source

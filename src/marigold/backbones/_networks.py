@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from marigold.core import weights
-from marigold.core.card import read_json
+from marigold.checkpoints import weights
+from marigold.checkpoints.card import read_json
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
 

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from marigold.core import weights
-from marigold.core.card import Card
+from marigold.checkpoints import weights
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.hub import PROMPT_FILE
 from marigold.core.errors import CheckpointError, MissingExtraError, OutputError
 from marigold.core.files import cache_folder, make_folder, whole_file
-from marigold.core.hub import PROMPT_FILE
 
 TEXT_PARTS = {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
 

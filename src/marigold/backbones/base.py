@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
 from marigold.core.errors import ConfigError
 from marigold.diffusion.schedule import Schedule
 

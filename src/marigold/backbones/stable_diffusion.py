@@ -21,12 +21,12 @@ from marigold.backbones._prompt import (
     write_text_files,
 )
 from marigold.backbones.base import Backbone
-from marigold.core.card import Card, read_json
+from marigold.checkpoints.card import Card, read_json
+from marigold.checkpoints.convention import Convention
+from marigold.checkpoints.published import INDEX
 from marigold.core.config import require
-from marigold.core.convention import Convention
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
-from marigold.core.published import INDEX
 from marigold.diffusion.schedule import Schedule
 
 

@@ -1,6 +1,7 @@
 """The `marigold` command: finds the verb's file in this folder, parses its options, runs it.
 
-`cli/predict.py` is `marigold predict`. A verb's module holds three things:
+`cli/predict.py` is `marigold predict`; other packages add verbs by entry points of the group `marigold.verbs`. A
+verb's module holds three things:
 
     \"\"\"One line that the usage shows beside the verb.\"\"\"
     parse(arguments: list[str]) -> Options    # usually `return parsed(Options, "verb", arguments)`
@@ -12,6 +13,7 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 
 import ast
 import importlib
+import importlib.util
 import os
 import sys
 from functools import partial
@@ -19,12 +21,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-import marigold
+from marigold.core.distribution import VERSION
 from marigold.core.errors import MarigoldError
-from marigold.core.find import unknown
+from marigold.core.find import plugins, unknown
 
 if TYPE_CHECKING:
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+GROUP = "marigold.verbs"
+"""The entry points by which other packages add verbs."""
 
 Options = TypeVar("Options")
 
@@ -50,14 +55,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def verbs() -> dict[str, Path]:
-    """The file of every verb, by name."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return {file.stem: file for file in files if not file.stem.startswith("_")}
+    """The file of every verb, by name: those of this folder and those of other packages."""
+    own = {file.stem: file for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")}
+    specs = {name: importlib.util.find_spec(module) for name, module in plugins(GROUP).items()}
+    others = {name: Path(spec.origin) for name, spec in specs.items() if spec and spec.origin}
+    return dict(sorted((others | own).items()))
 
 
 def verb(name: str) -> ModuleType:
     """The module of a verb."""
-    return importlib.import_module(f"marigold.cli.{name}")
+    own = (Path(__file__).parent / f"{name}.py").is_file()
+    return importlib.import_module(f"marigold.cli.{name}" if own else plugins(GROUP)[name])
 
 
 def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
@@ -129,7 +137,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     if name in ("-V", "--version"):
-        print(f"marigold {marigold.__version__}")
+        print(f"marigold {VERSION}")
         return 0
     if name not in verbs():
         print(f"marigold: error: {unknown('verb', name, verbs())}", file=sys.stderr)

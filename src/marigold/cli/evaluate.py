@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from marigold.checkpoints.convention import Views
 from marigold.cli import expanded, parsed
-from marigold.core.convention import Views
-from marigold.predict.request import chosen_views
+from marigold.core.distribution import VERSION
+from marigold.predict.settings import chosen_views
 
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
@@ -130,11 +131,11 @@ def _only_split(dataset: str, card: "DatasetCard") -> str:
 
 
 def _estimator(options: Options) -> "tuple[Estimator, str]":
-    from marigold import checkpoint
     from marigold.accel.plan import apply, make_plan
+    from marigold.checkpoints import store
 
     plan = make_plan(options.device, options.precision)
-    return apply(checkpoint.open(options.checkpoint, device=plan.device, dtype=plan.dtype), plan), str(plan.device)
+    return apply(store.open(options.checkpoint, device=plan.device, dtype=plan.dtype), plan), str(plan.device)
 
 
 def _check_fields(options: Options, estimator: "Estimator", card: "DatasetCard") -> None:
@@ -161,10 +162,8 @@ def _facts(
     options: Options, estimator: "Estimator", samples: str, sampling: dict[str, int], alignment: str
 ) -> dict[str, Any]:
     """Everything needed to repeat the table."""
-    import marigold
-
     label = f"{estimator.card.name} {estimator.card.revision}".strip()
     facts = {"checkpoint": label, "modality": estimator.card.modality, "data": f"{options.dataset} {samples}"}
     alignments = {"alignment": alignment} if "depth" in estimator.modality.needs else {}
     mean = {"mean": "over images of each image's value", "mask": "pixels that the data set allows"}
-    return {**facts, **sampling, **alignments, **mean, "precision": options.precision, "version": marigold.__version__}
+    return {**facts, **sampling, **alignments, **mean, "precision": options.precision, "version": VERSION}

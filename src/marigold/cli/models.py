@@ -11,7 +11,7 @@ from marigold.core.errors import UnknownNameError
 from marigold.core.find import unknown
 
 if TYPE_CHECKING:
-    from marigold.core.catalogue import Model
+    from marigold.checkpoints.catalogue import Model
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def parse(arguments: list[str]) -> Options:
 
 def run(options: Options) -> int:
     """Prints the list."""
-    from marigold.core.catalogue import models
+    from marigold.checkpoints.catalogue import models
 
     every = models()
     found = [model for model in every if options.modality in (None, model.modality)]

@@ -15,10 +15,10 @@ from marigold.cli import one_line, parsed
 from marigold.core.errors import ImageError
 from marigold.export._options import USUAL
 from marigold.export._options import Options as FormatOptions
-from marigold.predict.request import Request
+from marigold.predict.settings import Request
 
 if TYPE_CHECKING:
-    from marigold.predict.batch import Outcome
+    from marigold.folders.batch import Outcome
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def run(options: Options) -> int:
     # Threads that spin while they wait make a shared machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from marigold.export.base import check_options, chosen
-    from marigold.predict.batch import predict_photos
-    from marigold.predict.photos import find_photos
+    from marigold.folders.batch import predict_photos
+    from marigold.folders.photos import find_photos
     from marigold.predict.together import choose
 
     # Both remark on oddities of files that are read all the same.

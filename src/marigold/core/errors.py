@@ -11,6 +11,8 @@ MarigoldError
 └── MissingExtraError    an optional library that is not installed
 """
 
+from marigold.core.distribution import how_to_install
+
 
 class MarigoldError(Exception):
     """Base of all errors that a user can cause; the command line prints its message on one line and exits with 1."""
@@ -48,4 +50,4 @@ class MissingExtraError(MarigoldError):
     """An optional library that is not installed; the message names the extra to install."""
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {library}, which is not installed; run: pip install 'marigold[{extra}]'")
+        super().__init__(f"{purpose} needs {library}, which is not installed; run: {how_to_install(extra)}")

@@ -1,7 +1,11 @@
 """The file name is the name: finds modalities, backbones, objectives and data sets by their module.
 
 `depth` is the class of `Modality` that `marigold/modalities/depth.py` defines. A dotted name (`my_package.my_modality`)
-is a module of another package, so a plugin needs no registration.
+is a module of another package, so a plugin needs no registration. A package that wants a short name for one of its
+modules declares an entry point in the group of the family, as `marigold_scenes` does:
+
+    [project.entry-points."marigold.datasets"]
+    procedural = "marigold_scenes.procedural"
 """
 
 import difflib
@@ -9,6 +13,8 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import entry_points
 from typing import TypeVar
 
 from marigold.core.errors import UnknownNameError
@@ -17,13 +23,15 @@ T = TypeVar("T")
 
 
 def names(base: type) -> list[str]:
-    """The names in the family of an abstract class, in alphabetical order: the modules beside its `base.py`.
+    """The names in the family of an abstract class, in alphabetical order.
 
-    A module whose name starts with an underscore serves its neighbours and is no member.
+    They are the modules beside its `base.py`, and the short names that other packages declare. A module whose name
+    starts with an underscore serves its neighbours and is no member.
     """
     package = importlib.import_module(_family(base))
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return sorted(name for name in found if name != "base" and not name.startswith("_"))
+    found = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    own = {name for name in found if name != "base" and not name.startswith("_")}
+    return sorted(own | plugins(_family(base)).keys())
 
 
 def implementation(base: type[T], name: str) -> type[T]:
@@ -31,8 +39,9 @@ def implementation(base: type[T], name: str) -> type[T]:
 
     Raises `UnknownNameError` with the nearest names when there is none.
     """
-    module_name = name if "." in name else f"{_family(base)}.{name}"
+    module_name = name
     try:
+        module_name = _module(base, name)
         missing = importlib.util.find_spec(module_name) is None
     except (ImportError, ValueError):
         missing = True
@@ -54,7 +63,11 @@ def implementation(base: type[T], name: str) -> type[T]:
 def name_of(value: object) -> str:
     """The name that `implementation` finds this object's class by."""
     module = type(value).__module__
-    return module.rpartition(".")[2] if module.startswith("marigold.") else module
+    if module.startswith("marigold."):
+        return module.rpartition(".")[2]
+    families = [_family(base) for base in type(value).__mro__ if base.__module__.startswith("marigold.")]
+    short = (name for family in families for name, target in plugins(family).items() if target == module)
+    return next(short, module)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -63,6 +76,20 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known) or 'none'}"
     return f"no {kind} named `{name}`; {hint}"
+
+
+@cache
+def plugins(family: str) -> dict[str, str]:
+    """The short names that installed packages declare in a group such as `marigold.datasets`, with their modules."""
+    return {point.name: point.module for point in entry_points(group=family)}
+
+
+def _module(base: type, name: str) -> str:
+    """The module that a name stands for; the package's own come before those of others."""
+    if "." in name:
+        return name
+    own = f"{_family(base)}.{name}"
+    return own if importlib.util.find_spec(own) else plugins(_family(base)).get(name, own)
 
 
 def _family(base: type) -> str:

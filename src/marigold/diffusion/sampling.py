@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from marigold.core.convention import Convention, Spacing
+from marigold.checkpoints.convention import Convention, Spacing
 from marigold.diffusion.schedule import Schedule
 
 

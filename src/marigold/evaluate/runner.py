@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.core.convention import Views
+from marigold.checkpoints.convention import Views
+from marigold.compat.base import RULES
 from marigold.core.sample import unstack
 from marigold.datasets.base import Dataset
 from marigold.diffusion.sampling import Sampling
@@ -16,11 +17,10 @@ from marigold.estimator import Estimator
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
-from marigold.predict.frame import Frame
+from marigold.predict.augmentation import VIEWS, View
 from marigold.predict.members import noise_shape
-from marigold.predict.request import check_views
-from marigold.predict.rules import RULES
-from marigold.predict.views import VIEWS, View
+from marigold.predict.settings import check_views
+from marigold.predict.working_size import Frame
 
 Paint = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""

@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
+from marigold.compat._merging import Search, merge_median
 from marigold.core.config import decode
 from marigold.core.fields import FIELDS, Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import masked_square
-from marigold.measure.published import Search, merge_median
 from marigold.measure.tally import Tally
 
 

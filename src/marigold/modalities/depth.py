@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from marigold.compat._merging import Search, merge_depth
 from marigold.core import find, pictures
 from marigold.core.colour import colormap
 from marigold.core.config import require
@@ -17,7 +18,6 @@ from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.losses import affine_invariant, relative
 from marigold.measure.metrics import depth_metrics
-from marigold.measure.published import Search, merge_depth
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities._depth_spaces import POWERS, DepthSpace, paint_share, read_share

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.compat._merging import Search, merge_closest
 from marigold.core import find
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.pictures import to_bytes
@@ -15,7 +16,6 @@ from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import angle
 from marigold.measure.metrics import normals_metrics
-from marigold.measure.published import Search, merge_closest
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 

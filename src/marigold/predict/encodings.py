@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from marigold.estimator import Estimator
+from marigold.predict.augmentation import MOST_VIEWS
 from marigold.predict.predictor import Predictor
-from marigold.predict.views import MOST_VIEWS
 
 PROBE_CELLS = 4
 """The side, in latent cells, of the picture that tells whether two autoencoders encode alike."""

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from marigold.accel.plan import Plan
+from marigold.compat.base import Rules
 from marigold.core.errors import ConfigError
 from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
-from marigold.predict.frame import AnyFrame
-from marigold.predict.request import Settings
-from marigold.predict.rules import Rules
+from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
+from marigold.predict.working_size import AnyFrame
 
 
 def draw_noise(estimator: Estimator, rules: Rules, frame: AnyFrame, sampling: Sampling, settings: Settings) -> Tensor:

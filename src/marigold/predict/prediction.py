@@ -44,9 +44,9 @@ class Prediction:
         last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
         written and this one does not is deleted.
         """
+        from marigold.export._reports import Reports
+        from marigold.export._write import as_formats, save
         from marigold.export.base import USUAL, check
-        from marigold.predict.reports import Reports
-        from marigold.predict.write import as_formats, save
 
         wanted = as_formats(USUAL if formats is None else formats)
         check(wanted, [self.modality])

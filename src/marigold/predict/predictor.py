@@ -9,23 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import marigold
-from marigold import checkpoint
 from marigold.accel.plan import Plan, apply, make_plan
 from marigold.accel.precision import Precision, precision_name
-from marigold.core.convention import Spacing, Views
+from marigold.checkpoints import store
+from marigold.checkpoints.convention import Spacing, Views
+from marigold.compat.base import RULES, Rules
+from marigold.core.distribution import VERSION
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
 from marigold.core.images import read_image, to_image
 from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
-from marigold.predict.frame import AnyFrame, resize
+from marigold.predict.augmentation import VIEWS
 from marigold.predict.members import checked_noise, draw_noise, members
 from marigold.predict.prediction import Prediction
-from marigold.predict.request import Compat, Request, Settings
-from marigold.predict.rules import RULES, Rules
+from marigold.predict.settings import Compat, Request, Settings
 from marigold.predict.stopwatch import Stopwatch
-from marigold.predict.views import VIEWS
+from marigold.predict.working_size import AnyFrame, resize
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -37,7 +37,7 @@ def load(name: str | Path = "depth", *, device: str = "auto", precision: Precisi
     Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
     """
     plan = make_plan(device, precision)
-    return Predictor(checkpoint.open(name, device=plan.device, dtype=plan.dtype), plan)
+    return Predictor(store.open(name, device=plan.device, dtype=plan.dtype), plan)
 
 
 class Predictor:
@@ -193,7 +193,7 @@ class Predictor:
             "working_size": {"height": frame.height, "width": frame.width},
             "seconds": {stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
             "notes": notes,
-            "marigold": marigold.__version__,
+            "marigold": VERSION,
         }
 
 

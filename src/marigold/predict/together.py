@@ -13,18 +13,18 @@ from torch import Tensor
 
 from marigold.accel.plan import make_plan
 from marigold.accel.precision import Precision
-from marigold.checkpoint import Description, bundled, describe
-from marigold.core.card import Card
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.store import Description, bundled, describe
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, unknown
 from marigold.core.images import read_image, to_image
 from marigold.estimator import Estimator
+from marigold.folders.complete import Maker, weights_hash
 from marigold.modalities.base import Modality
-from marigold.predict.complete import Maker, weights_hash
 from marigold.predict.encodings import share_encodings
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
-from marigold.predict.request import Request
+from marigold.predict.settings import Request
 
 if TYPE_CHECKING:
     import PIL.Image

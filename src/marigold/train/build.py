@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import torch
 
-from marigold import checkpoint
 from marigold.backbones.base import Backbone
 from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.checkpoints import store
+from marigold.checkpoints.card import Card
 from marigold.core import seeds
-from marigold.core.card import Card
 from marigold.core.errors import ConfigError
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
@@ -20,7 +20,7 @@ def build(recipe: Recipe) -> Estimator:
     """A new small generator, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
     modality = recipe.make_modality()
     with _seeded(seeds.number(recipe.seed, "weights")):
-        started = checkpoint.open(recipe.start) if recipe.start else None
+        started = store.open(recipe.start) if recipe.start else None
         backbone = started.backbone if started else _new_backbone(recipe)
         if recipe.layers:
             backbone.deepen(recipe.layers)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold import checkpoint
 from marigold.accel.compile import compile_networks, uncompiled
+from marigold.checkpoints import store
 from marigold.core import seeds
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch
@@ -233,7 +233,7 @@ class Trainer:
         seconds = round(self.earlier + self.seconds)
         self.estimator.card = replace(self.estimator.card, seconds_of_training=seconds, note=steps)
         with self.average.applied(self.module):
-            checkpoint.save(self.estimator, folder)
+            store.save(self.estimator, folder)
 
     def _mix(self, sources: tuple[Source, ...]) -> Mix:
         now = self.now

@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from marigold.checkpoints.card import wrong_default
 from marigold.core import find
-from marigold.core.card import wrong_default
 from marigold.core.config import decode, encode, load_yaml, merge, require
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source

@@ -1,0 +1,106 @@
+"""A checkpoint's label: what it is, where it comes from, how it is meant to be used and how good it is."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from marigold.checkpoints.convention import Convention, Views
+from marigold.core.config import decode
+from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.files import write_json
+
+FILE = "card.json"
+
+_LEAST = {"steps": 1, "resolution": 0, "ensemble": 1}
+
+
+@dataclass(frozen=True)
+class Card:
+    """The content of `card.json`. Unknown keys of a file are ignored, so that later versions can add some."""
+
+    name: str
+    modality: str
+    backbone: str = "stable_diffusion"
+    licence: str = ""
+    recipe: str = ""
+    """The recipe's name and hash, `tiny-depth@5d3f0c1a`."""
+    revision: str = ""
+    """A hash of the weights, or the commit of a checkpoint from the hub."""
+    data: str = ""
+    """What it was trained on."""
+    seconds_of_training: float = 0.0
+    """With those of earlier results of the same modality that this one went on from."""
+    scores: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, int | str] = field(default_factory=dict)
+    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`, `views`."""
+    source: str = ""
+    """The checkpoint that this one was fine-tuned from, or the place that it was found."""
+    prompt_padded: bool = False
+    """The empty prompt is padded to the text encoder's full length, not just its two end tokens."""
+    convention: Convention = field(default_factory=Convention)
+    """What the network expects beside the photo."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The modality's own settings, by the name of its fields."""
+    shares: dict[str, str] = field(default_factory=dict)
+    """Parts that are another bundled checkpoint's: `{"vae": "tiny-autoencoder"}`."""
+    note: str = ""
+
+    @classmethod
+    def read(cls, folder: Path, convention: Convention | None = None) -> "Card":
+        """The card of a checkpoint folder, with `convention` if it states none; raises `CheckpointError`."""
+        value = read_json(folder / FILE)
+        known = {entry.name: value[entry.name] for entry in fields(cls) if entry.name in value}
+        try:
+            known["convention"] = decode(Convention, known.get("convention", convention or {}), "convention")
+        except ConfigError as error:
+            raise CheckpointError(f"{folder / FILE}: {error}") from error
+        for entry in fields(cls):
+            kind: Any = get_origin(entry.type) or entry.type
+            if not isinstance(known.get(entry.name, kind()), (float, int) if kind is float else kind):
+                raise CheckpointError(f"{folder / FILE}: `{entry.name}` is not a {kind.__name__}; correct it")
+        if not all(isinstance(owner, str) for owner in known.get("shares", {}).values()):
+            raise CheckpointError(f"{folder / FILE}: `shares` holds what is no name of a checkpoint; correct it")
+        check_defaults(known.get("defaults", {}), folder / FILE)
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise CheckpointError(f"{folder / FILE}: a card needs at least `name` and `modality`; add them") from error
+
+    def write(self, folder: Path) -> None:
+        """Writes `card.json` into the folder; raises `OutputError`."""
+        write_json(folder / FILE, asdict(self))
+
+
+def check_defaults(defaults: Mapping[str, object], file: Path) -> None:
+    """Raises `CheckpointError` naming the file unless the settings that it recommends can be used."""
+    if wrong := wrong_default(defaults):
+        raise CheckpointError(f"{file}: {wrong}; correct it")
+
+
+def wrong_default(defaults: Mapping[str, object]) -> str:
+    """What is wrong with the first recommended setting that cannot be used; empty if all can."""
+    for name, value in defaults.items():
+        least = _LEAST.get(name, 0)
+        if name == "views":
+            usable, kind = value in get_args(Views), " or ".join(get_args(Views))
+        else:
+            usable, kind = isinstance(value, int) and value >= least, f"a whole number of {least} or more"
+        if not usable:
+            return f"default {name} {value!r} is not {kind}"
+    return ""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint; raises `CheckpointError`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(f"{path}: cannot be read ({reason}); fetch the checkpoint again") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}); fetch the checkpoint again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: not a JSON object; fetch the checkpoint again")
+    return value

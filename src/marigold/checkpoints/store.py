@@ -1,0 +1,264 @@
+"""Opens a checkpoint by bundled name, folder or hub id; saves one as a diffusers folder with a card.
+
+A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `vae/`, `scheduler/`) plus `card.json` and
+`empty_prompt.safetensors`, the embedding that stands where a generator had words.
+"""
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from marigold.backbones.base import Backbone
+from marigold.checkpoints import card as cards
+from marigold.checkpoints import catalogue
+from marigold.checkpoints.card import Card, read_json
+from marigold.checkpoints.hub import fetch, is_hub_id
+from marigold.checkpoints.published import (
+    FALLBACK,
+    INDEX,
+    PIPELINES,
+    PUBLISHED,
+    check_targets,
+    derived_card,
+    told_convention,
+)
+from marigold.core.errors import CheckpointError, ConfigError, OutputError, UnknownNameError
+from marigold.core.files import make_folder, write_json
+from marigold.core.find import implementation, name_of, unknown
+from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
+
+T = TypeVar("T")
+
+BUNDLED = catalogue.BUNDLED
+
+_NO_PIPELINE = "DiffusionPipeline"
+
+_GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What is known of a checkpoint before its weights are read."""
+
+    folder: Path
+    card: Card
+    modality: Modality
+
+
+def bundled() -> list[str]:
+    """The names of the checkpoints inside the package."""
+    return catalogue.bundled(BUNDLED)
+
+
+def open(  # noqa: A001
+    name: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Estimator:
+    """The checkpoint called `name`: a bundled one, a folder in diffusers' layout, or a hub id `organisation/name`.
+
+    Raises `UnknownNameError` for a name that stands for nothing, and `CheckpointError` for what cannot be used.
+    """
+    described = describe(name)
+    folder, card, modality = described.folder, described.card, described.modality
+    backbone = _kind(Backbone, card.backbone, folder).read(_parts(folder, card), card)
+    _check(folder, card, modality, backbone)
+    return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
+
+
+def describe(name: str | Path) -> Description:
+    """The checkpoint that `open` would open; no weights are read.
+
+    Raises what `open` raises, but for what is wrong with the networks.
+    """
+    folder = _locate(name)
+    index = read_json(folder / INDEX)
+    if (folder / cards.FILE).is_file():
+        card = Card.read(folder, told_convention(folder, index))
+    else:
+        card = derived_card(str(name), folder, index)
+    return Description(folder, card, _modality(folder, card, index))
+
+
+def save(
+    estimator: Estimator,
+    folder: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    shares: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the estimator as a folder that `open` and diffusers read; weights as `dtype`, or as they are when None.
+
+    `shares` names parts that are left out because another bundled checkpoint has them: `{"vae": "tiny-autoencoder"}`.
+    A checkpoint that is already there is replaced once the complete new one is written; a failure leaves it as it was
+    and raises `OutputError`. Its card's `revision` becomes a hash of the weights.
+    """
+    with _replaced_folder(Path(folder)) as part:
+        estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
+        write_json(part / INDEX, _index(estimator))
+        card = dataclasses.replace(
+            estimator.card,
+            modality=name_of(estimator.modality),
+            backbone=name_of(estimator.backbone),
+            options=_options(estimator.modality),
+            shares=dict(shares or {}),
+            revision=_revision(part),
+        )
+        card.write(part)
+
+
+def _locate(name: str | Path) -> Path:
+    """The folder of a checkpoint, fetched from the hub if its name is a hub id."""
+    if not isinstance(name, str | PathLike):
+        raise CheckpointError(
+            f"an object of type `{type(name).__name__}` names no checkpoint; give a bundled name, a folder or a hub id"
+        )
+    if str(name) in bundled():
+        return BUNDLED / str(name)
+    if (folder := Path(name).expanduser()).is_dir():
+        if not (folder / INDEX).is_file():
+            raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
+        return folder
+    if isinstance(name, str) and is_hub_id(name):
+        return fetch(name, instead=_instead({one.name: one.modality for one in PUBLISHED}.get(name)))
+    if "/" in str(name) or isinstance(name, Path):
+        raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
+    raise UnknownNameError(unknown("checkpoint", name, bundled()))
+
+
+def _instead(modality: str | None) -> list[str]:
+    """The bundled checkpoints that predict the modality or, where none does, all that predict something."""
+    predicted = {name: Card.read(BUNDLED / name).modality for name in bundled()}
+    useful = [name for name, one in predicted.items() if implementation(Modality, one).needs]
+    return [name for name in useful if predicted[name] == modality] or useful
+
+
+def _parts(folder: Path, card: Card) -> dict[str, Path]:
+    """Everything in the checkpoint's folder by name, and the parts that it shares with a bundled one."""
+    parts = {path.name: path for path in folder.iterdir()}
+    for part, owner in card.shares.items():
+        if part not in parts:
+            parts[part] = BUNDLED / Path(owner).name / part
+            if not parts[part].exists():
+                raise CheckpointError(
+                    f"{folder}: shares `{part}` with `{owner}`, which is not bundled; install it again"
+                )
+    return parts
+
+
+def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
+    """The modality with the options that the checkpoint stores."""
+    kind = _kind(Modality, card.modality, folder)
+    check_targets(index, folder / INDEX)
+    check_targets(card.options, folder / cards.FILE)
+    try:
+        return kind.stored({**index, **card.options})
+    except ConfigError as error:
+        raise CheckpointError(f"{folder}: {error}; correct it in {cards.FILE} or {INDEX}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / INDEX}: {error}") from error
+
+
+def _kind(base: type[T], name: str, folder: Path) -> type[T]:
+    """The class that a card names; raises `UnknownNameError` naming the card."""
+    try:
+        return implementation(base, name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{folder / cards.FILE}: {error}") from error
+
+
+def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> None:
+    """Raises `CheckpointError` where the card, the modality and the network do not fit together."""
+    if not 0 <= (card.convention.timestep or 0) < backbone.schedule.length:
+        raise CheckpointError(
+            f"{folder}: `convention.timestep` {card.convention.timestep} is not one of the times 0 to "
+            f"{backbone.schedule.length - 1}; correct it in {cards.FILE}"
+        )
+    if modality.needs and not backbone.conditions:
+        raise CheckpointError(
+            f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is painted from the "
+            f'photo alone, set `"convention": {{"start": "nothing"}}` in {cards.FILE}, with `timestep` and `output`'
+        )
+    if backbone.targets != len(modality.targets):
+        raise CheckpointError(
+            f"{folder}: the network paints {backbone.targets} targets, but `{card.modality}` has "
+            f"{len(modality.targets)}; correct `modality` in {cards.FILE}"
+        )
+
+
+def _options(modality: Modality) -> dict[str, Any]:
+    return dataclasses.asdict(modality) if dataclasses.is_dataclass(modality) else {}
+
+
+def _index(estimator: Estimator) -> dict[str, Any]:
+    """The content of `model_index.json`."""
+    from diffusers import __version__
+
+    runs_there = estimator.card.convention.start != "nothing"
+    kind = PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE) if runs_there else _NO_PIPELINE
+    defaults = {**FALLBACK, **estimator.card.defaults}
+    settings = {"default_denoising_steps": defaults["steps"], "default_processing_resolution": defaults["resolution"]}
+    return {
+        "_class_name": kind,
+        "_diffusers_version": __version__,
+        **estimator.backbone.index(),
+        **(_GENERATOR_PARTS if kind == "StableDiffusionPipeline" else settings),
+        **{key: value for key, value in estimator.modality.options().items() if value is not None},
+    }
+
+
+def _revision(folder: Path) -> str:
+    """The first twelve digits of the hash of all weights in the folder."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        digest.update(file.relative_to(folder).as_posix().encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def _replaced_folder(folder: Path) -> Iterator[Path]:
+    """A temporary neighbour of the folder that takes its place when the block ends well.
+
+    The neighbour's name is fixed, so that what a killed process left behind goes with the next one.
+    """
+    if folder.exists() and not _replaceable(folder):
+        raise OutputError(f"{folder}: is there and is no checkpoint; choose another folder")
+    make_folder(folder.parent)
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        yield part
+        _exchange(part, folder)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"{folder}: cannot be written ({reason}); choose another or make room there") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
+
+
+def _exchange(part: Path, folder: Path) -> None:
+    """Moves `part` to `folder`, and what was there away; puts it back if that fails."""
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

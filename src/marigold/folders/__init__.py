@@ -1,0 +1,1 @@
+"""Runs over many photos: what is complete, reading ahead, writing behind, reports and logs."""

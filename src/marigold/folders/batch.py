@@ -1,0 +1,200 @@
+"""Many photos in one run: what is complete is skipped, and bad files do not end it."""
+
+import errno
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from tqdm import tqdm
+
+from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, OutputError
+from marigold.core.images import read_image
+from marigold.export._reports import places
+from marigold.export._write import as_formats
+from marigold.export.base import USUAL, Format
+from marigold.folders.complete import photo_hash
+from marigold.folders.log import Log
+from marigold.folders.photos import result_names
+from marigold.folders.pipeline import run_overlapped, run_serially
+from marigold.folders.results import Results
+from marigold.predict.prediction import Prediction
+from marigold.predict.settings import Request
+from marigold.predict.together import Chosen, Together
+
+
+@dataclass
+class Outcome:
+    """What became of a run's photos."""
+
+    done: int = 0
+    skipped: int = 0
+    """Photos whose results were complete already."""
+    failures: list[str] = field(default_factory=list)
+    """A message for every photo that could not be used."""
+
+
+@dataclass
+class Work:
+    """One photo on its way: read, predicted, written; what it holds grows with every stage."""
+
+    photo: Path
+    name: str
+    hash: str = ""
+    pixels: Tensor | None = None
+    """[3, H, W] in 0 to 1; None when its results are complete or it could not be read."""
+    predictions: dict[str, Prediction] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage."""
+    error: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages together, which a run spends on several photos at a time."""
+        return sum(self.stages.values())
+
+
+def predict_photos(
+    together: Together | Chosen,
+    photos: Sequence[Path],
+    request: Request,
+    output: Path,
+    *,
+    formats: str | Sequence[str | Format] = USUAL,
+    overwrite: bool = False,
+    log: Path | None = None,
+    overlap: bool = True,
+) -> Outcome:
+    """Predicts and saves one photo after another, with a line for each; a bad photo is noted and the run goes on.
+
+    Photos whose results are complete are skipped unless `overwrite`; `Chosen` is loaded for the first that is not.
+    `log` gets a JSON line for each photo. On a terminal a progress bar with rate and time left stands below the lines.
+    Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
+    when nothing can be written.
+    """
+    results = Results(together.makers(), request, as_formats(formats), output, photos)
+    works = (Work(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
+    quiet = len(photos) < 2 or not sys.stderr.isatty()
+    with (
+        Log(log) as lines,
+        tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress,
+    ):
+        run = _Run(together, request, results, overwrite, lines, progress)
+        (run_overlapped if overlap else run_serially)(works, run.read, run.compute, run.write)
+    return run.outcome
+
+
+class _Run:
+    """The three stages of a run; each is called for one photo after another, and `write` for every photo."""
+
+    def __init__(
+        self,
+        together: Together | Chosen,
+        request: Request,
+        results: Results,
+        overwrite: bool,
+        log: Log,
+        progress: "tqdm[Any]",
+    ) -> None:
+        self.outcome = Outcome()
+        self._together = together
+        self._request = request
+        self._results = results
+        self._overwrite = overwrite
+        self._log = log
+        self._progress = progress
+        # Once some photo has been predicted with them, what they are at odds with is another photo's own fault.
+        self._settings_work = False
+
+    def read(self, work: Work) -> Work:
+        start = time.perf_counter()
+        try:
+            work.hash = photo_hash(work.photo)
+            if self._overwrite or not self._results.are_complete(work.name, work.hash):
+                work.pixels = read_image(work.photo)
+        except ImageError as error:
+            work.error = str(error)
+        work.stages["read"] = time.perf_counter() - start
+        return work
+
+    def compute(self, work: Work) -> Work:
+        if work.pixels is None:
+            return work
+        together = self._together.loaded()
+        start = time.perf_counter()
+        try:
+            work.predictions = together.predict(work.pixels, self._request)
+            self._settings_work = True
+        except (ImageError, DeviceMemoryError, MemoryError) as error:
+            work.error = f"{work.photo}: {error}"
+        except ConfigError as error:
+            if not self._settings_work:
+                raise
+            work.error = f"{work.photo}: {error}"
+        work.pixels = None
+        work.stages["predict"] = time.perf_counter() - start
+        return work
+
+    def write(self, work: Work) -> None:
+        start, files = time.perf_counter(), []
+        if work.predictions:
+            files = self._saved(work)
+            work.stages["write"] = time.perf_counter() - start
+        if work.error:
+            status, line = "failed", f"failed: {_short(work)}"
+            self.outcome.failures.append(work.error)
+        elif files:
+            status, line = "done", _described(work, files)
+            self.outcome.done += 1
+        else:
+            status, line = "skipped", "complete already"
+            self.outcome.skipped += 1
+        self._log.add(
+            photo=str(work.photo),
+            status=status,
+            seconds=round(work.seconds, 3),
+            stages={stage: round(seconds, 3) for stage, seconds in work.stages.items()},
+            files=places(files, self._results.folder),
+            error=work.error or None,
+        )
+        self._progress.write(f"{work.photo}: {line}", file=sys.stdout)
+        self._progress.update()
+
+    def _saved(self, work: Work) -> list[Path]:
+        """The files; none, and an error noted, where it is this photo alone that they cannot be made of."""
+        try:
+            work.predictions = self._results.noted(work.predictions, work.name, work.hash)
+            return self._results.save(work.predictions, work.name, work.hash)
+        except ConfigError as error:
+            work.error = f"{work.photo}: {error}"
+        except OutputError as error:
+            if not isinstance(error.__cause__, OSError):
+                work.error = f"{work.photo}: {error}"
+            elif error.__cause__.errno == errno.ENAMETOOLONG:
+                work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
+            else:
+                raise
+        return []
+
+
+def _described(work: Work, files: Sequence[Path]) -> str:
+    """Size, seconds, the file to look at first, and notes."""
+    reports = [prediction.report for prediction in work.predictions.values()]
+    size = reports[0]["photo_size"]
+    notes = dict.fromkeys(note for report in reports for note in report["notes"])
+    shown = "".join(f" ({note})" for note in notes)
+    return f"{size['width']} x {size['height']}, {work.seconds:.1f} s, {_first_to_see(files)}{shown}"
+
+
+def _short(work: Work) -> str:
+    """What is wrong with a photo, without its path and without what to do, both of which the summary tells."""
+    return work.error.removeprefix(f"{work.photo}: ").partition(";")[0]
+
+
+def _first_to_see(files: Sequence[Path]) -> Path:
+    """The contact sheet, or else a picture in colours, or else the first file."""
+    endings = ("_all.jpg", "_colored.png", "")
+    return next(file for ending in endings for file in files if file.name.endswith(ending))

@@ -1,0 +1,73 @@
+"""Which photos are meant by what a person names, and what their results are called."""
+
+import glob
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
+from pathlib import Path
+
+from marigold.core.errors import ImageError
+from marigold.core.images import SUFFIXES
+from marigold.export._reports import result_files
+
+MOST_FOLDERS = 3
+"""How many folders of a photo's path may become part of a result's name."""
+
+
+def find_photos(inputs: Sequence[str], output: Path | None = None) -> tuple[list[Path], list[str]]:
+    """The photos meant by names of files, folders and patterns (`photos/**/*.jpg`), and a message per fruitless name.
+
+    Each file once, in the order given. A folder stands for the photos directly in it. What earlier runs have written
+    into the folder `output` is no photo there, unless it is named itself. A name that is nothing of this counts as a
+    file; reading it says what is wrong.
+    """
+    found: dict[Path, Path] = {}
+    failures = []
+    results = set() if output is None else result_files(output)
+    for name in inputs:
+        try:
+            found.update({path.resolve(): path for path in _meant(name, results) if path.resolve() not in found})
+        except ImageError as error:
+            failures.append(str(error))
+    return list(found.values()), failures
+
+
+def result_names(photos: Sequence[Path]) -> list[str]:
+    """What to call each photo's results: its name without the ending, or more of its path where that is not unique."""
+    choices = [_names(photo, number) for number, photo in enumerate(photos, start=1)]
+    level = [0] * len(photos)
+    while True:
+        names = [choice[min(i, len(choice) - 1)] for choice, i in zip(choices, level, strict=True)]
+        counts = Counter(name.casefold() for name in names)
+        clashing = [i for i, name in enumerate(names) if counts[name.casefold()] > 1]
+        if not any(level[i] < len(choices[i]) - 1 for i in clashing):
+            return names
+        for i in clashing:
+            level[i] += 1
+
+
+def _meant(name: str, results: Set[Path]) -> list[Path]:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        photos = _photos(path.iterdir(), results)
+        problem = f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there"
+    elif glob.has_magic(name) and not path.exists():
+        photos = _photos((Path(match) for match in glob.glob(str(path), recursive=True)), results)
+        problem = f"{name}: no photo matches this pattern; check the path"
+    else:
+        return [path]
+    if not photos:
+        raise ImageError(problem)
+    return photos
+
+
+def _photos(paths: Iterable[Path], results: Set[Path]) -> list[Path]:
+    visible = (path for path in paths if not path.name.startswith(".") and path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in visible if path.is_file() and path.resolve() not in results)
+
+
+def _names(photo: Path, number: int) -> list[str]:
+    """Names for a photo's results, ever longer: `a`, `a_png`, `spain_a_png`, `2024_spain_a_png`, at last `a_png_7`."""
+    name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
+    folders = photo.resolve().parent.parts[1:]
+    longer = ["_".join([*folders[-depth:], name]) for depth in range(1, min(len(folders), MOST_FOLDERS) + 1)]
+    return [photo.stem, name, *longer, f"{name}_{number}"]

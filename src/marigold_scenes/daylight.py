@@ -1,0 +1,132 @@
+"""Sampling of light: suns and skies of all hours and weathers, and the packed rows that `lights` reads."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from marigold_scenes import layout, lights
+from marigold_scenes.assembly import Dice
+
+Colour = np.ndarray
+
+
+@dataclass
+class Light:
+    """The light of one scene."""
+
+    lights: np.ndarray
+    """[LIGHTS, LIGHT_WIDTH]."""
+    sky: np.ndarray
+    """[SKY_WIDTH] seen behind everything."""
+    dome: np.ndarray
+    """[DOME_WIDTH] ambient light."""
+    bounce: np.ndarray
+    """[3] light on whatever stands near by, which it returns by its own colour."""
+
+
+def colour(r: float, g: float, b: float) -> Colour:
+    """An array of three."""
+    return np.array([r, g, b])
+
+
+def sun_colour(elevation: float, dice: Dice) -> Colour:
+    """The tint of sunlight through air: white high up, orange to red near the horizon; `elevation` in radians."""
+    air = 1 / (math.sin(max(elevation, 0.01)) + 0.12)
+    tint = np.exp(-np.array([0.035, 0.085, 0.19]) * air * dice.uniform(0.7, 1.3))
+    return tint / tint.max()
+
+
+def directional(towards: np.ndarray, tint: Colour, radius: float) -> np.ndarray:
+    """A light row for a far light in the unit direction `towards`; `radius` is the tangent of its angular radius."""
+    row = np.zeros(lights.LIGHT_WIDTH)
+    row[lights.PLACE], row[3], row[lights.COLOUR] = towards, radius, tint
+    row[lights.DIRECTIONAL] = row[lights.USED] = 1
+    return row
+
+
+def area(place, u, v, tint: Colour, one_sided: bool = True) -> np.ndarray:
+    """A light row for a rectangle with half-edges `u` and `v` that shines to the side of u x v; or for a point."""
+    row = np.zeros(lights.LIGHT_WIDTH)
+    row[lights.PLACE], row[lights.AXIS_U], row[lights.AXIS_V], row[lights.COLOUR] = place, u, v, tint
+    row[lights.ONE_SIDED], row[lights.USED] = float(one_sided), 1
+    return row
+
+
+def rows(*used: np.ndarray) -> np.ndarray:
+    """Lights as one array [LIGHTS, LIGHT_WIDTH]: the first place is for the directional one; unused rows are dark."""
+    packed = np.zeros((lights.LIGHTS, lights.LIGHT_WIDTH))
+    packed[:, 1] = 1.0
+    packed[:, lights.DIRECTIONAL] = 1.0
+    place = 1
+    for row in used:
+        if row[lights.DIRECTIONAL] > 0:
+            packed[0] = row
+        elif place < lights.LIGHTS:
+            packed[place] = row
+            place += 1
+    return packed
+
+
+def dome(zenith, horizon, nadir, lobe=(0.0, 0.0, 0.0), lobe_to=(0.0, 1.0, 0.0), power=4.0, rise=0.5) -> np.ndarray:
+    """An ambient row."""
+    row = np.zeros(lights.DOME_WIDTH)
+    row[lights.ZENITH], row[lights.HORIZON], row[lights.NADIR] = zenith, horizon, nadir
+    row[lights.LOBE], row[lights.LOBE_TO], row[lights.LOBE_POWER], row[lights.RISE] = lobe, lobe_to, power, rise
+    return row
+
+
+def mean_colour(material: np.ndarray) -> Colour:
+    """Roughly the mean colour of a packed material."""
+    return 0.6 * material[layout.COLOUR_A : layout.COLOUR_A + 3] + 0.4 * material[layout.COLOUR_B : layout.COLOUR_B + 3]
+
+
+def direction(azimuth: float, elevation: float) -> np.ndarray:
+    """The unit vector at these angles in radians; azimuth 0 is +x, pi/2 is +z."""
+    c = math.cos(elevation)
+    return np.array([c * math.cos(azimuth), math.sin(elevation), c * math.sin(azimuth)])
+
+
+def outdoors(dice: Dice, ground: Colour, ridge: bool = True) -> Light:
+    """Any hour and weather: noon, golden hour, overcast, haze, dusk; `ground` is the mean colour of the ground."""
+    hour = dice.random()
+    azimuth = dice.uniform(0, 2 * math.pi)
+    if hour < 0.45:
+        elevation, strength, blue = dice.uniform(0.45, 1.35), dice.uniform(0.8, 1.3), dice.uniform(0.5, 1.0)
+    elif hour < 0.65:
+        elevation, strength, blue = dice.uniform(0.08, 0.35), dice.uniform(0.5, 1.2), dice.uniform(0.3, 0.9)
+    elif hour < 0.9:
+        elevation, strength, blue = dice.uniform(0.3, 1.3), dice.uniform(0.0, 0.3), dice.uniform(0.0, 0.35)
+    else:
+        elevation, strength, blue = dice.uniform(0.03, 0.12), dice.uniform(0.0, 0.15), dice.uniform(0.3, 1.0)
+    tint = sun_colour(elevation, dice)
+    sun = strength * tint * math.sqrt(math.sin(elevation) + 0.2)
+    towards = direction(azimuth, elevation)
+    bright = dice.uniform(0.18, 0.42) if strength > 0.4 else dice.uniform(0.35, 0.7)
+    zenith = bright * (colour(0.75, 0.8, 0.9) * (1 - blue) + colour(0.2, 0.42, 0.95) * blue)
+    horizon = bright * (
+        0.5 * (colour(0.95, 0.97, 1.0) * (1 - 0.5 * blue) + colour(0.6, 0.75, 1.0) * 0.5 * blue) + 0.6 * tint
+    )
+    lit = zenith * 0.6 + horizon * 0.4 + sun * towards[1]
+    nadir = ground * lit
+    radius = 0.005 if dice.chance(0.4) else dice.log(0.005, 0.06)
+    glow = 0.6 * strength * tint + 0.15 * bright
+    sky = np.zeros(lights.SKY_WIDTH)
+    sky[: lights.DOME_WIDTH] = dome(
+        zenith, horizon, horizon * 0.7, glow, towards, dice.log(6, 80), dice.uniform(0.35, 0.7)
+    )
+    shining = strength * tint + lit * 0.4
+    sky[lights.CLOUD] = shining * dice.uniform(0.5, 0.9)
+    sky[lights.COVER] = dice.uniform(0.2, 0.75) if dice.chance(0.75) else 0.0
+    sky[lights.CLOUD_SIZE], sky[lights.CLOUD_EDGE] = dice.log(0.4, 2.0), dice.uniform(0.08, 0.4)
+    sky[lights.PHASE] = dice.uniform(0, 1000)
+    hazy = dice.chance(0.35)
+    sky[lights.HAZE] = horizon * dice.uniform(0.8, 1.0)
+    sky[lights.HAZE_DENSITY] = dice.log(0.004, 0.03) if hazy else dice.log(0.0003, 0.003)
+    if ridge and dice.chance(0.6):
+        far = dice.uniform(0.3, 0.85)
+        sky[lights.RIDGE] = far * horizon + (1 - far) * colour(0.1, 0.14, 0.1) * lit
+        sky[lights.RIDGE_HEIGHT], sky[lights.RIDGE_SIZE] = dice.log(0.03, 0.3), dice.log(1.5, 12)
+    around = dome(zenith, horizon * 0.9 + 0.1 * nadir, nadir, glow * 0.5, towards, 6.0, sky[lights.RISE][0])
+    bounce = 0.8 * (lit * 0.5 + sun * 0.25)
+    return Light(rows(directional(towards, sun, radius)), sky, around, bounce)

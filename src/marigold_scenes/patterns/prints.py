@@ -1,0 +1,105 @@
+"""Flat pictures that fill a frame around the object's origin: landscapes, blocks of colour, text, portraits."""
+
+import torch
+from torch import Tensor
+
+from marigold_scenes import layout
+from marigold_scenes.hashing import byte, three_bytes
+from marigold_scenes.noise import fade, octaves
+from marigold_scenes.patterns.plane import band, cell_bits, flat
+from marigold_scenes.patterns.spot import Look, Spot, blend
+
+
+def scenery(spot: Spot) -> Look:
+    """A painted view: sky A over B, hills of C behind hills of D."""
+    u, v, width, bits = _frame(spot)
+    rough, _ = _brush(spot, u, v, width, 0.5)
+    albedo = blend(spot.colour(layout.COLOUR_B), spot.colour(layout.COLOUR_A), v + 0.5 + rough * 0.6)
+    for layer, (colour, low) in enumerate(((layout.COLOUR_C, 0.1), (layout.COLOUR_D, -0.15))):
+        profile = torch.stack([u, torch.full_like(u, layer * 3.0), byte(bits, layer)])
+        ridge, _ = octaves(profile, torch.full_like(u, 0.8), width, spot.seed + 2 + layer, 2)
+        height = low + (byte(bits, layer) - 0.5) * 0.4 + ridge * 0.3
+        albedo = blend(albedo, spot.colour(colour) * (1 + rough), (height - v) / width.clamp(min=0.01) + 0.5)
+    return _seen(spot, albedo, (0.2, 0.2, 0.2, 0.4))
+
+
+def blocks(spot: Spot) -> Look:
+    """An abstract print: four colours in rectangles of uneven sizes. P0: rectangles across."""
+    u, v, _, _ = _frame(spot)
+    count = spot[layout.P0]
+    uneven_u, uneven_v = u + 0.08 * torch.sin(u * 9), v + 0.08 * torch.sin(v * 7 + 1)
+    row = torch.floor(uneven_v * count)
+    column = torch.floor(uneven_u * count + byte(cell_bits(row, row, spot.seed), 0))
+    pick = byte(cell_bits(row, column, spot.seed), 0)
+    albedo = spot.colour(layout.COLOUR_A)
+    for colour, share in ((layout.COLOUR_B, 0.55), (layout.COLOUR_C, 0.35), (layout.COLOUR_D, 0.12)):
+        albedo = blend(albedo, spot.colour(colour), (pick < share).float())
+    return _seen(spot, albedo, (0.45, 0.2, 0.23, 0.12), 0.7 / count)
+
+
+def lettering(spot: Spot) -> Look:
+    """A page or cover: paper A, ink B, a title in C, a picture box in D. P0: lines to the page; P1: share of ink."""
+    u, v, width, bits = _frame(spot)
+    top, low, right = three_bytes(bits)
+    paper, ink, accent, box = spot.palette()
+    lines = spot[layout.P0]
+    text = _words(u, v, lines, width, spot.seed) * band(u, -0.4, 0.4, width) * band(v, -0.44, 0.44, width)
+    albedo = blend(paper, ink, text * spot[layout.P1])
+    top = 0.1 + 0.2 * top
+    heading = band(v, top, top + 0.24, width) * band(u, -0.42, 0.42, width)
+    title = _words(u, v - top, torch.full_like(v, 8.0), width, spot.seed + 11)
+    albedo = blend(albedo, blend(paper, accent, title), heading)
+    low = -0.45 + 0.2 * low
+    frame = band(u, -0.4, right * 0.5 - 0.1, width) * band(v, low, low + 0.35, width)
+    rough, _ = _brush(spot, u, v, width, 0.15)
+    return _seen(spot, blend(albedo, box * (1 + rough), frame), (0.65, 0.15, 0.05, 0.15))
+
+
+def portrait(spot: Spot) -> Look:
+    """A few soft shapes before a shaded ground: ground A, shapes B, C, D."""
+    u, v, width, bits = _frame(spot)
+    rough, gradient = _brush(spot, u, v, width, 0.4)
+    u, v = u + gradient[0] * 0.012, v + gradient[1] * 0.012
+    albedo = spot.colour(layout.COLOUR_A) * (1 + 0.5 * v + rough * 0.5)
+    for index, (colour, at, wide, high) in enumerate(
+        ((layout.COLOUR_B, -0.4, 0.34, 0.3), (layout.COLOUR_C, 0.07, 0.17, 0.22), (layout.COLOUR_D, 0.24, 0.18, 0.09))
+    ):
+        stray = (byte(bits, index) - 0.5) * 0.12
+        radius = (((u - stray) / wide).square() + ((v - at) / high).square()).sqrt()
+        shaded = spot.colour(colour) * (1 + rough * 0.6 + 0.8 * (v - at - u + stray))
+        albedo = blend(albedo, shaded, (1 - radius) / (width / wide + 0.05) + 0.5)
+    return _seen(spot, albedo, (0.57, 0.27, 0.11, 0.05))
+
+
+def _seen(spot: Spot, albedo: Tensor, shares: tuple[float, float, float, float], period: Tensor | float = 1.0) -> Look:
+    """A print that melts into its colours by their shares where `period` (in pictures) is too small to see.
+
+    A print that glows does so in its colours.
+    """
+    mean = torch.stack([colour * share for colour, share in zip(spot.palette(), shares, strict=True)]).sum(0)
+    albedo = torch.lerp(mean, albedo, fade(period, spot.footprint / spot[layout.PERIOD]))
+    return Look(albedo, glow=albedo)
+
+
+def _frame(spot: Spot) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Coordinates in the picture (0 in its middle, +-0.5 at its sides), the footprint in them, and a hash of it."""
+    face = flat(spot)
+    u, v = face.u / spot[layout.PERIOD], face.v / (spot[layout.PERIOD] * spot[layout.ASPECT])
+    column, row = torch.floor(u + 0.5), torch.floor(v + 0.5)
+    return u - column, v - row, spot.footprint / spot[layout.PERIOD], cell_bits(column, row, spot.seed)
+
+
+def _brush(spot: Spot, u: Tensor, v: Tensor, width: Tensor, period: float) -> tuple[Tensor, Tensor]:
+    """The noise of brush strokes or of a photograph's texture."""
+    plane = torch.stack([u, v, torch.zeros_like(u)])
+    return octaves(plane, torch.full_like(u, period), width, spot.seed + 1, 3, 0.6)
+
+
+def _words(u: Tensor, v: Tensor, lines: Tensor, width: Tensor, seed: Tensor) -> Tensor:
+    """Coverage [N] of lines of words made of strokes."""
+    row = torch.floor(v * lines)
+    body = band(v * lines - row, 0.25, 0.75, width * lines)
+    word = (byte(cell_bits(torch.floor(u * lines * 0.45), row, seed), 0) > 0.15).float()
+    stroke = byte(cell_bits(torch.floor(u * lines * 4), row, seed + 1), 1)
+    fine = 0.6 + (stroke - 0.5) * 0.9 * fade(0.25 / lines, width)
+    return torch.lerp(torch.full_like(u, 0.25), body * word * fine, fade(1 / lines, width))

@@ -1,0 +1,98 @@
+"""Procedural surfaces: the look of every hit point from its packed material row (see `layout.py`)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from marigold_scenes import layout
+from marigold_scenes.noise import octaves
+from marigold_scenes.patterns import cloth, masonry, prints, solid, wood
+from marigold_scenes.patterns.spot import Look, Spot
+
+Pattern = Callable[[Spot], Look]
+
+PATTERNS: tuple[Pattern, ...] = (
+    *(solid.plain, solid.noise, solid.ridged, solid.pebbles, solid.foliage, wood.wood),
+    *(masonry.masonry, masonry.facade),
+    *(cloth.stripes, cloth.checks, cloth.weave, cloth.dots, cloth.ornament),
+    *(prints.scenery, prints.blocks, prints.lettering, prints.portrait),
+)
+"""The kinds of pattern: a row's KIND is an index into this tuple."""
+
+KINDS = tuple(pattern.__name__ for pattern in PATTERNS)
+
+CACHED_POINTS = 8192
+"""Points painted at a time on a CPU, so that all that lies between two kernels stays in its cache."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What light meets at each point.
+
+    albedo [N, 3] linear base colour in 0 to 1; roughness [N, 1] and metallicity [N, 1] in 0 to 1; bump [N, 3] to add to
+    the local unit normal before normalising; emission [N, 3] radiance, where 1 is a white surface in full light.
+    """
+
+    albedo: Tensor
+    roughness: Tensor
+    metallicity: Tensor
+    bump: Tensor
+    emission: Tensor
+
+
+def evaluate(rows: Tensor, points: Tensor, normals: Tensor, footprint: Tensor) -> Surface:
+    """The surface at N points; call it once for many points, because each kind costs a fixed number of kernels.
+
+    `rows` [N, WIDTH] packed materials; `points` [N, 3] object-local positions in metres; `normals` [N, 3] object-local
+    unit normals; `footprint` [N] metres per pixel at the hit. A point's result depends on its own arguments alone.
+    Points are sorted by kind: one host synchronisation on a GPU.
+    """
+    kind = rows[:, layout.KIND].to(torch.uint8)
+    order = kind.argsort(stable=True)
+    counts = torch.bincount(kind, minlength=len(PATTERNS)).tolist()
+    columns = torch.cat([rows, points, normals, footprint[:, None]], 1).index_select(0, order).T.contiguous()
+    painted = [torch.empty_like(columns[:11, :0])]
+    painted += [paint(PATTERNS[i], some) for i, part in enumerate(columns.split(counts, 1)) for some in _chunks(part)]
+    packed = torch.empty_like(columns[:11].T).index_copy_(0, order, torch.cat(painted, 1).T)
+    return Surface(*packed.split((3, 1, 1, 3, 3), 1))
+
+
+def _chunks(columns: Tensor) -> Iterator[Tensor]:
+    size = CACHED_POINTS if columns.device.type == "cpu" else max(columns.shape[1], 1)
+    return (chunk for chunk in columns.split(size, 1) if chunk.shape[1])
+
+
+def paint(pattern: Pattern, columns: Tensor) -> Tensor:
+    """Albedo, roughness, metallicity, bump and emission [11, N] of points that share one pattern function.
+
+    `columns` [WIDTH + 7, N]: the row, the point, the normal and the footprint. A pure function, fit for compilation.
+    """
+    row, point, normal, footprint = columns.split((layout.WIDTH, 3, 3, 1))
+    spot = Spot(row, point, normal, footprint[0].clamp(min=1e-6))
+    look = pattern(spot)
+    albedo, rough = _age(spot, look)
+    roughness = torch.lerp(spot[layout.ROUGH_LOW], spot[layout.ROUGH_HIGH], rough.clamp(0, 1)).clamp(0.03, 1)
+    emission = look.glow * spot.colour(layout.GLOW)
+    return torch.cat([albedo.clamp(0.01, 0.95), roughness[None], spot[layout.METAL][None], _bump(spot, look), emission])
+
+
+def _age(spot: Spot, look: Look) -> tuple[Tensor, Tensor]:
+    """Albedo [3, N] and gloss [N] with uneven tone, a drift of hue, and dirt, all from three octaves of one noise."""
+    drift, _ = octaves(spot.point, spot[layout.VARY_PERIOD], spot.footprint, spot.seed + 101, 3, 0.6)
+    tone, hue = drift * spot[layout.VARY], drift * spot[layout.HUE]
+    gain = 1 + torch.stack([tone + hue, tone, tone - hue])
+    # The noise rarely leaves +-0.7, so a share of 0 is clean and a share of 1 is covered.
+    level = 0.7 - 1.4 * spot[layout.DIRT_SHARE]
+    dirt = ((drift - level) * 1.6 + 0.3).clamp(0, 1) * spot[layout.DIRT]
+    return torch.lerp(look.albedo * gain, spot.colour(layout.DIRT_COLOUR), dirt), look.rough + dirt * 0.7
+
+
+def _bump(spot: Spot, look: Look) -> Tensor:
+    """The tangential part [3, N] of the downhill direction of the relief, limited to 45 degrees."""
+    if look.slope is None:
+        return torch.zeros_like(spot.normal)
+    slope = look.slope - spot.normal * (look.slope * spot.normal).sum(0)
+    relief = spot[layout.RELIEF]
+    return slope * (-relief / (relief * (slope * slope).sum(0).sqrt()).clamp(min=1))

@@ -1,0 +1,66 @@
+"""Requests: what they pass on, and what is left open."""
+
+import inspect
+from dataclasses import fields
+
+import pytest
+
+from marigold.core.errors import ConfigError
+from marigold.predict.predictor import Predictor
+from marigold.predict.settings import Request, Settings
+
+
+def test_every_setting_is_an_argument_of_predict_and_a_field_of_a_request():
+    arguments = inspect.signature(Predictor.predict).parameters
+    names = {field.name for field in fields(Settings)}
+    assert names <= set(arguments) and names <= {field.name for field in fields(Request)}
+    assert set(Request().keywords()) == names
+
+
+def test_defaults_of_predict_are_those_of_a_request():
+    arguments = inspect.signature(Predictor.predict).parameters
+    assert {name: arguments[name].default for name in Request().keywords()} == Request().keywords()
+
+
+def test_what_is_open_comes_from_the_card_and_then_from_the_usual():
+    settings = Request(ensemble=3).settings({"steps": 2, "ensemble": 5})
+    assert (settings.steps, settings.ensemble, settings.resolution) == (2, 3, 768)
+
+
+@pytest.mark.parametrize(
+    ("request_", "ensemble", "views"),
+    [
+        (Request(), 4, "varied"),
+        (Request(ensemble=2), 2, "varied"),
+        (Request(views="same"), 4, "same"),
+        (Request(ensemble=1), 1, "same"),
+        (Request(compat="diffusers"), 1, "same"),
+        (Request(compat="published", ensemble=3), 3, "same"),
+    ],
+)
+def test_views_that_a_card_recommends_are_for_ensembles_of_our_own(request_, ensemble, views):
+    settings = request_.settings({"ensemble": 4, "views": "varied"})
+    assert (settings.ensemble, settings.views) == (ensemble, views)
+
+
+def test_views_are_the_same_where_neither_request_nor_card_says():
+    assert Request(ensemble=4).settings({}).views == "same"
+    assert Request(ensemble=4, views="varied").settings({}).views == "varied"
+
+
+def test_views_are_not_for_comparing_with_other_implementations():
+    with pytest.raises(ConfigError, match="views: varied is not what compat: diffusers does; leave one of them out"):
+        Request(views="varied", compat="diffusers")
+
+
+@pytest.mark.parametrize(
+    ("spacing", "compat", "found"),
+    [
+        ("auto", "none", "auto"),
+        ("auto", "diffusers", "published"),
+        ("auto", "published", "published"),
+        ("trailing", "diffusers", "trailing"),
+    ],
+)
+def test_other_implementations_keep_a_checkpoint_s_times_unless_told_otherwise(spacing, compat, found):
+    assert Request(spacing=spacing, compat=compat).settings({}).spacing == found
