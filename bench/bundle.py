@@ -14,7 +14,7 @@ from typing import get_args
 import torch
 
 from marigold import checkpoint
-from marigold.checkpoints.convention import Views
+from marigold.checkpoints.convention import TTA
 from slim import narrower_time
 
 SHARED = ("vae", "text_encoder", "tokenizer")
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--source", default=None, help="the checkpoint that it was fine-tuned from")
     parser.add_argument("--steps", type=int, default=None, help="sampling steps when nothing else is asked for")
     parser.add_argument("--ensemble", type=int, default=None, help="members when nothing else is asked for")
-    parser.add_argument("--views", choices=get_args(Views), default=None, help="what the members then see")
+    parser.add_argument("--tta", choices=get_args(TTA), default=None, help="what the members then see")
     parser.add_argument("--time-width", type=int, default=0, help="neurons of the time embedding, if fewer than it has")
     parser.add_argument("--note", default="")
     options = parser.parse_args()
@@ -44,7 +44,7 @@ def main() -> None:
     estimator.card = replace(estimator.card, name=options.name, scores=scores, note=note, source=source)
     if options.source is not None:
         estimator.card = replace(estimator.card, source=options.source)
-    chosen = {name: getattr(options, name) for name in ("steps", "ensemble", "views")}
+    chosen = {name: getattr(options, name) for name in ("steps", "ensemble", "tta")}
     defaults = estimator.card.defaults | {name: value for name, value in chosen.items() if value is not None}
     estimator.card = replace(estimator.card, defaults=defaults)
     shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}

@@ -35,7 +35,7 @@ from marigold.predict import batch
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import load
 from marigold.predict.settings import Request
-from marigold.predict.together import Together
+from marigold.predict.together import MultiPredictor
 
 SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("npy", "npy,png16,preview")
@@ -86,7 +86,7 @@ class Row:
 
 def main(options: Options) -> None:
     """Measures every size with every choice of formats and writes the table."""
-    together = Together([load(options.checkpoint, device=options.device)])
+    together = MultiPredictor([load(options.checkpoint, device=options.device)])
     rows = []
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +108,7 @@ def make_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
     return paths
 
 
-def elsewhere(together: Together, photo: Path, seconds: float) -> Together:
+def elsewhere(together: MultiPredictor, photo: Path, seconds: float) -> MultiPredictor:
     """A stand-in whose predictions take this long without the processor, as on a GPU; all are that of one photo."""
     found = together.predict(photo, REQUEST)
 
@@ -116,12 +116,14 @@ def elsewhere(together: Together, photo: Path, seconds: float) -> Together:
         time.sleep(seconds)
         return found
 
-    waiting = Together(list(together.predictors.values()))
+    waiting = MultiPredictor(list(together.predictors.values()))
     waiting.predict = predict
     return waiting
 
 
-def measure(together: Together, computed: str, photos: list[Path], output: Path, formats: str, rounds: int) -> Row:
+def measure(
+    together: MultiPredictor, computed: str, photos: list[Path], output: Path, formats: str, rounds: int
+) -> Row:
     """Runs in turn with and without overlap, after one that warms up."""
     run(together, photos[:1], output, formats, overlap=False)
     pairs = [
@@ -139,7 +141,7 @@ def measure(together: Together, computed: str, photos: list[Path], output: Path,
     )
 
 
-def run(together: Together, photos: list[Path], output: Path, formats: str, *, overlap: bool) -> Run:
+def run(together: MultiPredictor, photos: list[Path], output: Path, formats: str, *, overlap: bool) -> Run:
     """One run over all photos."""
     log = output.with_suffix(".jsonl")
     log.unlink(missing_ok=True)
@@ -156,7 +158,7 @@ def run(together: Together, photos: list[Path], output: Path, formats: str, *, o
     )
 
 
-def table(options: Options, together: Together, rows: list[Row]) -> str:
+def table(options: Options, together: MultiPredictor, rows: list[Row]) -> str:
     """The figures as Markdown."""
     (predictor,) = together.predictors.values()
     where = torch.cuda.get_device_name(predictor.plan.device) if predictor.plan.device.type == "cuda" else "CPU"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from marigold import checkpoint
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.convention import Views
+from marigold.checkpoints.convention import TTA
 from marigold.core import pictures
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
 from marigold.core.sample import Sample
@@ -31,11 +31,11 @@ from marigold_scenes.procedural import Procedural
 RESULTS = Path(__file__).parent / "results"
 BATCH = {"cpu": 2}
 """Scenes at a time, where a device has a number of its own."""
-SETTINGS: dict[str, tuple[int, int, Views]] = {
+SETTINGS: dict[str, tuple[int, int, TTA]] = {
     "1 step": (1, 1, "same"),
     "1 step, 4 members": (1, 4, "same"),
-    "1 step, 2 views": (1, 2, "varied"),
-    "1 step, 4 views": (1, 4, "varied"),
+    "1 step, 2 views": (1, 2, "flip-scale"),
+    "1 step, 4 views": (1, 4, "flip-scale"),
     "2 steps": (2, 1, "same"),
     "4 steps": (4, 1, "same"),
     "4 steps, 5 members": (4, 5, "same"),

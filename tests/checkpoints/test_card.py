@@ -36,8 +36,8 @@ def test_unknown_keys_are_ignored_and_missing_ones_have_defaults(tmp_path):
         ),
         (json.dumps({"name": "toy", "modality": "depth", "defaults": {"steps": 0}}), "default steps 0 .* of 1 or more"),
         (
-            json.dumps({"name": "toy", "modality": "depth", "defaults": {"views": "many"}}),
-            "default views 'many' is not same or varied",
+            json.dumps({"name": "toy", "modality": "depth", "defaults": {"tta": "many"}}),
+            "default tta 'many' is not none or flip-scale",
         ),
     ],
 )

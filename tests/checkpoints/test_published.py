@@ -124,10 +124,10 @@ def test_members_that_would_be_the_same_are_predicted_once_with_a_note(tmp_path)
 
 def test_views_make_an_ensemble_of_a_checkpoint_that_starts_from_nothing_random(tmp_path):
     end_to_end(tmp_path / "marigold-e2e-ft-depth")
-    found = predicted(tmp_path / "marigold-e2e-ft-depth", ensemble=4, views="varied")
+    found = predicted(tmp_path / "marigold-e2e-ft-depth", ensemble=4, tta="flip-scale")
     assert found.uncertainty is not None and found.uncertainty.max() > 0
     assert found.report["notes"] == []
-    more = predicted(tmp_path / "marigold-e2e-ft-depth", ensemble=9, views="varied")
+    more = predicted(tmp_path / "marigold-e2e-ft-depth", ensemble=9, tta="flip-scale")
     np.testing.assert_array_equal(more.maps["depth"], found.maps["depth"])
     assert "members of one view are the same; took 4" in more.report["notes"][0]
 

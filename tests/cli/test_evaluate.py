@@ -65,12 +65,12 @@ def test_it_writes_json_with_every_sample(tiny, scenes, tmp_path):
 
 def test_the_card_s_views_are_seen_by_several_members(tiny, scenes, tmp_path, capsys):
     estimator = checkpoint.open(tiny)
-    defaults = {"steps": 1, "ensemble": 2, "views": "varied"}
+    defaults = {"steps": 1, "ensemble": 2, "tta": "flip-scale"}
     estimator.card = replace(estimator.card, defaults=defaults)
-    checkpoint.save(estimator, tmp_path / "varied")
-    for more, views in (((), "varied"), (("--ensemble", 1), "same"), (("--views", "same"), "same")):
-        assert run(tmp_path / "varied", scenes, "--count", 1, *more) == 0
-        assert f"views: {views}" in capsys.readouterr().out
+    checkpoint.save(estimator, tmp_path / "flip-scale")
+    for more, views in (((), "flip-scale"), (("--ensemble", 1), "none"), (("--tta", "none"), "none")):
+        assert run(tmp_path / "flip-scale", scenes, "--count", 1, *more) == 0
+        assert f"tta: {views}" in capsys.readouterr().out
 
 
 def test_the_json_has_a_default_place(tiny, scenes, tmp_path, capsys):

@@ -89,7 +89,7 @@ def test_one_photo_becomes_a_map_and_its_pictures(predict, capsys):
 
 def test_every_setting_reaches_the_report(predict):
     options = ["--steps", "2", "--ensemble", "3", "--resolution", "16", "--seed", "5", "--output", "deep/er"]
-    assert predict("a.png", *options, "--views", "varied") == 0
+    assert predict("a.png", *options, "--tta", "flip-scale") == 0
     report = json.loads(Path("deep/er/a_depth.json").read_text())
     assert report["settings"] == {
         "steps": 2,
@@ -99,7 +99,7 @@ def test_every_setting_reaches_the_report(predict):
         "spacing": "auto",
         "match_input": True,
         "compat": "none",
-        "views": "varied",
+        "tta": "flip-scale",
         "precision": "fp32",
         "device": "cpu",
     }

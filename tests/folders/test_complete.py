@@ -9,10 +9,11 @@ import torch
 from marigold.checkpoints.card import Card
 from marigold.core.errors import ImageError
 from marigold.export.base import Options, chosen
-from marigold.folders.complete import is_complete, photo_hash, sources, weights_hash
+from marigold.folders.complete import is_complete, photo_hash, sources
 from marigold.predict.predictor import Predictor
+from marigold.predict.provenance import weights_hash
 from marigold.predict.settings import Request
-from marigold.predict.together import Together
+from marigold.predict.together import MultiPredictor
 from toys.identity import identity_estimator
 
 MADE_FROM = {"photo": "abc", "settings": {"steps": 4}, "formats": {"npy": {}}}
@@ -61,11 +62,11 @@ def test_a_missing_photo_is_an_image_error(tmp_path):
 
 
 def made_from(request=Request(), formats="npy,preview", options=Options(), **estimator):  # noqa: B008
-    return sources(maker(identity_estimator(**estimator)), request, chosen(formats, options))
+    return sources(provenance(identity_estimator(**estimator)), request, chosen(formats, options))
 
 
-def maker(estimator):
-    return Together([Predictor(estimator)]).makers()["depth"]
+def provenance(estimator):
+    return MultiPredictor([Predictor(estimator)]).provenance()["depth"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_checkpoint_without_a_revision_is_known_by_its_weights():
     one, same, other = (identity_estimator(card=card) for _ in range(3))
     other.backbone.scale.data.fill_(2)
     assert weights_hash(one) == weights_hash(same) != weights_hash(other)
-    assert sources(maker(one), Request(), [])["checkpoint"] == {"name": "nameless", "revision": weights_hash(same)}
+    assert sources(provenance(one), Request(), [])["checkpoint"] == {"name": "nameless", "revision": weights_hash(same)}
 
 
 def test_weights_of_every_number_type_have_a_hash():

@@ -7,7 +7,7 @@ from marigold.checkpoints.card import Card
 from marigold.folders import batch
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
-from marigold.predict.together import Together
+from marigold.predict.together import MultiPredictor
 from toys.identity import identity_estimator
 from toys.runs import identity, photo, run
 
@@ -36,7 +36,7 @@ def test_what_is_complete_is_not_even_decoded(tmp_path, monkeypatch):
         {"request": Request(seed=1)},
         {"formats": "npy"},
         {"overwrite": True},
-        {"predictors": Together([Predictor(identity_estimator(Card("identity", "depth", revision="r2")))])},
+        {"predictors": MultiPredictor([Predictor(identity_estimator(Card("identity", "depth", revision="r2")))])},
     ],
     ids=["seed", "formats", "overwrite", "checkpoint"],
 )

@@ -32,7 +32,7 @@ class Seeing(Depth):
 def test_no_view_moves_the_map():
     modality = Seeing()
     predictor = Predictor(identity_estimator(modality=modality))
-    merged = predictor.predict(SMOOTH, ensemble=4, views="varied").maps["depth"]
+    merged = predictor.predict(SMOOTH, ensemble=4, tta="flip-scale").maps["depth"]
     np.testing.assert_allclose(merged, SMOOTH[..., 0], atol=0.005)
     assert len(modality.members) == 4
     for member in modality.members:
@@ -42,23 +42,23 @@ def test_no_view_moves_the_map():
 @pytest.mark.parametrize(("ensemble", "encoded"), [(2, 2), (4, 4), (9, 4)])
 def test_every_view_is_encoded_once(ensemble, encoded):
     estimator = identity_estimator()
-    Predictor(estimator).predict(SMOOTH, ensemble=ensemble, views="varied")
+    Predictor(estimator).predict(SMOOTH, ensemble=ensemble, tta="flip-scale")
     assert estimator.backbone.photos == encoded
 
 
 def test_one_member_cannot_take_turns():
-    message = "views: varied lets the members of an ensemble take turns; give an ensemble of 2 or more"
+    message = "tta: flip-scale lets the members of an ensemble take turns; give an ensemble of 2 or more"
     with pytest.raises(ConfigError, match=message):
-        Predictor(identity_estimator()).predict(SMOOTH, views="varied")
+        Predictor(identity_estimator()).predict(SMOOTH, tta="flip-scale")
     with pytest.raises(ConfigError, match=message):
-        painter(identity_estimator(), steps=1, views="varied")
+        painter(identity_estimator(), steps=1, tta="flip-scale")
 
 
 def test_views_differ_in_side_and_size():
     estimator, seen = identity_estimator(), []
     encode = estimator.backbone.encode
     estimator.backbone.encode = lambda image: (seen.append(image), encode(image))[1]
-    report = Predictor(estimator).predict(SMOOTH, ensemble=4, views="varied").report
+    report = Predictor(estimator).predict(SMOOTH, ensemble=4, tta="flip-scale").report
     assert report["working_size"] == {"height": HEIGHT, "width": WIDTH}
     plain, mirrored_larger, larger, mirrored = ((image[0, 0] + 1) / 2 for image in seen)
     assert [tuple(image.shape) for image in (plain, mirrored_larger)] == [(36, 48), (40, 52)]  # whole cells of 4
@@ -82,17 +82,17 @@ def test_a_larger_view_works_at_a_multiple_of_the_asked_size(asked, found):
 
 
 def test_all_of_one_view_is_the_plain_photo():
-    assert VIEWS["same"] == (View(),) and VIEWS["varied"][0] == View()
+    assert VIEWS["none"] == (View(),) and VIEWS["flip-scale"][0] == View()
 
 
 def test_the_evaluation_sees_what_a_prediction_sees():
     estimator = identity_estimator(leak=0.1)
-    settings = {"steps": 1, "ensemble": 6, "seed": 3, "views": "varied"}
+    settings = {"steps": 1, "ensemble": 6, "seed": 3, "tta": "flip-scale"}
     photo = torch.from_numpy(SMOOTH).permute(2, 0, 1)
     painted = painter(estimator, **settings)(photo[None])[0]
     predicted = Predictor(estimator).predict(SMOOTH, **settings).maps["depth"]
     np.testing.assert_allclose(painted[0], predicted, atol=1e-6)
-    by_hand = painter(estimator, **{**settings, "views": VIEWS["varied"]})(photo[None])[0]
+    by_hand = painter(estimator, **{**settings, "tta": VIEWS["flip-scale"]})(photo[None])[0]
     torch.testing.assert_close(by_hand, painted, rtol=0, atol=0)
 
 
@@ -100,14 +100,14 @@ def test_noise_of_one_s_own_is_for_one_view():
     noise = torch.zeros(2, 48, 9, 12)
     predictor = Predictor(identity_estimator())
     predictor.predict(SMOOTH, noise=noise)
-    with pytest.raises(ConfigError, match=r"noise: .* work at several sizes; use views: same"):
-        predictor.predict(SMOOTH, noise=noise, views="varied")
+    with pytest.raises(ConfigError, match=r"noise: .* work at several sizes; use tta: none"):
+        predictor.predict(SMOOTH, noise=noise, tta="flip-scale")
 
 
 def test_recommended_views_are_seen_unless_noise_is_given():
     estimator = identity_estimator()
-    estimator.card = replace(estimator.card, defaults={**estimator.card.defaults, "ensemble": 4, "views": "varied"})
+    estimator.card = replace(estimator.card, defaults={**estimator.card.defaults, "ensemble": 4, "tta": "flip-scale"})
     predictor = Predictor(estimator)
-    assert predictor.predict(SMOOTH).report["settings"]["views"] == "varied"
-    assert predictor.predict(SMOOTH, ensemble=1).report["settings"]["views"] == "same"
-    assert predictor.predict(SMOOTH, noise=torch.zeros(2, 48, 9, 12)).report["settings"]["views"] == "same"
+    assert predictor.predict(SMOOTH).report["settings"]["tta"] == "flip-scale"
+    assert predictor.predict(SMOOTH, ensemble=1).report["settings"]["tta"] == "none"
+    assert predictor.predict(SMOOTH, noise=torch.zeros(2, 48, 9, 12)).report["settings"]["tta"] == "none"

@@ -146,7 +146,7 @@ def test_what_is_not_asked_for_is_as_the_card_says():
     report = Predictor(estimator).predict(PHOTO).report
     assert report["settings"] | {"device": "cpu"} == {
         "steps": 2, "ensemble": 1, "resolution": 24, "seed": 0, "match_input": True, "compat": "none",
-        "spacing": "auto", "views": "same", "precision": "fp32", "device": "cpu",
+        "spacing": "auto", "tta": "none", "precision": "fp32", "device": "cpu",
     }  # fmt: skip
     assert report["working_size"]["width"] == 24
 

@@ -28,29 +28,29 @@ def test_what_is_open_comes_from_the_card_and_then_from_the_usual():
 
 
 @pytest.mark.parametrize(
-    ("request_", "ensemble", "views"),
+    ("request_", "ensemble", "tta"),
     [
-        (Request(), 4, "varied"),
-        (Request(ensemble=2), 2, "varied"),
-        (Request(views="same"), 4, "same"),
-        (Request(ensemble=1), 1, "same"),
-        (Request(compat="diffusers"), 1, "same"),
-        (Request(compat="published", ensemble=3), 3, "same"),
+        (Request(), 4, "flip-scale"),
+        (Request(ensemble=2), 2, "flip-scale"),
+        (Request(tta="none"), 4, "none"),
+        (Request(ensemble=1), 1, "none"),
+        (Request(compat="diffusers"), 1, "none"),
+        (Request(compat="published", ensemble=3), 3, "none"),
     ],
 )
-def test_views_that_a_card_recommends_are_for_ensembles_of_our_own(request_, ensemble, views):
-    settings = request_.settings({"ensemble": 4, "views": "varied"})
-    assert (settings.ensemble, settings.views) == (ensemble, views)
+def test_views_that_a_card_recommends_are_for_ensembles_of_our_own(request_, ensemble, tta):
+    settings = request_.settings({"ensemble": 4, "tta": "flip-scale"})
+    assert (settings.ensemble, settings.tta) == (ensemble, tta)
 
 
 def test_views_are_the_same_where_neither_request_nor_card_says():
-    assert Request(ensemble=4).settings({}).views == "same"
-    assert Request(ensemble=4, views="varied").settings({}).views == "varied"
+    assert Request(ensemble=4).settings({}).views == "none"
+    assert Request(ensemble=4, tta="flip-scale").settings({}).views == "flip-scale"
 
 
 def test_views_are_not_for_comparing_with_other_implementations():
-    with pytest.raises(ConfigError, match="views: varied is not what compat: diffusers does; leave one of them out"):
-        Request(views="varied", compat="diffusers")
+    with pytest.raises(ConfigError, match="tta: flip-scale is not what compat: diffusers does; leave one of them out"):
+        Request(tta="flip-scale", compat="diffusers")
 
 
 @pytest.mark.parametrize(

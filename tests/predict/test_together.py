@@ -17,7 +17,7 @@ from marigold.modalities.normals import Normals
 from marigold.predict import together as module
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
-from marigold.predict.together import Together, available, choose, load_together
+from marigold.predict.together import MultiPredictor, available, choose, load_together
 from toys.identity import identity_estimator
 
 PHOTO = np.random.default_rng(0).random((37, 53, 3), dtype=np.float32)
@@ -29,7 +29,7 @@ def estimators(**of_normals):
 
 
 def both(**of_normals):
-    return Together([Predictor(one) for one in estimators(modality=Normals(), leak=0.1, **of_normals)])
+    return MultiPredictor([Predictor(one) for one in estimators(modality=Normals(), leak=0.1, **of_normals)])
 
 
 def encoded(together):
@@ -47,7 +47,7 @@ def test_a_photo_is_encoded_once_where_the_autoencoder_is_the_same():
 def test_every_view_of_a_photo_is_encoded_once():
     together = both()
     before = encoded(together)
-    together.predict(PHOTO, Request(ensemble=8, views="varied"))
+    together.predict(PHOTO, Request(ensemble=8, tta="flip-scale"))
     assert encoded(together) - before == 4
 
 
@@ -61,7 +61,7 @@ def test_maps_are_those_that_each_predictor_gives_alone():
 def test_other_weights_encode_for_themselves():
     depth, normals = estimators(modality=Normals())
     normals.backbone.scale.data.fill_(0.5)
-    together = Together([Predictor(depth), Predictor(normals)])
+    together = MultiPredictor([Predictor(depth), Predictor(normals)])
     before = encoded(together)
     together.predict(PHOTO)
     assert encoded(together) - before == 2
@@ -70,7 +70,7 @@ def test_other_weights_encode_for_themselves():
 def test_another_working_size_is_encoded_for_itself():
     depth, normals = estimators(modality=Normals())
     normals.card = Card("other", "normals", defaults={"steps": 1, "ensemble": 1, "resolution": 24})
-    together = Together([Predictor(depth), Predictor(normals)])
+    together = MultiPredictor([Predictor(depth), Predictor(normals)])
     before = encoded(together)
     predictions = together.predict(PHOTO)
     assert encoded(together) - before == 2
@@ -100,7 +100,7 @@ def test_predictions_are_called_after_the_file(tmp_path):
 
 def test_two_checkpoints_of_one_modality_are_refused():
     with pytest.raises(ConfigError, match="`identity` and `identity` both predict depth; name one"):
-        Together([Predictor(identity_estimator()), Predictor(identity_estimator())])
+        MultiPredictor([Predictor(identity_estimator()), Predictor(identity_estimator())])
 
 
 @pytest.fixture
@@ -142,15 +142,15 @@ def test_a_named_checkpoint_replaces_the_bundled_one(names):
 
 def test_what_is_chosen_is_loaded_once_and_when_it_is_needed(shelf):
     chosen_ones = choose("all", device="cpu", precision="fp32")
-    makers = chosen_ones.makers()
+    provenances = chosen_ones.provenance()
     assert shelf.loaded == []
     assert chosen_ones.loaded() is chosen_ones.loaded() and shelf.loaded == ["depth", "normals"]
-    assert chosen_ones.loaded().makers() == makers
+    assert chosen_ones.loaded().provenance() == provenances
 
 
 def test_weights_without_a_revision_are_loaded_to_be_told_apart(shelf):
     shelf.revisions["normals"] = ""
-    revisions = [maker.card.revision for maker in choose("all", device="cpu").makers().values()]
+    revisions = [provenance.card.revision for provenance in choose("all", device="cpu").provenance().values()]
     assert shelf.loaded == ["depth", "normals"] and revisions[0] == "r1" and len(revisions[1]) == 12
 
 

@@ -8,13 +8,13 @@ from marigold.folders.batch import predict_photos
 from marigold.modalities.normals import Normals
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
-from marigold.predict.together import Together
+from marigold.predict.together import MultiPredictor
 from toys.identity import CARD, identity_estimator
 
 
 def identity(**options):
     """A run's only predictor, whose depth is the photo itself."""
-    return Together([Predictor(identity_estimator(**options))])
+    return MultiPredictor([Predictor(identity_estimator(**options))])
 
 
 def photo(path, value):
@@ -26,7 +26,7 @@ def photo(path, value):
 def both():
     """Predictors of depth and of normals."""
     card = Card("other", "normals", revision="n1", defaults=CARD.defaults)
-    return Together([Predictor(identity_estimator()), Predictor(identity_estimator(card, Normals()))])
+    return MultiPredictor([Predictor(identity_estimator()), Predictor(identity_estimator(card, Normals()))])
 
 
 def run(photos, output, predictors=None, request=Request(), **options):  # noqa: B008

@@ -191,8 +191,8 @@ def test_a_phase_that_trains_another_network_is_refused(tmp_path):
 
 
 def test_recommended_settings_that_no_checkpoint_could_have_are_refused_at_once():
-    with pytest.raises(ConfigError, match=r"recipe\.defaults: default views 'many' is not same or varied"):
-        recipe(defaults={"steps": 1, "views": "many"})
+    with pytest.raises(ConfigError, match=r"recipe\.defaults: default tta 'many' is not none or flip-scale"):
+        recipe(defaults={"steps": 1, "tta": "many"})
 
 
 def test_steps_may_end_a_run_before_its_phases(tmp_path):

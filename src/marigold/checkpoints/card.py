@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from marigold.checkpoints.convention import Convention, Views
+from marigold.checkpoints.convention import TTA, Convention
 from marigold.core.config import decode
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
@@ -34,7 +34,7 @@ class Card:
     """With those of earlier results of the same modality that this one went on from."""
     scores: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
-    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`, `views`."""
+    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`, `tta`."""
     source: str = ""
     """The checkpoint that this one was fine-tuned from, or the place that it was found."""
     prompt_padded: bool = False
@@ -83,8 +83,8 @@ def wrong_default(defaults: Mapping[str, object]) -> str:
     """What is wrong with the first recommended setting that cannot be used; empty if all can."""
     for name, value in defaults.items():
         least = _LEAST.get(name, 0)
-        if name == "views":
-            usable, kind = value in get_args(Views), " or ".join(get_args(Views))
+        if name == "tta":
+            usable, kind = value in get_args(TTA), " or ".join(get_args(TTA))
         else:
             usable, kind = isinstance(value, int) and value >= least, f"a whole number of {least} or more"
         if not usable:

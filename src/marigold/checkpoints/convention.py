@@ -8,7 +8,7 @@ from marigold.core.errors import ConfigError
 Spacing = Literal["auto", "published", "trailing"]
 """Which times sampling takes: `published` are the checkpoint's own (see `diffusion/sampling.py`)."""
 
-Views = Literal["same", "varied"]
+TTA = Literal["none", "flip-scale"]
 """What the members of an ensemble see: all of them the photo as it is, or also mirrored and larger."""
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from marigold.checkpoints.convention import Views
+from marigold.checkpoints.convention import TTA
 from marigold.cli import expanded, parsed
 from marigold.core.distribution import VERSION
-from marigold.predict.settings import chosen_views
+from marigold.predict.settings import chosen_tta
 
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
@@ -34,7 +34,7 @@ class Options:
     """Sampling steps; the checkpoint's default when left out."""
     ensemble: int | None = None
     """Members whose predictions are merged; the checkpoint's default when left out."""
-    views: Views | None = None
+    tta: TTA | None = None
     """What the members of an ensemble see, by the checkpoint when left out; varied shows them the photo in turn as it
     is, mirrored and larger."""
     resolution: int = 0
@@ -151,11 +151,11 @@ def _check_fields(options: Options, estimator: "Estimator", card: "DatasetCard")
 
 def _sampling(options: Options, estimator: "Estimator") -> dict[str, Any]:
     """Settings of the painter; those left out are the checkpoint's."""
-    defaults: dict[str, Any] = {"steps": 1, "ensemble": 1, "views": "same", **estimator.card.defaults}
+    defaults: dict[str, Any] = {"steps": 1, "ensemble": 1, "tta": "none", **estimator.card.defaults}
     chosen = {name: getattr(options, name) for name in ("steps", "ensemble")}
     settings = {name: defaults[name] if value is None else value for name, value in chosen.items()}
-    views = chosen_views(options.views, defaults["views"], settings["ensemble"])
-    return {**settings, "resolution": options.resolution, "seed": options.seed, "views": views}
+    tta = chosen_tta(options.tta, defaults["tta"], settings["ensemble"])
+    return {**settings, "resolution": options.resolution, "seed": options.seed, "tta": tta}
 
 
 def _facts(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.checkpoints.convention import Views
+from marigold.checkpoints.convention import TTA
 from marigold.compat.base import RULES
 from marigold.core.sample import unstack
 from marigold.datasets.base import Dataset
@@ -19,7 +19,7 @@ from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.predict.augmentation import VIEWS, View
 from marigold.predict.members import noise_shape
-from marigold.predict.settings import check_views
+from marigold.predict.settings import check_tta
 from marigold.predict.working_size import Frame
 
 Paint = Callable[[Tensor], Tensor]
@@ -86,18 +86,18 @@ def painter(
     ensemble: int = 1,
     resolution: int = 0,
     seed: int = 0,
-    views: Views | Sequence[View] = "same",
+    tta: TTA | Sequence[View] = "none",
 ) -> Paint:
     """An estimator as a function from photos to values, by whole batches.
 
     Every member's noise depends on (seed, member) alone, as in prediction, so batch mates do not matter. `resolution`
-    is the longest side at work; 0 works at the photo's own size. `views` is what the members see, by name or one after
-    the other. Raises `ConfigError` for varied views of one member.
+    is the longest side at work; 0 works at the photo's own size. `tta` is what the members see, by name or one after
+    the other. Raises `ConfigError` for varied tta of one member.
     """
-    if isinstance(views, str):
-        check_views(views, ensemble)
-        views = VIEWS[views]
-    looks, modality = views[:ensemble], estimator.modality
+    if isinstance(tta, str):
+        check_tta(tta, ensemble)
+        tta = VIEWS[tta]
+    looks, modality = tta[:ensemble], estimator.modality
 
     def latent(condition: Tensor | None, sampling: Sampling, noise: Tensor, photos: int) -> Tensor:
         # The noises [S, N * C, h, w] of a member are the same for every photo of the batch.

@@ -23,7 +23,7 @@ from marigold.folders.pipeline import run_overlapped, run_serially
 from marigold.folders.results import Results
 from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Request
-from marigold.predict.together import Chosen, Together
+from marigold.predict.together import LazyPredictors, MultiPredictor
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Outcome:
 
 
 @dataclass
-class Work:
+class PhotoJob:
     """One photo on its way: read, predicted, written; what it holds grows with every stage."""
 
     photo: Path
@@ -58,7 +58,7 @@ class Work:
 
 
 def predict_photos(
-    together: Together | Chosen,
+    predictors: MultiPredictor | LazyPredictors,
     photos: Sequence[Path],
     request: Request,
     output: Path,
@@ -70,20 +70,21 @@ def predict_photos(
 ) -> Outcome:
     """Predicts and saves one photo after another, with a line for each; a bad photo is noted and the run goes on.
 
-    Photos whose results are complete are skipped unless `overwrite`; `Chosen` is loaded for the first that is not.
+    Photos whose results are complete are skipped unless `overwrite`; `LazyPredictors` are loaded for the first that is
+    not.
     `log` gets a JSON line for each photo. On a terminal a progress bar with rate and time left stands below the lines.
     Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
     when nothing can be written.
     """
-    results = Results(together.makers(), request, as_formats(formats), output, photos)
-    works = (Work(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
+    results = Results(predictors.provenance(), request, as_formats(formats), output, photos)
+    jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     with (
         Log(log) as lines,
         tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress,
     ):
-        run = _Run(together, request, results, overwrite, lines, progress)
-        (run_overlapped if overlap else run_serially)(works, run.read, run.compute, run.write)
+        run = _Run(predictors, request, results, overwrite, lines, progress)
+        (run_overlapped if overlap else run_serially)(jobs, run.read, run.compute, run.write)
     return run.outcome
 
 
@@ -92,7 +93,7 @@ class _Run:
 
     def __init__(
         self,
-        together: Together | Chosen,
+        predictors: MultiPredictor | LazyPredictors,
         request: Request,
         results: Results,
         overwrite: bool,
@@ -100,7 +101,7 @@ class _Run:
         progress: "tqdm[Any]",
     ) -> None:
         self.outcome = Outcome()
-        self._together = together
+        self._predictors = predictors
         self._request = request
         self._results = results
         self._overwrite = overwrite
@@ -109,89 +110,89 @@ class _Run:
         # Once some photo has been predicted with them, what they are at odds with is another photo's own fault.
         self._settings_work = False
 
-    def read(self, work: Work) -> Work:
+    def read(self, job: PhotoJob) -> PhotoJob:
         start = time.perf_counter()
         try:
-            work.hash = photo_hash(work.photo)
-            if self._overwrite or not self._results.are_complete(work.name, work.hash):
-                work.pixels = read_image(work.photo)
+            job.hash = photo_hash(job.photo)
+            if self._overwrite or not self._results.are_complete(job.name, job.hash):
+                job.pixels = read_image(job.photo)
         except ImageError as error:
-            work.error = str(error)
-        work.stages["read"] = time.perf_counter() - start
-        return work
+            job.error = str(error)
+        job.stages["read"] = time.perf_counter() - start
+        return job
 
-    def compute(self, work: Work) -> Work:
-        if work.pixels is None:
-            return work
-        together = self._together.loaded()
+    def compute(self, job: PhotoJob) -> PhotoJob:
+        if job.pixels is None:
+            return job
+        predictors = self._predictors.loaded()
         start = time.perf_counter()
         try:
-            work.predictions = together.predict(work.pixels, self._request)
+            job.predictions = predictors.predict(job.pixels, self._request)
             self._settings_work = True
         except (ImageError, DeviceMemoryError, MemoryError) as error:
-            work.error = f"{work.photo}: {error}"
+            job.error = f"{job.photo}: {error}"
         except ConfigError as error:
             if not self._settings_work:
                 raise
-            work.error = f"{work.photo}: {error}"
-        work.pixels = None
-        work.stages["predict"] = time.perf_counter() - start
-        return work
+            job.error = f"{job.photo}: {error}"
+        job.pixels = None
+        job.stages["predict"] = time.perf_counter() - start
+        return job
 
-    def write(self, work: Work) -> None:
+    def write(self, job: PhotoJob) -> None:
         start, files = time.perf_counter(), []
-        if work.predictions:
-            files = self._saved(work)
-            work.stages["write"] = time.perf_counter() - start
-        if work.error:
-            status, line = "failed", f"failed: {_short(work)}"
-            self.outcome.failures.append(work.error)
+        if job.predictions:
+            files = self._saved(job)
+            job.stages["write"] = time.perf_counter() - start
+        if job.error:
+            status, line = "failed", f"failed: {_short(job)}"
+            self.outcome.failures.append(job.error)
         elif files:
-            status, line = "done", _described(work, files)
+            status, line = "done", _described(job, files)
             self.outcome.done += 1
         else:
             status, line = "skipped", "complete already"
             self.outcome.skipped += 1
         self._log.add(
-            photo=str(work.photo),
+            photo=str(job.photo),
             status=status,
-            seconds=round(work.seconds, 3),
-            stages={stage: round(seconds, 3) for stage, seconds in work.stages.items()},
+            seconds=round(job.seconds, 3),
+            stages={stage: round(seconds, 3) for stage, seconds in job.stages.items()},
             files=places(files, self._results.folder),
-            error=work.error or None,
+            error=job.error or None,
         )
-        self._progress.write(f"{work.photo}: {line}", file=sys.stdout)
+        self._progress.write(f"{job.photo}: {line}", file=sys.stdout)
         self._progress.update()
 
-    def _saved(self, work: Work) -> list[Path]:
+    def _saved(self, job: PhotoJob) -> list[Path]:
         """The files; none, and an error noted, where it is this photo alone that they cannot be made of."""
         try:
-            work.predictions = self._results.noted(work.predictions, work.name, work.hash)
-            return self._results.save(work.predictions, work.name, work.hash)
+            job.predictions = self._results.noted(job.predictions, job.name, job.hash)
+            return self._results.save(job.predictions, job.name, job.hash)
         except ConfigError as error:
-            work.error = f"{work.photo}: {error}"
+            job.error = f"{job.photo}: {error}"
         except OutputError as error:
             if not isinstance(error.__cause__, OSError):
-                work.error = f"{work.photo}: {error}"
+                job.error = f"{job.photo}: {error}"
             elif error.__cause__.errno == errno.ENAMETOOLONG:
-                work.error = f"{work.photo}: its name is too long for the names of its results; rename it"
+                job.error = f"{job.photo}: its name is too long for the names of its results; rename it"
             else:
                 raise
         return []
 
 
-def _described(work: Work, files: Sequence[Path]) -> str:
+def _described(job: PhotoJob, files: Sequence[Path]) -> str:
     """Size, seconds, the file to look at first, and notes."""
-    reports = [prediction.report for prediction in work.predictions.values()]
+    reports = [prediction.report for prediction in job.predictions.values()]
     size = reports[0]["photo_size"]
     notes = dict.fromkeys(note for report in reports for note in report["notes"])
     shown = "".join(f" ({note})" for note in notes)
-    return f"{size['width']} x {size['height']}, {work.seconds:.1f} s, {_first_to_see(files)}{shown}"
+    return f"{size['width']} x {size['height']}, {job.seconds:.1f} s, {_first_to_see(files)}{shown}"
 
 
-def _short(work: Work) -> str:
+def _short(job: PhotoJob) -> str:
     """What is wrong with a photo, without its path and without what to do, both of which the summary tells."""
-    return work.error.removeprefix(f"{work.photo}: ").partition(";")[0]
+    return job.error.removeprefix(f"{job.photo}: ").partition(";")[0]
 
 
 def _first_to_see(files: Sequence[Path]) -> Path:

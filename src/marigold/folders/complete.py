@@ -3,41 +3,28 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from marigold.accel.precision import precision_name
-from marigold.checkpoints.card import Card
 from marigold.core.errors import ImageError
 from marigold.core.find import name_of
 from marigold.export.base import Format
-from marigold.modalities.base import Modality
+from marigold.predict.provenance import Provenance
 from marigold.predict.settings import Request
 
 
-@dataclass(frozen=True)
-class Maker:
-    """What one modality's results are made by."""
-
-    card: Card
-    """Of the checkpoint; its revision stands for the weights."""
-    modality: Modality
-    dtype: torch.dtype
-
-
-def sources(maker: Maker, request: Request, formats: Sequence[Format]) -> dict[str, Any]:
+def sources(provenance: Provenance, request: Request, formats: Sequence[Format]) -> dict[str, Any]:
     """Everything but the photo that the files of one modality depend on, as it is stored in their report.
 
     The device is left out: it says where, not what.
     """
-    card = maker.card
+    card = provenance.card
     return {
         "checkpoint": {"name": card.name, "revision": card.revision},
-        "settings": {**asdict(request.settings(card.defaults)), "precision": precision_name(maker.dtype)},
-        "formats": format_options([format_ for format_ in formats if format_.takes(maker.modality)]),
+        "settings": {**asdict(request.settings(card.defaults)), "precision": precision_name(provenance.dtype)},
+        "formats": format_options([format_ for format_ in formats if format_.takes(provenance.modality)]),
     }
 
 
@@ -56,15 +43,6 @@ def photo_hash(photo: Path) -> str:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageError(f"{photo}: cannot be read ({reason}); check the path and its permissions") from error
-
-
-def weights_hash(network: torch.nn.Module) -> str:
-    """Twelve digits that stand for a network's weights, for a checkpoint without a revision."""
-    digest = hashlib.sha256()
-    for name, weights in sorted(network.state_dict().items()):
-        digest.update(f"{name} {weights.dtype} {list(weights.shape)}".encode())
-        digest.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:12]
 
 
 def is_complete(report: Path, made_from: Mapping[str, Any]) -> bool:

@@ -12,9 +12,10 @@ from marigold.export._reports import Reports, alike, photo_of, places
 from marigold.export._write import maps_of, save
 from marigold.export.base import Format, Maps, check
 from marigold.export.preview import Preview
-from marigold.folders.complete import Maker, format_options, is_complete, sources
+from marigold.folders.complete import format_options, is_complete, sources
 from marigold.folders.sheet import write_sheet
 from marigold.predict.prediction import Prediction
+from marigold.predict.provenance import Provenance
 from marigold.predict.settings import Request
 from marigold.predict.together import ALL
 
@@ -32,17 +33,17 @@ class Results:
 
     def __init__(
         self,
-        makers: Mapping[str, Maker],
+        provenances: Mapping[str, Provenance],
         request: Request,
         formats: Sequence[Format],
         folder: Path,
         photos: Sequence[Path] = (),
     ) -> None:
         """`photos` are all of the run. Raises `ConfigError` for a format that can hold nothing of these modalities."""
-        check(formats, [maker.modality for maker in makers.values()])
-        self._joint = [format_ for format_ in formats if format_.together and len(makers) > 1]
+        check(formats, [provenance.modality for provenance in provenances.values()])
+        self._joint = [format_ for format_ in formats if format_.together and len(provenances) > 1]
         self._single = [format_ for format_ in formats if format_ not in self._joint]
-        self._sources = {name: sources(one, request, self._single) for name, one in makers.items()}
+        self._sources = {name: sources(one, request, self._single) for name, one in provenances.items()}
         self._joint_sources = {"parts": self._sources, "formats": format_options(self._joint)}
         self._reports = Reports(folder, photos)
         self._photos = _within(folder, photos)

@@ -35,8 +35,8 @@ class View:
 
 LARGER = Fraction(10, 9)
 VIEWS: dict[str, tuple[View, ...]] = {
-    "same": (View(),),
-    "varied": (View(), View(mirrored=True, scale=LARGER), View(scale=LARGER), View(mirrored=True)),
+    "none": (View(),),
+    "flip-scale": (View(), View(mirrored=True, scale=LARGER), View(scale=LARGER), View(mirrored=True)),
 }
-"""By the names of `Request.views`: what the members see, in turn. Two that differ in both ways come first."""
+"""By the names of `Request.tta`: what the members see, in turn. Two that differ in both ways come first."""
 MOST_VIEWS = max(map(len, VIEWS.values()))

@@ -12,7 +12,7 @@ from torch import Tensor
 from marigold.accel.plan import Plan, apply, make_plan
 from marigold.accel.precision import Precision, precision_name
 from marigold.checkpoints import store
-from marigold.checkpoints.convention import Spacing, Views
+from marigold.checkpoints.convention import TTA, Spacing
 from marigold.compat.base import RULES, Rules
 from marigold.core.distribution import VERSION
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
@@ -62,14 +62,14 @@ class Predictor:
         spacing: Spacing = "auto",
         match_input: bool = True,
         compat: Compat = "none",
-        views: Views | None = None,
+        tta: TTA | None = None,
         noise: Tensor | np.ndarray | None = None,
     ) -> Prediction:
         """The maps of one photo: a file, or a picture in memory (see `core/images.py`).
 
         What is None is as the checkpoint's card recommends. Maps are at the photo's size, or as the network gave them
         without `match_input`. `compat` names the implementation whose rules around the networks are followed, `spacing`
-        the times of the steps, and `views` what the members see (see `Request`). `noise` [E, N * C, h, w] starts the E
+        the times of the steps, and `tta` what the members see (see `Request`). `noise` [E, N * C, h, w] starts the E
         members, all of one view, instead of noise drawn from `seed`; h and w are the working size in latent cells. For
         consistency models it may be [E, S, N * C, h, w], with the noise that goes in after each of the S steps but the
         last. Raises `ImageError` for a photo that cannot be read, `ConfigError` for settings or noise that cannot be
@@ -87,7 +87,7 @@ class Predictor:
             match_input=match_input,
             compat=compat,
             spacing=spacing,
-            views="same" if noise is not None and views is None else views,
+            tta="none" if noise is not None and tta is None else tta,
         )
         settings = request.settings(self.estimator.card.defaults)
         rules = RULES[settings.compat]
@@ -108,14 +108,14 @@ class Predictor:
         self, photo: Tensor, settings: Settings, noise: Tensor | np.ndarray | None, watch: Stopwatch
     ) -> tuple[Tensor, AnyFrame, list[str]]:
         """All members' values [E, C, h, w] at the working size of the photo, that size, and notes."""
-        rules, looks = RULES[settings.compat], VIEWS[settings.views][: settings.ensemble]
+        rules, looks = RULES[settings.compat], VIEWS[settings.tta][: settings.ensemble]
         sampling = self.estimator.sampling(settings.steps, settings.spacing)
         asked, stride = settings.resolution, self.estimator.backbone.stride
         frames = [rules.frame(photo, look.resolution(photo, asked), stride) for look in looks]
         noises = [draw_noise(self.estimator, rules, frame, sampling, settings) for frame in frames]
         if noise is not None:
             if len(looks) > 1:
-                raise ConfigError("noise: members that see varied views work at several sizes; use views: same")
+                raise ConfigError("noise: members that see varied tta work at several sizes; use tta: none")
             noises = [checked_noise(noise, self.estimator, frames[0], noises[0])]
         # Member m sees view m modulo their number.
         noises = [drawn[number :: len(looks)] for number, drawn in enumerate(noises)]
@@ -197,8 +197,8 @@ class Predictor:
         }
 
 
-def _repeated(views: int) -> str:
-    return "all members are the same; took one" if views == 1 else f"members of one view are the same; took {views}"
+def _repeated(tta: int) -> str:
+    return "all members are the same; took one" if tta == 1 else f"members of one view are the same; took {tta}"
 
 
 def _memory_is_full(error: RuntimeError) -> bool:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any, Literal, get_args
 
-from marigold.checkpoints.convention import Spacing, Views
+from marigold.checkpoints.convention import TTA, Spacing
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
 
-FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768, "views": "same"}
+FALLBACK = {"steps": 4, "ensemble": 1, "resolution": 768, "tta": "none"}
 """Settings where neither the request nor the checkpoint's card says one."""
 
 
@@ -27,10 +27,10 @@ class Settings:
     spacing: Spacing = "auto"
     match_input: bool = True
     compat: Compat = "none"
-    views: Views = "same"
+    tta: TTA = "none"
 
     def __post_init__(self) -> None:
-        check_views(self.views, self.ensemble)
+        check_tta(self.tta, self.ensemble)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Request:
     """Brings the maps to the photo's size; otherwise they stay at the size that the network worked at."""
     compat: Compat = "none"
     """Treats photos and maps as diffusers or the published code does, to compare with their results."""
-    views: Views | None = None
+    tta: TTA | None = None
     """What the members of an ensemble see; varied shows them the photo in turn as it is, mirrored and larger."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
@@ -72,12 +72,12 @@ class Request:
                 raise ConfigError(f"{name}: {value} is too small; use {least} or more")
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
-        for name, kind in (("spacing", Spacing), ("compat", Compat), ("views", Views)):
+        for name, kind in (("spacing", Spacing), ("compat", Compat), ("tta", TTA)):
             value = getattr(self, name)
-            if value not in get_args(kind) and not (name == "views" and value is None):
+            if value not in get_args(kind) and not (name == "tta" and value is None):
                 raise ConfigError(f"{name}: {unknown('choice', str(value), get_args(kind))}")
-        if self.views == "varied" and self.compat != "none":
-            raise ConfigError(f"views: {self.views} is not what compat: {self.compat} does; leave one of them out")
+        if self.tta == "flip-scale" and self.compat != "none":
+            raise ConfigError(f"tta: {self.tta} is not what compat: {self.compat} does; leave one of them out")
 
     def keywords(self) -> dict[str, Any]:
         """What `Predictor.predict` takes of a request, by the names of its arguments."""
@@ -86,8 +86,8 @@ class Request:
     def settings(self, defaults: Mapping[str, Any]) -> Settings:
         """The settings with nothing left open; `defaults` are a checkpoint's."""
         usual = {**FALLBACK, **defaults}
-        if self.compat != "none" and usual["views"] != "same":  # an ensemble that no other implementation has
-            usual |= {"ensemble": 1, "views": "same"}
+        if self.compat != "none" and usual["tta"] != "none":  # an ensemble that no other implementation has
+            usual |= {"ensemble": 1, "tta": "none"}
         ensemble = usual["ensemble"] if self.ensemble is None else self.ensemble
         return Settings(
             steps=usual["steps"] if self.steps is None else self.steps,
@@ -96,17 +96,17 @@ class Request:
             seed=self.seed,
             match_input=self.match_input,
             compat=self.compat,
-            views=chosen_views(self.views, usual["views"], ensemble),
+            tta=chosen_tta(self.tta, usual["tta"], ensemble),
             spacing="published" if self.spacing == "auto" and self.compat != "none" else self.spacing,
         )
 
 
-def chosen_views(asked: Views | None, recommended: Views, ensemble: int) -> Views:
+def chosen_tta(asked: TTA | None, recommended: TTA, ensemble: int) -> TTA:
     """What the members see: what is asked for, or else what is recommended, where there are several."""
-    return asked or (recommended if ensemble > 1 else "same")
+    return asked or (recommended if ensemble > 1 else "none")
 
 
-def check_views(views: str, ensemble: int) -> None:
+def check_tta(tta: str, ensemble: int) -> None:
     """Raises `ConfigError` where a single member would have to take turns."""
-    if views != "same" and ensemble < 2:
-        raise ConfigError(f"views: {views} lets the members of an ensemble take turns; give an ensemble of 2 or more")
+    if tta != "none" and ensemble < 2:
+        raise ConfigError(f"tta: {tta} lets the members of an ensemble take turns; give an ensemble of 2 or more")

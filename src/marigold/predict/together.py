@@ -19,11 +19,11 @@ from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, unknown
 from marigold.core.images import read_image, to_image
 from marigold.estimator import Estimator
-from marigold.folders.complete import Maker, weights_hash
 from marigold.modalities.base import Modality
 from marigold.predict.encodings import share_encodings
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
+from marigold.predict.provenance import Provenance, weights_hash
 from marigold.predict.settings import Request
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ALL = "all"
 """Stands for every modality that has a checkpoint."""
 
 
-class Together:
+class MultiPredictor:
     """Predictors of different modalities, used as one."""
 
     def __init__(self, predictors: Sequence[Predictor]) -> None:
@@ -60,19 +60,19 @@ class Together:
         settings = (request or Request()).keywords()
         return {modality: one.predict(photo, **settings) for modality, one in self.predictors.items()}
 
-    def makers(self) -> dict[str, Maker]:
+    def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality."""
         return {
-            modality: Maker(_with_revision(one.estimator), one.estimator.modality, one.plan.dtype)
+            modality: Provenance(_with_revision(one.estimator), one.estimator.modality, one.plan.dtype)
             for modality, one in self.predictors.items()
         }
 
-    def loaded(self) -> "Together":
-        """Itself; `Chosen` has more to do here."""
+    def loaded(self) -> "MultiPredictor":
+        """Itself; `LazyPredictors` has more to do here."""
         return self
 
 
-class Chosen:
+class LazyPredictors:
     """Checkpoints of different modalities, whose weights are loaded when they are needed."""
 
     def __init__(self, described: Mapping[str, Description], device: str, precision: Precision) -> None:
@@ -82,25 +82,25 @@ class Chosen:
         self._precision: Precision = precision
         self._dtype = make_plan(device, precision).dtype
 
-    def makers(self) -> dict[str, Maker]:
+    def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality; loads weights only where no revision stands for them."""
         if not all(one.card.revision for one in self._described.values()):
-            return self.loaded().makers()
-        return {name: Maker(one.card, one.modality, self._dtype) for name, one in self._described.items()}
+            return self.loaded().provenance()
+        return {name: Provenance(one.card, one.modality, self._dtype) for name, one in self._described.items()}
 
-    def loaded(self) -> Together:
+    def loaded(self) -> MultiPredictor:
         """The predictors, loaded once."""
         return self._together
 
     @cached_property
-    def _together(self) -> Together:
+    def _together(self) -> MultiPredictor:
         wanted = self._described.values()
-        return Together([load(one.folder, device=self._device, precision=self._precision) for one in wanted])
+        return MultiPredictor([load(one.folder, device=self._device, precision=self._precision) for one in wanted])
 
 
 def load_together(
     modalities: str = ALL, *, checkpoint: str | None = None, device: str = "auto", precision: Precision = "auto"
-) -> Together:
+) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
@@ -112,7 +112,7 @@ def load_together(
 
 def choose(
     modalities: str = ALL, *, checkpoint: str | None = None, device: str = "auto", precision: Precision = "auto"
-) -> Chosen:
+) -> LazyPredictors:
     """What `load_together` loads, chosen and checked, but not loaded yet."""
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
@@ -126,7 +126,7 @@ def choose(
     for name in wanted or available():
         if name not in found:
             found[name] = _bundled(name)
-    return Chosen({name: found[name] for name in wanted or sorted(found)}, device, precision)
+    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision)
 
 
 def available() -> list[str]:
