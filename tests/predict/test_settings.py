@@ -44,8 +44,8 @@ def test_views_that_a_card_recommends_are_for_ensembles_of_our_own(request_, ens
 
 
 def test_views_are_the_same_where_neither_request_nor_card_says():
-    assert Request(ensemble=4).settings({}).views == "none"
-    assert Request(ensemble=4, tta="flip-scale").settings({}).views == "flip-scale"
+    assert Request(ensemble=4).settings({}).tta == "none"
+    assert Request(ensemble=4, tta="flip-scale").settings({}).tta == "flip-scale"
 
 
 def test_views_are_not_for_comparing_with_other_implementations():
