@@ -32,7 +32,7 @@ class Estimator(nn.Module):
         return self.backbone.encode(image)
 
     def encode_target(self, pixels: Tensor) -> Tensor:
-        """Painted pictures [B, N, 3, H, W] in -1 to 1 to latents [B, N * C, h, w]."""
+        """Target images [B, N, 3, H, W] in -1 to 1 to latents [B, N * C, h, w]."""
         latents = self.backbone.encode(pixels.flatten(0, 1))
         return latents.unflatten(0, pixels.shape[:2]).flatten(1, 2)
 
@@ -70,7 +70,7 @@ class Estimator(nn.Module):
         return self.modality.decode(self.decode_pixels(latent))
 
     def decode_pixels(self, latent: Tensor) -> Tensor:
-        """Latents [B, N * C, h, w] to painted pictures [B, N, 3, H, W], about -1 to 1."""
+        """Latents [B, N * C, h, w] to target images [B, N, 3, H, W], about -1 to 1."""
         targets = latent.unflatten(1, (-1, self.backbone.latent_channels))
         return self.backbone.decode(targets.flatten(0, 1)).unflatten(0, targets.shape[:2])
 

@@ -49,7 +49,7 @@ def test_it_prints_the_table_and_the_protocol(tiny, scenes, capsys):
     assert run(tiny, scenes) == 0
     printed = capsys.readouterr().out
     methods = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]
-    assert methods[2:] == ["tiny", "truth as painted", "affine in the row", "constant"]
+    assert methods[2:] == ["tiny", "representation ceiling", "affine in the row", "constant"]
     for fact in ("steps: 2", "ensemble: 1", "seed: 0", "test, 3 samples", "least squares scale and shift in depth"):
         assert fact in printed
 
@@ -60,7 +60,7 @@ def test_it_writes_json_with_every_sample(tiny, scenes, tmp_path):
     assert content["protocol"]["ensemble"] == 3
     assert content["protocol"]["steps"] == 1
     assert [row["key"] for row in content["samples"]] == ["test/000000", "test/000001", "test/000002"]
-    assert set(content["scores"]) == {"tiny", "truth as painted", "affine in the row", "constant"}
+    assert set(content["scores"]) == {"tiny", "representation ceiling", "affine in the row", "constant"}
 
 
 def test_the_card_s_views_are_seen_by_several_members(tiny, scenes, tmp_path, capsys):
@@ -93,9 +93,9 @@ def test_scores_do_not_depend_on_the_batch(tiny, scenes, tmp_path):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--steps", 0], "--steps 0: must be at least 1"),
+        (["--steps", 0], "steps: 0 is too small"),
         (["--count", -1], "--count -1: must be at least 0"),
-        (["--seed", -1], "--seed -1: must be at least 0"),
+        (["--seed", -1], "seed: -1 is too small"),
         (["--split", "train"], "no split `train`; there are: test"),
     ],
 )

@@ -4,11 +4,13 @@ import sys
 
 import pytest
 import torch
-from diffusers import MarigoldDepthPipeline, MarigoldNormalsPipeline
+from diffusers import MarigoldDepthPipeline, MarigoldIntrinsicsPipeline, MarigoldNormalsPipeline
 
-from marigold.compat._merging import DIFFUSERS, OFFICIAL, merge_closest, merge_depth, merge_median
+from marigold.compat._merging import DIFFUSERS, OFFICIAL, merge, merge_depth, merge_directions, merge_values
 from marigold.core.errors import ConfigError, MissingExtraError
 from marigold.measure.ensemble import merge_affine
+from marigold.modalities.appearance import Appearance
+from marigold.modalities.normals import Normals
 
 
 def members(count: int, height: int = 18, width: int = 25) -> torch.Tensor:
@@ -43,13 +45,13 @@ def test_large_depth_is_searched_at_the_size_of_diffusers():
 def test_normals_are_those_of_diffusers(count):
     vectors = torch.nn.functional.normalize(torch.randn(count, 3, 9, 11, generator=torch.Generator().manual_seed(0)))
     expected = MarigoldNormalsPipeline.ensemble_normals(vectors, output_uncertainty=True)
-    merged, angle = merge_closest(vectors)
+    merged, angle = merge_directions(vectors)
     torch.testing.assert_close(merged, expected[0][0])
     torch.testing.assert_close(angle, expected[1][0])
 
 
 def test_of_two_middle_values_the_lower_is_the_median():
-    merged, deviation = merge_median(torch.tensor([1.0, 2.0, 4.0, 8.0]).view(4, 1, 1))
+    merged, deviation = merge_values(torch.tensor([1.0, 2.0, 4.0, 8.0]).view(4, 1, 1))
     assert (merged.item(), deviation.item()) == (2, 1)  # deviations 1, 0, 2, 6
 
 
@@ -90,3 +92,34 @@ def test_without_scipy_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(MissingExtraError, match=r"marigold-dense\[eval\]"):
         merge_depth(members(3), DIFFUSERS, scale=True, shift=True)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_the_mean_of_depth_is_that_of_diffusers(count):
+    depth = members(count)
+    expected = MarigoldDepthPipeline.ensemble_depth(depth[:, None], True, True, True, reduction="mean")
+    merged, deviation = merge_depth(depth, DIFFUSERS, scale=True, shift=True, reduction="mean")
+    torch.testing.assert_close(merged, expected[0][0, 0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(deviation, expected[1][0, 0], atol=1e-5, rtol=0)
+
+
+def test_the_mean_of_directions_and_of_intrinsics_is_that_of_diffusers():
+    vectors = torch.nn.functional.normalize(torch.randn(3, 3, 9, 11, generator=torch.Generator().manual_seed(0)))
+    expected = MarigoldNormalsPipeline.ensemble_normals(vectors, output_uncertainty=True, reduction="mean")
+    for found, wanted in zip(merge(Normals(), vectors, DIFFUSERS, "mean"), expected, strict=True):
+        torch.testing.assert_close(found, wanted[0])
+    values = torch.rand(3, 5, 9, 11, generator=torch.Generator().manual_seed(0))
+    targets = torch.cat([values, values[:, :1]], dim=1).unflatten(1, (2, 3))
+    theirs, deviation = MarigoldIntrinsicsPipeline.ensemble_intrinsics(targets, True, "mean")
+    merged, uncertainty = merge(Appearance(), values, DIFFUSERS, "mean")
+    torch.testing.assert_close(merged, theirs.flatten(0, 1)[:5])
+    torch.testing.assert_close(uncertainty[0], deviation.flatten(0, 1)[:5].mean(dim=0))
+
+
+def test_the_reduction_that_a_checkpoint_states_is_followed():
+    vectors = torch.nn.functional.normalize(torch.randn(3, 3, 2, 2, generator=torch.Generator().manual_seed(0)))
+    stated = merge(Normals(reduction="mean"), vectors, DIFFUSERS)
+    asked = merge(Normals(), vectors, DIFFUSERS, "mean")
+    for one, other in zip(stated, asked, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert not torch.equal(stated[0], merge(Normals(), vectors, DIFFUSERS)[0])

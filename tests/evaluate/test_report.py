@@ -2,22 +2,24 @@
 
 import json
 
-from marigold.evaluate.report import direction, settings, table, write
+from marigold.evaluate.report import settings, table, write
 from marigold.evaluate.runner import Scores
+from marigold.measure.metrics import Metric
 from marigold.measure.tally import Tally
 
 SCORES = Scores(
     {"tiny": {"abs_rel": Tally(0.2, 2), "psnr": Tally(61, 2)}, "constant": {"abs_rel": Tally(0.5, 1), "psnr": Tally()}},
     [{"key": "a", "abs_rel": 0.05, "psnr": float("nan")}, {"key": "b", "abs_rel": 0.15, "psnr": 30.5}],
+    (Metric("abs_rel"), Metric("psnr", "dB", higher_is_better=True)),
 )
 
 
 def test_the_table_has_a_line_for_each_method_and_an_arrow_for_each_metric():
     assert table(SCORES) == (
-        "| method   | abs_rel ↓ | psnr ↑ |\n"
-        "| -------- | --------: | -----: |\n"
-        "| tiny     |    0.1000 |  30.50 |\n"
-        "| constant |    0.5000 |    nan |"
+        "| method   | abs_rel ↓ | psnr [dB] ↑ |\n"
+        "| -------- | --------: | ----------: |\n"
+        "| tiny     |    0.1000 |       30.50 |\n"
+        "| constant |    0.5000 |         nan |"
     )
 
 
@@ -26,9 +28,16 @@ def test_a_method_without_a_metric_has_an_empty_cell():
     assert lines[2] == "| a      | 1.0000 |        |"
 
 
-def test_arrows_point_to_the_better_side():
-    metrics = ("abs_rel", "delta1", "albedo_psnr", "below_11.25", "mean_angle")
-    assert "".join(map(direction, metrics)) == "↓↑↑↑↓"
+def test_a_metric_that_nobody_states_has_no_arrow():
+    (head, *_) = table(Scores({"a": {"f1": Tally(1, 1)}})).splitlines()
+    assert head == "| method |     f1 |"
+
+
+def test_the_json_states_unit_and_direction_of_every_metric(tmp_path):
+    write(tmp_path / "scores.json", SCORES, {})
+    metrics = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["metrics"]
+    assert metrics["psnr"] == {"unit": "dB", "higher_is_better": True}
+    assert metrics["abs_rel"] == {"unit": "", "higher_is_better": False}
 
 
 def test_every_setting_has_its_line():

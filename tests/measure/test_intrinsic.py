@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from marigold.core.errors import DataError
-from marigold.measure.intrinsic import best_scale, exposure, light_psnr, mean_absolute_error, merge_median
+from marigold.measure.intrinsic import best_scale, exposure, light_psnr, mean_absolute_error, merge
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -15,7 +15,7 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("count", [1, 2, 5, 6])
 def test_members_merge_like_numpy_medians(count):
     members = random(count, 3, 4, 5)
-    merged, deviation = merge_median(members)
+    merged, deviation = merge(members)
     expected = np.median(members.numpy(), axis=0)
     np.testing.assert_allclose(merged.numpy(), expected, rtol=1e-6)
     np.testing.assert_allclose(deviation.numpy(), np.median(np.abs(members.numpy() - expected), axis=0), atol=1e-7)

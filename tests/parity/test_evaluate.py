@@ -1,25 +1,62 @@
-"""What is scored is what a user gets: the evaluation's painter against the predictor."""
+"""What is scored is what a user gets, to the bit; what training logs is what `marigold evaluate` prints."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
 from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.checkpoints import catalogue, store
 from marigold.checkpoints.card import Card
+from marigold.core.sample import unstack
 from marigold.estimator import Estimator
-from marigold.evaluate.runner import painter
+from marigold.evaluate.runner import evaluate, function
 from marigold.modalities.depth import Depth
-from marigold.predict.predictor import Predictor
-from toys.scenes import NETWORK
+from marigold.predict.predictor import Predictor, load
+from marigold.predict.settings import Request
+from toys.scenes import NETWORK, Toy
+
+BUNDLED = [name for name in catalogue.bundled() if store.describe(name).modality.needs]
 
 
-@pytest.mark.parametrize(("resolution", "ensemble"), [(28, 1), (28, 3), (20, 1), (41, 3)])
-def test_the_evaluated_map_is_the_predicted_map(resolution, ensemble):
+def stacked(prediction):
+    """The maps of a prediction as the values [C, H, W] that are scored."""
+    maps = [np.atleast_3d(map_).transpose(2, 0, 1) for map_ in prediction.maps.values()]
+    return torch.from_numpy(np.concatenate(maps))
+
+
+def assert_evaluation_sees_what_prediction_gives(predictor, size=(40, 56)):
+    photos = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    evaluated = function(predictor, Request().settings(predictor.estimator.card.defaults))(photos)
+    for photo, values in zip(photos, evaluated, strict=True):
+        assert torch.equal(stacked(predictor.predict(photo)), values)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_checkpoint_without_options(name):
+    assert_evaluation_sees_what_prediction_gives(load(name, device="cpu"))
+
+
+def test_a_checkpoint_with_an_empty_card():
     torch.manual_seed(0)
     backbone = StableDiffusion.tiny(**NETWORK)
     backbone.adapt(conditions=1, targets=1)
     estimator = Estimator(backbone, Depth(), Card(name="tiny", modality="depth")).eval()
-    photo = torch.rand(3, 22, 28, generator=torch.Generator().manual_seed(1))
-    settings = {"steps": 2, "ensemble": ensemble, "resolution": resolution, "seed": 5}
-    predicted = Predictor(estimator).predict(photo, **settings).maps["depth"]
-    painted = painter(estimator, **settings)(photo[None])[0, 0]
-    torch.testing.assert_close(painted, torch.from_numpy(predicted), rtol=0, atol=1e-4)
+    predictor = Predictor(estimator)
+    settings = predictor.predict(torch.zeros(3, 24, 32)).report["settings"]
+    assert (settings["steps"], settings["resolution"]) == (4, 768)
+    estimator.card = replace(estimator.card, defaults={"resolution": 64})  # the fallback of 768 is for larger machines
+    assert_evaluation_sees_what_prediction_gives(predictor)
+
+
+def test_scores_are_those_of_the_predicted_maps():
+    dataset, predictor = Toy(), load("depth", device="cpu")
+    keys = list(dataset.scan(Path(), "test"))[:2]
+    samples = unstack(dataset.read_many(Path(), keys, "cpu"), keys)
+    settings = Request().settings(predictor.estimator.card.defaults)
+    scores = evaluate(function(predictor, settings), Depth(), dataset, Path(), keys, progress=False)
+    for row, sample in zip(scores.rows, samples, strict=True):
+        values = stacked(predictor.predict(sample.image))
+        assert row["abs_rel"] == Depth().score(values, sample)["abs_rel"].mean

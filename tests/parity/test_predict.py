@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.predict.working_size import Frame
+from marigold.compat.base import rules
 from toys.peers import MODALITIES, STRIDE, cover, peers, photo
 
 AXES = {
@@ -30,7 +30,9 @@ COMMON_CASES = cover(COMMON)
 def noise_for(predictor, size, resolution, members, draws):
     """Noise [members, draws, C, h, w]: the start of each member and what its sampler adds between steps."""
     backbone = predictor.estimator.backbone
-    shape = (backbone.targets * backbone.latent_channels, *Frame.of(torch.empty(size), resolution, STRIDE).latent_size)
+    native = rules("none")
+    latent_size = native.latent_size(native.working_size(*size, resolution, "longest", STRIDE))
+    shape = (backbone.targets * backbone.latent_channels, *latent_size)
     return torch.randn(members, draws, *shape, generator=torch.Generator().manual_seed(1))
 
 

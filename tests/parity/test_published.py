@@ -5,8 +5,8 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from marigold.compat.base import WorkingSize, rules
 from marigold.core.errors import ConfigError
-from marigold.predict.working_size import UnpaddedFrame
 from toys.peers import MODALITIES, peers
 
 
@@ -123,12 +123,12 @@ def test_every_modality_can_be_predicted_as_published(name):
 
 @pytest.mark.parametrize(("width", "found"), [(147, 767), (307, 767), (640, 768), (1024, 768)])
 def test_the_longest_side_misses_the_resolution_by_a_pixel_for_some_widths(width, found):
-    assert UnpaddedFrame.of(torch.empty(3, 100, width), 768, 8).width == found
+    assert rules("published").working_size(100, width, 768, "longest", 8).width == found
 
 
 def test_photos_are_resized_in_eight_bits():
     photo = torch.tensor([[0.0, 1.0], [0.0, 1.0]]).expand(1, 3, 2, 2)
-    filled = UnpaddedFrame(1, 1, 1).fill(photo)
+    filled = rules("published").fill(photo, WorkingSize(1, 1, 1), "bilinear")
     assert (
         filled.flatten().tolist() == [pytest.approx(128 / 255 * 2 - 1, abs=1e-6)] * 3
     )  # 127.5 is rounded to the even number
@@ -136,7 +136,7 @@ def test_photos_are_resized_in_eight_bits():
 
 def test_a_photo_smaller_than_a_cell_is_refused():
     with pytest.raises(ConfigError, match="hold no latent cell of 8 x 8"):
-        UnpaddedFrame.of(torch.empty(3, 9, 900), 768, 8)
+        rules("published").working_size(9, 900, 768, "longest", 8)
 
 
 def test_an_autoencoder_that_keeps_every_row_is_refused():

@@ -1,4 +1,4 @@
-"""Members that see the photo in different ways, around an estimator whose answer is the photo."""
+"""Test-time augmentation, around an estimator whose answer is the photo."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from marigold.compat.base import rules
 from marigold.core.errors import ConfigError
-from marigold.evaluate.runner import painter
 from marigold.modalities.depth import Depth
 from marigold.modalities.normals import Normals
-from marigold.predict.augmentation import VIEWS, View
+from marigold.predict.augmentation import TRANSFORMS, Transform
 from marigold.predict.predictor import Predictor
+from marigold.predict.settings import Request
 from toys.identity import identity_estimator
 
 WIDTH, HEIGHT = 45, 36
@@ -29,7 +30,7 @@ class Seeing(Depth):
         return super().ensemble(values)
 
 
-def test_no_view_moves_the_map():
+def test_no_transform_moves_the_map():
     modality = Seeing()
     predictor = Predictor(identity_estimator(modality=modality))
     merged = predictor.predict(SMOOTH, ensemble=4, tta="flip-scale").maps["depth"]
@@ -40,7 +41,7 @@ def test_no_view_moves_the_map():
 
 
 @pytest.mark.parametrize(("ensemble", "encoded"), [(2, 2), (4, 4), (9, 4)])
-def test_every_view_is_encoded_once(ensemble, encoded):
+def test_what_a_transform_shows_is_encoded_once(ensemble, encoded):
     estimator = identity_estimator()
     Predictor(estimator).predict(SMOOTH, ensemble=ensemble, tta="flip-scale")
     assert estimator.backbone.photos == encoded
@@ -50,11 +51,9 @@ def test_one_member_cannot_take_turns():
     message = "tta: flip-scale lets the members of an ensemble take turns; give an ensemble of 2 or more"
     with pytest.raises(ConfigError, match=message):
         Predictor(identity_estimator()).predict(SMOOTH, tta="flip-scale")
-    with pytest.raises(ConfigError, match=message):
-        painter(identity_estimator(), steps=1, tta="flip-scale")
 
 
-def test_views_differ_in_side_and_size():
+def test_transforms_differ_in_side_and_size():
     estimator, seen = identity_estimator(), []
     encode = estimator.backbone.encode
     estimator.backbone.encode = lambda image: (seen.append(image), encode(image))[1]
@@ -69,34 +68,28 @@ def test_views_differ_in_side_and_size():
 def test_a_mirrored_direction_changes_its_x():
     values = torch.zeros(1, 3, 2, 3)
     values[0, :, 0, 0] = torch.tensor([0.6, 0.0, 0.8])
-    back = View(mirrored=True).back(Normals(), values, 2, 3)
+    back = Transform(flip=True).backward(Normals(), values, 2, 3)
     assert back[0, :, 0, 2].tolist() == pytest.approx([-0.6, 0.0, 0.8])
     assert back.abs().sum() == values.abs().sum()
 
 
-@pytest.mark.parametrize(("asked", "found"), [(288, 320), (0, 50), (768, 853)])
-def test_a_larger_view_works_at_a_multiple_of_the_asked_size(asked, found):
-    photo = torch.zeros(3, 20, 45)
-    assert View(scale=Fraction(10, 9)).resolution(photo, asked) == found
-    assert View().resolution(photo, asked) == asked
+@pytest.mark.parametrize(
+    ("asked", "sizing", "found"),
+    [(288, "longest", (142, 320)), (0, "longest", (22, 50)), (0, "area", (22, 50)), (288, "area", (213, 480))],
+)
+def test_a_scaled_member_works_at_a_multiple_of_the_asked_size(asked, sizing, found):
+    photo, settings = torch.zeros(3, 20, 45), Request(resolution=asked, sizing=sizing).settings({})
+    size = Transform(scale=Fraction(10, 9)).working_size(rules("none"), photo, settings, 4)
+    assert (size.height, size.width) == found
+    plain = Transform().working_size(rules("none"), photo, settings, 4)
+    assert plain == rules("none").working_size(20, 45, asked, sizing, 4)
 
 
-def test_all_of_one_view_is_the_plain_photo():
-    assert VIEWS["none"] == (View(),) and VIEWS["flip-scale"][0] == View()
+def test_without_augmentation_there_is_the_plain_photo_and_with_it_the_plain_photo_first():
+    assert TRANSFORMS["none"] == (Transform(),) and TRANSFORMS["flip-scale"][0] == Transform()
 
 
-def test_the_evaluation_sees_what_a_prediction_sees():
-    estimator = identity_estimator(leak=0.1)
-    settings = {"steps": 1, "ensemble": 6, "seed": 3, "tta": "flip-scale"}
-    photo = torch.from_numpy(SMOOTH).permute(2, 0, 1)
-    painted = painter(estimator, **settings)(photo[None])[0]
-    predicted = Predictor(estimator).predict(SMOOTH, **settings).maps["depth"]
-    np.testing.assert_allclose(painted[0], predicted, atol=1e-6)
-    by_hand = painter(estimator, **{**settings, "tta": VIEWS["flip-scale"]})(photo[None])[0]
-    torch.testing.assert_close(by_hand, painted, rtol=0, atol=0)
-
-
-def test_noise_of_one_s_own_is_for_one_view():
+def test_noise_of_one_s_own_is_not_augmented():
     noise = torch.zeros(2, 48, 9, 12)
     predictor = Predictor(identity_estimator())
     predictor.predict(SMOOTH, noise=noise)
@@ -104,7 +97,7 @@ def test_noise_of_one_s_own_is_for_one_view():
         predictor.predict(SMOOTH, noise=noise, tta="flip-scale")
 
 
-def test_recommended_views_are_seen_unless_noise_is_given():
+def test_recommended_augmentation_is_done_unless_noise_is_given():
     estimator = identity_estimator()
     estimator.card = replace(estimator.card, defaults={**estimator.card.defaults, "ensemble": 4, "tta": "flip-scale"})
     predictor = Predictor(estimator)

@@ -4,6 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import torch.nn.functional as F
 
 from marigold.accel.plan import Plan
 from marigold.core import seeds
@@ -146,7 +147,8 @@ def test_what_is_not_asked_for_is_as_the_card_says():
     report = Predictor(estimator).predict(PHOTO).report
     assert report["settings"] | {"device": "cpu"} == {
         "steps": 2, "ensemble": 1, "resolution": 24, "seed": 0, "match_input": True, "compat": "none",
-        "spacing": "auto", "tta": "none", "precision": "fp32", "device": "cpu",
+        "spacing": "auto", "tta": "none", "sizing": "longest", "reduction": None, "resample_input": "bilinear",
+        "resample_output": "bilinear", "precision": "fp32", "device": "cpu",
     }  # fmt: skip
     assert report["working_size"]["width"] == 24
 
@@ -251,3 +253,37 @@ def test_settings_out_of_range_are_refused(settings, message):
 def test_a_bad_file_is_an_image_error():
     with pytest.raises(ImageError, match=r"none\.jpg: no such file"):
         Predictor(identity_estimator()).predict("none.jpg")
+
+
+def test_the_final_latents_of_all_members_are_given_out_when_asked_for():
+    predictor = Predictor(identity_estimator(leak=0.1))
+    prediction = predictor.predict(PHOTO, ensemble=3, output_latent=True)
+    backbone, modality = predictor.estimator.backbone, predictor.estimator.modality
+    assert prediction.latent.shape[:2] == (3, backbone.latent_channels)
+    values = modality.decode(backbone.decode(torch.from_numpy(prediction.latent))[:, None])
+    merged = modality.ensemble(values[..., : PHOTO.shape[0], : PHOTO.shape[1]])[0][0]
+    np.testing.assert_allclose(prediction.maps["depth"], merged, atol=1e-6)
+    assert predictor.predict(PHOTO).latent is None
+    with pytest.raises(ConfigError, match=r"output_latent: .* use tta: none"):
+        predictor.predict(PHOTO, ensemble=2, tta="flip-scale", output_latent=True)
+
+
+@pytest.mark.parametrize("how", ["nearest", "nearest-exact", "bilinear", "bicubic", "area"])
+def test_resampling_in_and_out_is_as_asked_for(how):
+    photo = np.random.default_rng(0).random((24, 36, 3)).astype(np.float32)
+    predictor = Predictor(identity_estimator())
+    found = predictor.predict(photo, resolution=12, resample_input=how, resample_output=how).maps["depth"]
+    image = torch.from_numpy(photo).permute(2, 0, 1)[None]
+    antialias = how in ("bilinear", "bicubic")
+    small = F.interpolate(image, (8, 12), mode=how, antialias=antialias).clamp(0, 1).mean(dim=1, keepdim=True)
+    expected = F.interpolate(small, (24, 36), mode=how, antialias=antialias).clamp(0, 1)
+    np.testing.assert_allclose(found, expected[0, 0], atol=1e-5)
+
+
+def test_the_mean_of_members_is_asked_for_by_name():
+    predictor = Predictor(identity_estimator(leak=0.05))
+    mean, median = (predictor.predict(PHOTO, ensemble=4, reduction=how) for how in ("mean", "median"))
+    assert np.abs(mean.maps["depth"] - median.maps["depth"]).max() > 1e-4
+    assert mean.report["settings"]["reduction"] == "mean"
+    with pytest.raises(ConfigError, match="reduction: members of depth are not merged by their closest; use median"):
+        predictor.predict(PHOTO, ensemble=2, reduction="closest")

@@ -14,12 +14,12 @@ def test_every_setting_is_an_argument_of_predict_and_a_field_of_a_request():
     arguments = inspect.signature(Predictor.predict).parameters
     names = {field.name for field in fields(Settings)}
     assert names <= set(arguments) and names <= {field.name for field in fields(Request)}
-    assert set(Request().keywords()) == names
 
 
 def test_defaults_of_predict_are_those_of_a_request():
     arguments = inspect.signature(Predictor.predict).parameters
-    assert {name: arguments[name].default for name in Request().keywords()} == Request().keywords()
+    names = [field.name for field in fields(Settings)]
+    assert {name: arguments[name].default for name in names} == {name: getattr(Request(), name) for name in names}
 
 
 def test_what_is_open_comes_from_the_card_and_then_from_the_usual():
@@ -38,17 +38,17 @@ def test_what_is_open_comes_from_the_card_and_then_from_the_usual():
         (Request(compat="published", ensemble=3), 3, "none"),
     ],
 )
-def test_views_that_a_card_recommends_are_for_ensembles_of_our_own(request_, ensemble, tta):
+def test_augmentation_that_a_card_recommends_is_for_ensembles_of_our_own(request_, ensemble, tta):
     settings = request_.settings({"ensemble": 4, "tta": "flip-scale"})
     assert (settings.ensemble, settings.tta) == (ensemble, tta)
 
 
-def test_views_are_the_same_where_neither_request_nor_card_says():
+def test_there_is_no_augmentation_where_neither_request_nor_card_says():
     assert Request(ensemble=4).settings({}).tta == "none"
     assert Request(ensemble=4, tta="flip-scale").settings({}).tta == "flip-scale"
 
 
-def test_views_are_not_for_comparing_with_other_implementations():
+def test_augmentation_is_not_for_comparing_with_other_implementations():
     with pytest.raises(ConfigError, match="tta: flip-scale is not what compat: diffusers does; leave one of them out"):
         Request(tta="flip-scale", compat="diffusers")
 
@@ -64,3 +64,21 @@ def test_views_are_not_for_comparing_with_other_implementations():
 )
 def test_other_implementations_keep_a_checkpoint_s_times_unless_told_otherwise(spacing, compat, found):
     assert Request(spacing=spacing, compat=compat).settings({}).spacing == found
+
+
+def test_the_card_s_sizing_is_followed_but_not_where_others_are():
+    defaults = {"resolution": 288, "sizing": "area"}
+    assert Request().settings(defaults).sizing == "area"
+    assert Request(sizing="longest").settings(defaults).sizing == "longest"
+    assert Request(compat="diffusers").settings(defaults).sizing == "longest"
+    assert Request().settings({}).sizing == "longest"
+    with pytest.raises(ConfigError, match="sizing: area is not what compat: published does"):
+        Request(sizing="area", compat="published")
+
+
+@pytest.mark.parametrize(
+    "name", ["sizing", "tta", "reduction", "resample_input", "resample_output", "spacing", "compat"]
+)
+def test_a_choice_that_there_is_not_is_named_with_the_choices(name):
+    with pytest.raises(ConfigError, match=rf"{name}: no choice named `zzzz`; there are: "):
+        Request(**{name: "zzzz"})

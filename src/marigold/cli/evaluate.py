@@ -1,56 +1,51 @@
-"""Score a checkpoint on a data set, in a table beside trivial answers."""
+"""Score a checkpoint on a data set, in a table beside baselines."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+from tyro.conf import OmitArgPrefixes, Suppress
 
-from marigold.checkpoints.convention import TTA
 from marigold.cli import expanded, parsed
 from marigold.core.distribution import VERSION
-from marigold.predict.settings import chosen_tta
+from marigold.predict.settings import Request, Settings
 
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
-    from marigold.estimator import Estimator
+    from marigold.predict.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class _Request(Request):
+    """The settings of `marigold predict`, but for what an evaluation decides."""
+
+    checkpoint: Suppress[str | None] = None
+    match_input: Suppress[bool] = True
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `marigold evaluate` is told."""
+    """Options of `marigold evaluate`."""
 
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A bundled name, a folder or a hub id."""
     dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """A folder that `marigold synth` wrote, or the name of a data set, such as procedural."""
-    root: Path = Path()
+    """The name of a data set, such as procedural, or a folder that `marigold synth` wrote."""
+    root: Path | None = None
     """Where a data set given by name lies; those that render need none."""
     split: Annotated[str, tyro.conf.arg(help_behavior_hint="")] = ""
     """Which part of the data set; when left out, test or the only one there is."""
     count: int = 0
     """Use the first so many samples; 0 means all."""
-    steps: int | None = None
-    """Sampling steps; the checkpoint's default when left out."""
-    ensemble: int | None = None
-    """Members whose predictions are merged; the checkpoint's default when left out."""
-    tta: TTA | None = None
-    """What the members of an ensemble see, by the checkpoint when left out; varied shows them the photo in turn as it
-    is, mirrored and larger."""
-    resolution: int = 0
-    """The longest side at work in pixels; 0 is the samples' own size."""
     align: Literal["depth", "disparity", "none"] = "depth"
     """Where scale and shift are fitted before depth is compared."""
-    seed: int = 0
-    """Of the noise."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """The type of the weights."""
     batch: int = 8
-    """Photos at a time; 1 when sizes differ. It changes no score."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1 or mps."""
+    """Samples read at a time; 1 when sizes differ. It changes no score."""
     output: Path | None = None
     """The JSON file; output/evaluation_CHECKPOINT_DATASET.json when left out."""
+    request: Annotated[OmitArgPrefixes[_Request], tyro.conf.arg(name="prediction")] = field(default_factory=_Request)
 
 
 def parse(arguments: list[str]) -> Options:
@@ -62,31 +57,21 @@ def run(options: Options) -> int:
     """Scores, prints the table and says where the JSON is."""
     from marigold.core.files import prepare
     from marigold.evaluate import report
-    from marigold.evaluate.runner import evaluate, painter
+    from marigold.evaluate.runner import score
     from marigold.measure.alignment import Protocol
 
     _check(options)
     folder = prepare(options.output or Path("output") / "evaluation.json").parent
-    estimator, device = _estimator(options)
-    dataset, root, card = _dataset(options, estimator.modality.needs)
-    _check_fields(options, estimator, card)
+    dataset, root = _dataset(options)
+    card = dataset.card_of(root)
+    predictor = _predictor(options)
+    _check_fields(options, predictor, card)
     split = options.split or _only_split(options.dataset, card)
     keys = list(dataset.scan(root, split)[: options.count or None])
-    sampling = _sampling(options, estimator)
     protocol = Protocol(options.align, *card.depth_range)
-    name = estimator.card.name
-    scores = evaluate(
-        painter(estimator, **sampling),
-        estimator.modality,
-        dataset,
-        root,
-        keys,
-        name=name,
-        protocol=protocol,
-        batch=options.batch,
-        device=device,
-    )
-    facts = _facts(options, estimator, f"{split}, {len(keys)} samples", sampling, str(protocol))
+    scores = score(predictor, dataset, root, keys, request=options.request, protocol=protocol, batch=options.batch)
+    facts = _facts(options, predictor, f"{split}, {len(keys)} samples", protocol)
+    name = predictor.estimator.card.name
     path = options.output or folder / f"evaluation_{name}_{Path(options.dataset).name}.json"
     report.write(path, scores, facts)
     print(f"{report.table(scores)}\n\n{report.settings(facts)}")
@@ -97,27 +82,31 @@ def run(options: Options) -> int:
 def _check(options: Options) -> None:
     from marigold.core.errors import ConfigError
 
-    lowest = {"--count": 0, "--steps": 1, "--ensemble": 1, "--resolution": 0, "--seed": 0, "--batch": 1}
-    for name, least in lowest.items():
-        value = getattr(options, name.strip("-"))
-        if value is not None and value < least:
+    for name, least in {"--count": 0, "--batch": 1}.items():
+        if (value := getattr(options, name.strip("-"))) < least:
             raise ConfigError(f"{name} {value}: must be at least {least}")
 
 
-def _dataset(options: Options, fields: tuple[str, ...]) -> "tuple[Dataset, Path, DatasetCard]":
-    """The data set, where it lies, and its label."""
-    from marigold.core.errors import DataError
-    from marigold.core.find import implementation
+def _dataset(options: Options) -> "tuple[Dataset, Path]":
+    """The data set and where it lies. A name stands for the data set, whatever folders there are."""
+    from marigold.core.errors import ConfigError, DataError
+    from marigold.core.find import implementation, names
     from marigold.datasets.base import Dataset
-    from marigold.datasets.folder import Folder, read_card
+    from marigold.datasets.folder import Folder
 
-    folder = expanded(options.dataset)
-    if folder.is_dir():
-        return Folder(fields), folder, read_card(folder)
-    if "/" in options.dataset:
+    folder, known = expanded(options.dataset), names(Dataset)
+    if options.dataset in known or (not folder.is_dir() and "/" not in options.dataset):
+        if folder.is_dir():
+            print(f"`{folder}` is the data set of that name; the folder is `./{folder}`", file=sys.stderr)
+        return implementation(Dataset, options.dataset)(), options.root or Path()
+    if options.root is not None:
+        raise ConfigError(
+            f"--root {options.root}: goes with the name of a data set, and `{options.dataset}` is a folder; leave it "
+            f"out, or name one of: {', '.join(known)}"
+        )
+    if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give one that `marigold synth` wrote, or the name of a data set")
-    dataset = implementation(Dataset, options.dataset)()
-    return dataset, options.root, dataset.card
+    return Folder(), folder
 
 
 def _only_split(dataset: str, card: "DatasetCard") -> str:
@@ -130,40 +119,36 @@ def _only_split(dataset: str, card: "DatasetCard") -> str:
     return card.splits[0]
 
 
-def _estimator(options: Options) -> "tuple[Estimator, str]":
-    from marigold.accel.plan import apply, make_plan
-    from marigold.checkpoints import store
+def _predictor(options: Options) -> "Predictor":
+    from marigold.predict.predictor import load
 
-    plan = make_plan(options.device, options.precision)
-    return apply(store.open(options.checkpoint, device=plan.device, dtype=plan.dtype), plan), str(plan.device)
+    return load(options.checkpoint, device=options.request.device, precision=options.request.precision)
 
 
-def _check_fields(options: Options, estimator: "Estimator", card: "DatasetCard") -> None:
+def _check_fields(options: Options, predictor: "Predictor", card: "DatasetCard") -> None:
     from marigold.core.errors import DataError
 
-    missing = [name for name in estimator.modality.needs if name not in card.fields]
+    missing = [name for name in predictor.estimator.modality.needs if name not in card.fields]
     if missing:
         raise DataError(
-            f"{options.dataset}: has no {', '.join(missing)}, which `{estimator.card.modality}` is scored by; "
+            f"{options.dataset}: has no {', '.join(missing)}, which `{predictor.estimator.card.modality}` is scored by; "
             f"it has: {', '.join(card.fields) or 'no fields'}"
         )
 
 
-def _sampling(options: Options, estimator: "Estimator") -> dict[str, Any]:
-    """Settings of the painter; those left out are the checkpoint's."""
-    defaults: dict[str, Any] = {"steps": 1, "ensemble": 1, "tta": "none", **estimator.card.defaults}
-    chosen = {name: getattr(options, name) for name in ("steps", "ensemble")}
-    settings = {name: defaults[name] if value is None else value for name, value in chosen.items()}
-    tta = chosen_tta(options.tta, defaults["tta"], settings["ensemble"])
-    return {**settings, "resolution": options.resolution, "seed": options.seed, "tta": tta}
-
-
-def _facts(
-    options: Options, estimator: "Estimator", samples: str, sampling: dict[str, int], alignment: str
-) -> dict[str, Any]:
+def _facts(options: Options, predictor: "Predictor", samples: str, protocol: Any) -> dict[str, Any]:
     """Everything needed to repeat the table."""
-    label = f"{estimator.card.name} {estimator.card.revision}".strip()
-    facts = {"checkpoint": label, "modality": estimator.card.modality, "data": f"{options.dataset} {samples}"}
-    alignments = {"alignment": alignment} if "depth" in estimator.modality.needs else {}
+    from marigold.accel.precision import precision_name
+
+    card = predictor.estimator.card
+    settings: Settings = options.request.settings(card.defaults)
+    facts = {
+        "checkpoint": f"{card.name} {card.revision}".strip(),
+        "modality": card.modality,
+        "data": f"{options.dataset} {samples}",
+        **{name: value for name, value in asdict(settings).items() if value is not None},
+    }
+    if alignment := predictor.estimator.modality.alignment(protocol):
+        facts["alignment"] = alignment
     mean = {"mean": "over images of each image's value", "mask": "pixels that the data set allows"}
-    return {**facts, **sampling, **alignments, **mean, "precision": options.precision, "version": VERSION}
+    return {**facts, **mean, "precision": precision_name(predictor.plan.dtype), "version": VERSION}

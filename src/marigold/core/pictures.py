@@ -1,4 +1,4 @@
-"""Maps in 0 to 1 as pictures: what a generator paints (-1 to 1), another size, eight bits, the light behind a photo."""
+"""Maps in 0 to 1 as images: targets of a generator (-1 to 1), another size, eight bits, the light behind a photo."""
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ BLUR = 0.1
 """The blur of `divided_by_blurred_luminance` spreads over this share of the shorter side."""
 
 
-def paint(values: Tensor, valid: Tensor) -> Tensor:
+def to_pixels(values: Tensor, valid: Tensor) -> Tensor:
     """Values in 0 to 1 as pixels in -1 to 1, any shape; clipped, and black where not `valid` (bool, broadcast)."""
     return torch.where(valid, values.clamp(0, 1) * 2 - 1, -1.0)
 
 
-def read_off(pixels: Tensor) -> Tensor:
-    """Painted pixels (about -1 to 1, any shape and precision) as values in 0 to 1, float32."""
+def to_values(pixels: Tensor) -> Tensor:
+    """Pixels as a generator gives them (about -1 to 1, any shape and precision) as values in 0 to 1, float32."""
     return ((pixels.float() + 1) / 2).clamp(0, 1)
 
 

@@ -26,6 +26,10 @@ class Dataset(ABC):
 
     card: DatasetCard
 
+    def card_of(self, root: Path) -> DatasetCard:
+        """The label of the data set that lies in a folder; here the same for all."""
+        return self.card
+
     @abstractmethod
     def scan(self, root: Path, split: str) -> Sequence[str]:
         """The keys of a split in a fixed order."""

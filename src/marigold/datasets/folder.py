@@ -50,6 +50,10 @@ class Folder(Dataset):
         default=DatasetCard(tuple(FIELDS), ("train", "test"), "see dataset.json", "see dataset.json"), init=False
     )
 
+    def card_of(self, root: Path) -> DatasetCard:
+        """As the folder's `dataset.json` says."""
+        return read_card(root)
+
     def scan(self, root: Path, split: str) -> list[str]:
         """The keys of a split, in alphabetical order."""
         known = read_card(root).splits

@@ -6,16 +6,14 @@ from typing import Any
 
 from marigold.core.files import make_folder, write_json
 from marigold.evaluate.runner import Scores
-
-SMALLER_IS_BETTER = "↓"
-LARGER_IS_BETTER = "↑"
-_GROWING = ("psnr", "delta", "below", "ssim")
+from marigold.measure.metrics import Metric
 
 
 def table(scores: Scores) -> str:
     """A Markdown table: a line for each method, a column for each metric with the direction of better."""
     metrics = list(dict.fromkeys(name for tallies in scores.methods.values() for name in tallies))
-    head = ["method", *(f"{metric} {direction(metric)}" for metric in metrics)]
+    stated = {metric.name: metric for metric in scores.metrics}
+    head = ["method", *(_heading(name, stated.get(name)) for name in metrics)]
     lines = [
         [method, *(_number(tallies[metric].mean) if metric in tallies else "" for metric in metrics)]
         for method, tallies in scores.methods.items()
@@ -30,9 +28,12 @@ def _row(cells: list[str], widths: list[int]) -> str:
     return f"| {' | '.join([cells[0].ljust(widths[0]), *numbers])} |"
 
 
-def direction(metric: str) -> str:
-    """An arrow: whether larger or smaller values of a metric are better."""
-    return LARGER_IS_BETTER if any(word in metric for word in _GROWING) else SMALLER_IS_BETTER
+def _heading(name: str, metric: Metric | None) -> str:
+    """The name with its unit, and an arrow towards better; the name alone of a metric that nobody states."""
+    if metric is None:
+        return name
+    unit = f" [{metric.unit}]" if metric.unit else ""
+    return f"{name}{unit} {metric.arrow}"
 
 
 def settings(facts: dict[str, Any]) -> str:
@@ -41,13 +42,15 @@ def settings(facts: dict[str, Any]) -> str:
 
 
 def write(path: Path, scores: Scores, facts: dict[str, Any]) -> None:
-    """JSON with the protocol (`facts`), the mean of every method and the estimator's metrics on every sample.
+    """JSON with the protocol (`facts`), unit and direction of every metric, the means and every sample's metrics.
 
     A metric that nothing counted for is null.
     """
     means = {method: _finite(scores.means(method)) for method in scores.methods}
     make_folder(path.parent)
-    write_json(path, {"protocol": facts, "scores": means, "samples": [_finite(row) for row in scores.rows]})
+    metrics = {one.name: {"unit": one.unit, "higher_is_better": one.higher_is_better} for one in scores.metrics}
+    samples = [_finite(row) for row in scores.rows]
+    write_json(path, {"protocol": facts, "metrics": metrics, "scores": means, "samples": samples})
 
 
 def _number(value: float) -> str:

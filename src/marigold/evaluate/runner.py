@@ -1,5 +1,6 @@
-"""Scores an estimator on a data set: the same code for `marigold evaluate`, for validation and for the benchmarks."""
+"""Scores predictions on a data set: the same code for `marigold evaluate`, for validation and for the benchmarks."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,25 +9,25 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.checkpoints.convention import TTA
-from marigold.compat.base import RULES
-from marigold.core.sample import unstack
+from marigold.accel.plan import make_plan
+from marigold.core.errors import DataError
+from marigold.core.images import to_image
+from marigold.core.sample import Sample, unstack
 from marigold.datasets.base import Dataset
-from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
 from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.metrics import Metric
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
-from marigold.predict.augmentation import VIEWS, View
-from marigold.predict.members import noise_shape
-from marigold.predict.settings import check_tta
-from marigold.predict.working_size import Frame
+from marigold.predict.infer import infer
+from marigold.predict.predictor import Predictor
+from marigold.predict.settings import Request, Settings
 
-Paint = Callable[[Tensor], Tensor]
-"""Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W]."""
+Predict = Callable[[Tensor], Tensor]
+"""Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W] in the modality's unit."""
 
-PAINTED_TRUTH = "truth as painted"
-"""The method that encodes the truth as pictures and decodes them again: the best that any painter can score."""
+CEILING = "representation ceiling"
+"""The method that encodes the truth as target images and decodes them: the best that any estimator can score."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,20 @@ class Scores:
     """What an evaluation found."""
 
     methods: dict[str, dict[str, Tally]]
-    """For every method its metrics: the estimator first, then the truth as painted, then the trivial answers."""
+    """For every method its metrics: what is evaluated first, then the representation ceiling, then the baselines."""
     rows: list[dict[str, float | str]] = field(default_factory=list)
-    """The estimator's metrics on every sample, with the sample's `key`."""
+    """The first method's metrics on every sample, with the sample's `key`."""
+    metrics: tuple[Metric, ...] = ()
+    """Unit and direction of those metrics that the modality states."""
 
     def means(self, method: str | None = None) -> dict[str, float]:
-        """The mean of every metric over the images, of the estimator or of a named method."""
+        """The mean of every metric over the images, of the first or of a named method."""
         chosen = next(iter(self.methods)) if method is None else method
         return {name: tally.mean for name, tally in self.methods[chosen].items()}
 
 
 def evaluate(
-    paint: Paint,
+    predict: Predict,
     modality: Modality,
     dataset: Dataset,
     root: Path,
@@ -57,10 +60,10 @@ def evaluate(
     device: str = "cpu",
     progress: bool = True,
 ) -> Scores:
-    """Scores what `paint` makes of every photo, beside the truth as painted and the modality's baselines.
+    """Scores what `predict` makes of every photo, beside the representation ceiling and the modality's baselines.
 
     Samples are read `batch` at a time, which must then be of one size; scores do not depend on it. Raises `DataError`
-    for a sample without valid truth.
+    for a sample without valid truth, and for values of a wrong shape or that are no numbers.
     """
     methods: dict[str, dict[str, Tally]] = {name: {}}
     rows: list[dict[str, float | str]] = []
@@ -68,55 +71,74 @@ def evaluate(
         for first in range(0, len(keys), batch):
             chosen = list(keys[first : first + batch])
             sample = dataset.read_many(root, chosen, device)
-            values = paint(sample.image)
+            values = _checked(predict(sample.image), modality, sample, name)
             for answer, one in zip(values, unstack(sample, chosen), strict=True):
-                painted = modality.decode(modality.encode(one)[0][None])[0]
-                answers = {name: answer, PAINTED_TRUTH: painted, **modality.baselines(one)}
+                ceiling = modality.decode(modality.encode(one)[0][None])[0]
+                answers = {name: answer, CEILING: ceiling, **modality.baselines(one)}
                 scored = {method: modality.score(found, one, protocol) for method, found in answers.items()}
                 methods = {method: merge([methods.get(method, {}), tallies]) for method, tallies in scored.items()}
                 rows.append({"key": one.key, **{metric: tally.mean for metric, tally in scored[name].items()}})
             bar.update(len(chosen))
-    return Scores(methods, rows)
+    return Scores(methods, rows, modality.metrics)
 
 
-def painter(
-    estimator: Estimator,
+def score(
+    predictor: Predictor,
+    dataset: Dataset,
+    root: Path,
+    keys: Sequence[str],
     *,
-    steps: int,
-    ensemble: int = 1,
-    resolution: int = 0,
-    seed: int = 0,
-    tta: TTA | Sequence[View] = "none",
-) -> Paint:
-    """An estimator as a function from photos to values, by whole batches.
+    request: Request = Request(),  # noqa: B008 frozen
+    protocol: Protocol | None = None,
+    name: str = "",
+    batch: int = 8,
+    progress: bool = True,
+) -> Scores:
+    """Scores a predictor: its values are those that a user gets, to the bit.
 
-    Every member's noise depends on (seed, member) alone, as in prediction, so batch mates do not matter. `resolution`
-    is the longest side at work; 0 works at the photo's own size. `tta` is what the members see, by name or one after
-    the other. Raises `ConfigError` for varied tta of one member.
+    Settings that the request leaves open are as the checkpoint's card recommends; without a protocol, depth is fitted
+    by least squares in depth and clipped to the range that the data set's card states. Raises what `evaluate` and
+    `infer` raise.
     """
-    if isinstance(tta, str):
-        check_tta(tta, ensemble)
-        tta = VIEWS[tta]
-    looks, modality = tta[:ensemble], estimator.modality
+    estimator = predictor.estimator
+    settings = request.settings(estimator.card.defaults)
+    return evaluate(
+        function(predictor, settings),
+        estimator.modality,
+        dataset,
+        root,
+        keys,
+        name=name or estimator.card.name,
+        protocol=protocol or Protocol("depth", *dataset.card_of(root).depth_range),
+        batch=batch,
+        device=str(predictor.plan.device),
+        progress=progress,
+    )
 
-    def latent(condition: Tensor | None, sampling: Sampling, noise: Tensor, photos: int) -> Tensor:
-        # The noises [S, N * C, h, w] of a member are the same for every photo of the batch.
-        start, *later = noise[:, None].expand(-1, photos, -1, -1, -1)
-        return estimator.sample(condition, start, sampling, fresh=later.__getitem__)
 
-    @torch.no_grad()
-    def paint(image: Tensor) -> Tensor:
-        sampling, members = estimator.sampling(steps), []
-        size = Frame.of(image, resolution, estimator.backbone.stride)
-        for number, look in enumerate(looks):
-            frame = Frame.of(image, look.resolution(image, resolution), estimator.backbone.stride)
-            seen = frame.fill(look.show(image))
-            condition = estimator.encode_image(seen) if estimator.backbone.conditions else None
-            drawn = RULES["none"].draw(noise_shape(estimator, frame), ensemble, sampling.draws, seed).to(image.device)
-            for noise in drawn[number :: len(looks)]:
-                found = frame.crop(estimator.decode(latent(condition, sampling, noise, len(image))))
-                members.append(look.back(modality, found, size.height, size.width))
-        merged = [modality.ensemble(of_one)[0] for of_one in torch.stack(members).unbind(1)]
-        return modality.resize(torch.stack(merged), *image.shape[-2:])
+def function(predictor: Predictor, settings: Settings) -> Predict:
+    """A predictor as a function from photos to values, one photo after another."""
 
-    return paint
+    def predict(image: Tensor) -> Tensor:
+        return torch.stack([infer(predictor.runtime, to_image(one.cpu()), settings).values for one in image])
+
+    return predict
+
+
+def snapshot(estimator: Estimator, request: Request = Request()) -> Predictor:  # noqa: B008 frozen
+    """A predictor with a copy of the estimator as it is by now, on the device and in the precision of the request.
+
+    It predicts what the estimator would predict once saved and opened again.
+    """
+    return Predictor(copy.deepcopy(estimator), make_plan(request.device, request.precision))
+
+
+def _checked(values: Tensor, modality: Modality, sample: Sample, name: str) -> Tensor:
+    """Values that can be scored; another shape would be broadcast against the truth, and NaN be left out of a mean."""
+    wanted = (len(sample.image), sum(modality.channels), *sample.image.shape[-2:])
+    if not isinstance(values, Tensor) or tuple(values.shape) != wanted:
+        found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise DataError(f"{sample.key}: {name} gives {found} for photos that ask for {list(wanted)}; return that shape")
+    if not values.isfinite().all():
+        raise DataError(f"{sample.key}: {name} gives NaN or infinite values; give a number for every pixel")
+    return values.to(sample.image.device)

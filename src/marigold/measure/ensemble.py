@@ -11,7 +11,8 @@ members: their order does not matter, and small changes stay small.
 import torch
 from torch import Tensor
 
-from marigold.measure.quantiles import masked_quantiles, median
+from marigold.core.choices import Reduction
+from marigold.measure.quantiles import deviation, masked_quantiles, median
 
 ROUNDS = 10
 """Alternations; members that differ by curves and noise as well are within 1e-4 of the limit by then."""
@@ -31,8 +32,12 @@ LEAST_RANGE = 1e-3
 """A map whose anchors are closer than this is treated as constant."""
 
 
-def merge_affine(members: Tensor, *, scale: bool = True, shift: bool = True) -> tuple[Tensor, Tensor]:
+def merge_affine(
+    members: Tensor, *, scale: bool = True, shift: bool = True, reduction: Reduction = "median"
+) -> tuple[Tensor, Tensor]:
     """The median of the aligned members and the median of all members' distances to it, both [H, W].
+
+    Or, with `reduction` "mean", the mean of those that count and the standard deviation of all.
 
     `members` is [E, H, W] in 0 to 1; the result is in 0 to 1 too, on the members' typical (median) scale and shift, so
     that equal members are returned as they are. `scale` and `shift` say which of the two each member may have of its
@@ -41,10 +46,16 @@ def merge_affine(members: Tensor, *, scale: bool = True, shift: bool = True) -> 
     if len(members) == 1:
         return members[0], torch.zeros_like(members[0])
     if not (scale or shift):
-        merged = median(members)
-        return merged.clamp(0, 1), median((members - merged).abs())
+        return _merged(members, torch.ones(len(members), device=members.device), reduction)
     gain, offset, weight = _joint_fit(_subsampled(members), scale=scale, shift=shift)
     aligned = members * gain.to(members.dtype)[:, None, None] + offset.to(members.dtype)[:, None, None]
+    return _merged(aligned, weight, reduction)
+
+
+def _merged(aligned: Tensor, weight: Tensor, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    """Aligned members [E, H, W] that count by `weight` [E], merged and clipped to 0 to 1, and their deviation."""
+    if reduction == "mean":
+        return _mean(aligned, weight).clamp(0, 1), deviation(aligned)
     merged = _consensus(aligned, weight)
     return merged.clamp(0, 1), median((aligned - merged).abs())
 
@@ -89,9 +100,16 @@ def _weights(aligned: Tensor, common: Tensor) -> Tensor:
 
 def _consensus(aligned: Tensor, weight: Tensor) -> Tensor:
     """The median of members [E, ...]; one that counts less is moved towards the mean of those that count."""
-    weight = weight.to(aligned.dtype).view(-1, *[1] * (aligned.ndim - 1))
-    mean = (aligned * weight).sum(dim=0) / weight.sum()
-    return median(torch.lerp(mean, aligned, weight))
+    return median(torch.lerp(_mean(aligned, weight), aligned, _like(weight, aligned)))
+
+
+def _mean(aligned: Tensor, weight: Tensor) -> Tensor:
+    return (aligned * _like(weight, aligned)).sum(dim=0) / weight.to(aligned.dtype).sum()
+
+
+def _like(weight: Tensor, aligned: Tensor) -> Tensor:
+    """Weights [E] that multiply members [E, ...]."""
+    return weight.to(aligned.dtype).view(-1, *[1] * (aligned.ndim - 1))
 
 
 def _anchors(maps: Tensor, shift: bool) -> tuple[Tensor, Tensor]:

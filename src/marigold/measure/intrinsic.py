@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from marigold.measure.metrics import masked_mean, psnr, require_valid
-from marigold.measure.quantiles import masked_quantiles, median
+from marigold.measure.quantiles import deviation, masked_quantiles, median
 
 BRIGHT = 0.8
 """What the 90th percentile of the true brightness becomes before light is compared."""
@@ -12,8 +12,13 @@ DARKEST = 1e-4
 """A truth whose 90th percentile of brightness is below this is black: nothing to compare with."""
 
 
-def merge_median(members: Tensor) -> tuple[Tensor, Tensor]:
-    """The median over members [E, C, H, W] and the median absolute deviation from it, [C, H, W] each."""
+def merge(members: Tensor, reduction: str = "median") -> tuple[Tensor, Tensor]:
+    """The median over members [E, C, H, W] and the median absolute deviation from it, [C, H, W] each.
+
+    Or, with `mean`, the mean and the standard deviation.
+    """
+    if reduction == "mean":
+        return members.mean(dim=0), deviation(members)
     merged = median(members)
     return merged, median((members - merged).abs())
 

@@ -1,4 +1,4 @@
-"""Errors that a painter can be taught by, end to end: differentiable, and zero with zero gradient at an empty mask."""
+"""Errors to train by, end to end: differentiable, and zero with zero gradient at an empty mask."""
 
 import torch
 from torch import Tensor

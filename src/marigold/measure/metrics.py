@@ -1,14 +1,44 @@
 """Error measures: each gives one number per image, and a table averages these over images."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from marigold.core.errors import DataError
 
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that compares a prediction with the truth."""
+
+    name: str
+    unit: str = ""
+    """Empty for fractions and logarithms."""
+    higher_is_better: bool = False
+
+    @property
+    def arrow(self) -> str:
+        """The direction of better."""
+        return "↑" if self.higher_is_better else "↓"
+
+
 DEPTH_METRICS = (
-    "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "i_rmse", "silog", "delta1", "delta2", "delta3",
-)  # fmt: skip
+    Metric("abs_rel"),
+    Metric("sq_rel", "m"),
+    Metric("rmse", "m"),
+    Metric("rmse_log"),
+    Metric("log10"),
+    Metric("i_rmse", "1/m"),
+    Metric("silog", "%"),
+    *(Metric(f"delta{k}", higher_is_better=True) for k in (1, 2, 3)),
+)
 ANGLES = (5.0, 7.5, 11.25, 22.5, 30.0)
+NORMALS_METRICS = (
+    Metric("mean_angle", "°"),
+    Metric("median_angle", "°"),
+    *(Metric(f"below_{angle:g}", higher_is_better=True) for angle in ANGLES),
+)
 PSNR_CEILING = 100.0
 """Decibel; the score of a picture without error, so that means over images stay finite."""
 

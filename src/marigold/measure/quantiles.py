@@ -34,6 +34,11 @@ def median(stack: Tensor) -> Tensor:
     return ordered[middle] if len(stack) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def deviation(stack: Tensor) -> Tensor:
+    """The standard deviation over the first dimension, by one less than their number; 0 of a single one."""
+    return stack.std(dim=0) if len(stack) > 1 else torch.zeros_like(stack[0])
+
+
 def _sorted(stack: Tensor) -> Tensor:
     """Odd-even transposition sort over the first dimension: whole maps trade places, so few long maps sort fast."""
     ordered = stack.clone()

@@ -9,43 +9,50 @@ import torch
 from torch import Tensor
 
 from marigold.core import find, pictures
+from marigold.core.choices import Reduction
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
 from marigold.core.errors import CheckpointError, ConfigError, DataError
 from marigold.core.fields import Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
-from marigold.measure.intrinsic import best_scale, mean_absolute_error, merge_median
+from marigold.measure.intrinsic import best_scale, mean_absolute_error, merge
 from marigold.measure.losses import decibels, masked_absolute
-from marigold.measure.metrics import psnr
+from marigold.measure.metrics import Metric, psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
 ALBEDO_SPACES = ("srgb", "linear")
 MATERIAL = ["roughness", "metallicity", None]
-"""The channels of the material picture."""
+"""The channels of the material image."""
 
 
 @dataclass(frozen=True)
 class Appearance(Modality):
-    """Albedo painted as an sRGB picture, and a material picture: roughness red, metallicity green, blue unused.
+    """Albedo encoded as an sRGB image, and a material image: roughness red, metallicity green, blue unused.
 
     Marigold-IID-Appearance of Ke et al. 2025. Values are [B, 5, H, W] in 0 to 1: albedo in sRGB, then roughness and
     metallicity as they are.
     """
 
     albedo_space: Literal["srgb", "linear"] = "srgb"
-    """How albedo is painted; values are sRGB in both."""
+    """How albedo is encoded; values are sRGB in both."""
 
     needs = ("albedo", "roughness", "metallicity")
     targets = ("albedo", "material")
     outputs = ("albedo", "roughness", "metallicity")
     channels = (3, 1, 1)
+    metrics = (
+        Metric("albedo_psnr", "dB", higher_is_better=True),
+        Metric("roughness_error"),
+        Metric("metallicity_error"),
+    )
+    reductions = ("median", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Linear albedo, roughness and metallicity to pixels [..., 2, 3, H, W] in -1 to 1, and valid [..., 2, 1, H, W].
 
-        Pixels that may not be used are painted black; a material is valid where roughness and metallicity both are.
+        Pixels that may not be used are black; a material is valid where roughness and metallicity both are.
         """
         surface = sample.usable("albedo")
         material = sample.usable("roughness") & sample.usable("metallicity")
@@ -53,19 +60,19 @@ class Appearance(Modality):
         albedo = linear_to_srgb(albedo) if self.albedo_space == "srgb" else albedo
         roughness, metallicity = sample.maps["roughness"], sample.maps["metallicity"]
         stacked = torch.cat([roughness, metallicity, torch.zeros_like(roughness)], dim=-3)
-        pixels = torch.stack([pictures.paint(albedo, surface), pictures.paint(stacked, material)], dim=-4)
+        pixels = torch.stack([pictures.to_pixels(albedo, surface), pictures.to_pixels(stacked, material)], dim=-4)
         return pixels, torch.stack([surface, material], dim=-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 2, 3, H, W] to values [B, 5, H, W] in 0 to 1."""
-        values = pictures.read_off(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
+        values = pictures.to_values(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
         if self.albedo_space == "srgb":
             return values
         return torch.cat([linear_to_srgb(values[:, :3]), values[:, 3:]], dim=1)
 
-    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The median of [E, 5, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
-        merged, deviation = merge_median(values.float())
+    def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
+        """The median or mean of [E, 5, H, W], and the deviation from it [1, H, W], averaged over the channels."""
+        merged, deviation = merge(values.float(), reduction or self.reduction)
         return merged, deviation.mean(dim=0, keepdim=True)
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
@@ -129,7 +136,7 @@ class Appearance(Modality):
     def stored(cls, content: Mapping[str, Any]) -> Self:
         """The fields, and where there are none what `target_properties` says of albedo.
 
-        Raises `CheckpointError` for a material picture with other channels.
+        Raises `CheckpointError` for a material image with other channels.
         """
         properties = content.get("target_properties") or {}
         albedo, material = (properties.get(name) or {} for name in ("albedo", "material"))

@@ -1,20 +1,31 @@
-"""The contract of a modality: how physical fields become pictures that a generator paints, and back."""
+"""The contract of a modality: how physical fields become target images for a generator, and back."""
 
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor
 
-from marigold.compat._merging import Search, merge_median
+from marigold.core.choices import Reduction
 from marigold.core.config import decode
 from marigold.core.fields import FIELDS, Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import masked_square
+from marigold.measure.metrics import Metric
 from marigold.measure.tally import Tally
+
+
+@dataclass(frozen=True)
+class Ambiguity:
+    """What a prediction leaves open, for every photo anew: members are aligned in it before they are merged."""
+
+    scale: bool = False
+    shift: bool = False
+    """An unknown shift also means that a depth of 0 is not at the camera."""
 
 
 class Modality(ABC):
@@ -26,31 +37,44 @@ class Modality(ABC):
     needs: tuple[str, ...]
     """Fields read from a `Sample`."""
     targets: tuple[str, ...]
-    """What the generator paints, one three-channel picture each, in order."""
+    """What the generator predicts, one three-channel target image each, in order."""
     outputs: tuple[str, ...]
     """Names of the predicted maps, in the order of the channels of `values`."""
     channels: tuple[int, ...]
     """The number of channels of each output."""
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    """What `score` gives, in the order of tables; for a metric that is not stated, tables show no direction."""
+    reductions: ClassVar[tuple[Reduction, ...]] = ()
+    """The reductions that `ensemble` takes as a second argument; none: it merges in its own way."""
+
+    @property
+    def reduction(self) -> Reduction:
+        """The reduction of `ensemble` when none is asked for."""
+        return self.reductions[0] if self.reductions else "median"
+
+    @property
+    def ambiguity(self) -> Ambiguity:
+        """What a prediction leaves open."""
+        return Ambiguity()
+
+    def alignment(self, protocol: Protocol) -> str:
+        """How predictions are fitted to the truth before they are compared, in words; empty if they are not."""
+        return ""
 
     @abstractmethod
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
-        """Truth to pictures: pixels [..., N, 3, H, W] in -1 to 1 and valid [..., N, 1, H, W]."""
+        """Truth to target images: pixels [..., N, 3, H, W] in -1 to 1 and valid [..., N, 1, H, W]."""
 
     @abstractmethod
     def decode(self, pixels: Tensor) -> Tensor:
-        """Painted pictures [B, N, 3, H, W] (about -1 to 1) to values [B, C, H, W]."""
+        """Target images as predicted, [B, N, 3, H, W] (about -1 to 1) to values [B, C, H, W]."""
 
     @abstractmethod
-    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Members [E, C, H, W] to the merged values [C, H, W] and their uncertainty [1, H, W]."""
+    def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
+        """Members [E, C, H, W] to the merged values [C, H, W] and their uncertainty [1, H, W].
 
-    def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
-        """What the public implementations make of members [E, C, H, W]: merged [C, H, W] and uncertainty [1, H, W].
-
-        Here the median of every channel; `search` is for modalities whose members are aligned first.
+        A modality that states no `reductions` may leave the second argument out.
         """
-        merged, deviation = merge_median(values.float())
-        return merged, deviation.mean(dim=0, keepdim=True)
 
     @abstractmethod
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
@@ -66,7 +90,7 @@ class Modality(ABC):
         """How far values [B, C, H, W] are from a batch's truth, a scalar, for objectives that teach by the result.
 
         Differentiable; without a valid pixel it is zero, and so is its gradient. Here the mean squared error against
-        the truth as painted, over the pixels that are valid in every target.
+        the truth encoded and decoded, over the pixels that are valid in every target.
         """
         return masked_square(values, self.decode(batch.pixels), batch.valid.all(dim=1))
 
@@ -75,7 +99,7 @@ class Modality(ABC):
         """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
-        """Trivial answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""
+        """Answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""
         return {}
 
     @abstractmethod

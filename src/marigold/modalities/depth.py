@@ -2,38 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.compat._merging import Search, merge_depth
 from marigold.core import find, pictures
+from marigold.core.choices import Reduction
 from marigold.core.colour import colormap
 from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.losses import affine_invariant, relative
-from marigold.measure.metrics import depth_metrics
+from marigold.measure.metrics import DEPTH_METRICS, depth_metrics
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
-from marigold.modalities._depth_spaces import POWERS, DepthSpace, paint_share, read_share
-from marigold.modalities.base import Modality
-
-LEAST = 1e-6
-"""The near end of a scene is at least this far away, in metres."""
-FLAT = 1e-6
-"""A scene whose ends differ by no more than this share has one single depth."""
+from marigold.modalities._depth_spaces import FLAT, NAMES, POWERS, DepthSpace, Linear, Power
+from marigold.modalities.base import Ambiguity, Modality
 
 
 @dataclass(frozen=True)
 class Depth(Modality):
-    """Planar depth, painted as a grey picture between two quantiles of the scene (Ke et al. 2024, sec. 3.2).
+    """Planar depth, encoded as a grey target image between two quantiles of the scene (Ke et al. 2024, sec. 3.2).
 
-    Values are depth in 0 to 1 whatever quantity is painted.
+    Values are depth in 0 to 1 whatever quantity is encoded.
     """
 
     scale_invariant: bool = True
@@ -45,14 +39,14 @@ class Depth(Modality):
     high: float = 0.98
     """The quantile of a scene's depth that is its far end."""
     shown: float = 1.0
-    """The quantile of a prediction that becomes 1; what is farther is clipped to it. For checkpoints that paint up to
+    """The quantile of a prediction that becomes 1; what is farther is clipped to it. For checkpoints that encode up to
     the farthest pixel (`high: 1`): a few pixels behind all others would take the range of the map."""
-    target_space: DepthSpace = "depth"
-    """What is painted: depth, disparity (1 / depth), its square root, or the logarithm of depth."""
+    target_space: Literal["depth", "disparity", "log", "sqrt-disparity"] = "depth"
+    """What is encoded: depth, disparity (1 / depth), its square root, or the logarithm of depth."""
     ratio: float = 32.0
-    """Outside the space `depth`: the far end of the painted range is this many times as far away as its near end."""
+    """Outside the space `depth`: the far end of the encoded range is this many times as far away as its near end."""
     fixed_ratio: bool = True
-    """False paints between the scene's own near and far end, as others do; what is painted then no longer says how far
+    """False encodes between the scene's own near and far end, as others do; pixels then no longer say how far
     apart they are, so that values keep their order, but not their proportions."""
     assumed_ratio: float = 10.0
     """With `fixed_ratio` false: how many times as far as the near end reading takes the far end to be."""
@@ -61,44 +55,59 @@ class Depth(Modality):
     targets = ("depth",)
     outputs = ("depth",)
     channels = (1,)
+    metrics = DEPTH_METRICS
+    reductions = ("median", "mean")
+
+    @property
+    def ambiguity(self) -> Ambiguity:
+        """As the fields say."""
+        return Ambiguity(self.scale_invariant, self.shift_invariant)
+
+    def alignment(self, protocol: Protocol) -> str:
+        """By the protocol."""
+        return str(protocol)
+
+    @property
+    def space(self) -> DepthSpace:
+        """The quantity that is encoded, with its range."""
+        if self.target_space not in POWERS:
+            return Linear(self.shift_invariant)
+        ratio = self.ratio if self.fixed_ratio else None
+        return Power(POWERS[self.target_space], ratio, self.assumed_ratio, self.shift_invariant, self.high)
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Metres to grey pixels [..., 1, 3, H, W] in -1 to 1, and valid [..., 1, 1, H, W].
 
-        Per image: the quantiles `low` and `high` of the valid depth are the near and the far end, painted -1 and 1;
-        what is beyond is clipped. Pixels that may not be used are painted like the far end, as sky should look. A scene
-        of one single depth is painted 0.
+        Per image: the quantiles `low` and `high` of the valid depth are the near and the far end, -1 and 1;
+        what is beyond is clipped. Pixels that may not be used are like the far end, as sky should look. A scene of one
+        single depth is 0.
 
-        In the other spaces the near end is painted 1 (black, -1, for `log`), and what is `ratio` times as far the
+        In the other spaces the near end is 1 (black, -1, for `log`), and what is `ratio` times as far the
         opposite; the scene's far end lies in between.
         """
         if not self.scale_invariant:
-            raise ConfigError("depth: metric depth has no painted range; train with scale_invariant: true")
+            raise ConfigError("depth: metric depth has no encoded range; train with scale_invariant: true")
         depth, valid = sample.maps["depth"], usable(sample)
         low, high = masked_quantiles(depth.flatten(-3), valid.flatten(-3), (self.low, self.high))
         low, high = low[..., None, None, None], high[..., None, None, None]
-        if self.target_space == "depth":
-            near = low if self.shift_invariant else torch.zeros_like(low)
-            pixels = torch.where(valid, _stretched(depth, near, high), 1.0)
-        else:
-            pixels = self._paint(torch.where(valid, depth, high), low.clamp(min=LEAST), high)
+        pixels = self.space.encode(depth, valid, low, high)
         return pixels.expand(*pixels.shape[:-3], 3, -1, -1).unsqueeze(-4), valid.unsqueeze(-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
-        """Painted pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1: the mean of the three channels.
+        """Pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1, from the mean of the three channels."""
+        return self.space.decode(_share(pixels))
 
-        Outside the space `depth` it is turned into depth, and each image's near end (0 without shift) and quantile
-        `high` become 0 and 1: exactly what the space `depth` would have shown of a scene that fits into the ratio.
+    def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
+        """The median or mean of jointly aligned members [E, 1, H, W] and their deviation from it, [1, H, W] each.
+
+        With `shown` below 1 that quantile of the result becomes 1, and both are in units of it.
         """
-        share = pictures.read_off(pixels[:, 0].float().mean(dim=-3, keepdim=True))
-        return share if self.target_space == "depth" else self._read(share)
-
-    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The median of jointly aligned members [E, 1, H, W] and their median absolute deviation, [1, H, W] each.
-
-        With `shown` below 1 that quantile of the median becomes 1, and both are in units of it.
-        """
-        merged, deviation = merge_affine(values[:, 0].float(), scale=self.scale_invariant, shift=self.shift_invariant)
+        merged, deviation = merge_affine(
+            values[:, 0].float(),
+            scale=self.scale_invariant,
+            shift=self.shift_invariant,
+            reduction=reduction or self.reduction,
+        )
         if self.shown < 1:
             everywhere = torch.ones_like(merged, dtype=torch.bool)
             (far,) = masked_quantiles(merged.flatten(), everywhere.flatten(), (self.shown,))
@@ -106,29 +115,16 @@ class Depth(Modality):
             merged, deviation = (merged / far).clamp(max=1), deviation / far
         return merged[None], deviation[None]
 
-    def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
-        """The median of members [E, 1, H, W] aligned by the public implementations' search, stretched to 0 to 1."""
-        merged, deviation = merge_depth(
-            values[:, 0].float(), search, scale=self.scale_invariant, shift=self.shift_invariant
-        )
-        return merged[None], deviation[None]
-
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks; [B, 1, H, W] in 0 to 1."""
         return pictures.resize(values, height, width)
 
     def loss(self, values: Tensor, batch: Batch) -> Tensor:
-        """The mean absolute error of [B, 1, H, W] after each image's own least-squares scale and shift.
+        """The error of [B, 1, H, W] after each image's own least-squares scale and shift, as the space measures it.
 
-        Garcia et al. 2025, eq. 4, with each scene's truth between 0 and 1, so that wide scenes do not count more. The
-        other spaces tell how far away the truth is in units of the near end: there it is the relative error, AbsRel as
-        it is scored.
+        Each scene's truth is between 0 and 1 or relative to its distance, so that wide scenes do not count more.
         """
-        valid = batch.valid[:, 0, 0]
-        if self.target_space == "depth":
-            return affine_invariant(values[:, 0], self.decode(batch.pixels)[:, 0], valid)
-        distance = self._distance(pictures.read_off(batch.pixels[:, 0].float().mean(dim=-3, keepdim=True)))
-        return relative(values[:, 0], torch.minimum(distance, self._far(distance))[:, 0], valid)
+        return self.space.loss(values, _share(batch.pixels), batch.valid[:, 0])
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """The depth metrics of [1, H, W] against metres, after alignment by the protocol."""
@@ -158,43 +154,20 @@ class Depth(Modality):
         return super().stored({**told, **content})
 
     def options(self) -> dict[str, Any]:
-        """As diffusers' depth pipeline reads them; it shows what is painted, near bright for the disparities."""
+        """As diffusers' depth pipeline reads them; it shows what is encoded, near bright for the disparities."""
         return {
-            "prediction_type": "disparity" if POWERS[self.target_space] < 0 else "depth",
+            "prediction_type": "disparity" if self.space.near_is_bright else "depth",
             "scale_invariant": self.scale_invariant,
             "shift_invariant": self.shift_invariant,
         }
 
     def __post_init__(self) -> None:
-        if self.target_space not in POWERS:
-            raise ConfigError(f"depth: target_space: {find.unknown('space', str(self.target_space), POWERS)}")
+        if self.target_space not in NAMES:
+            raise ConfigError(f"depth: target_space: {find.unknown('space', str(self.target_space), NAMES)}")
         require(self.ratio > 1, "depth: ratio", self.ratio, "above 1")
         require(self.assumed_ratio > 1, "depth: assumed_ratio", self.assumed_ratio, "above 1")
         require(0 <= self.low < self.high <= 1, "depth: low, high", (self.low, self.high), "in 0 to 1, in this order")
         require(0 < self.shown <= 1, "depth: shown", self.shown, "above 0 and at most 1")
-
-    def _paint(self, depth: Tensor, near: Tensor, far: Tensor) -> Tensor:
-        """Depth [..., 1, H, W] as pixels of a space that is not `depth`."""
-        ratio = torch.full_like(near, self.ratio) if self.fixed_ratio else far / near
-        flat = ratio <= 1 + FLAT
-        share = paint_share(depth / near, self.target_space, torch.where(flat, 2.0, ratio))
-        return torch.where(flat, 0.0, share * 2 - 1)
-
-    def _read(self, share: Tensor) -> Tensor:
-        """What is painted, [B, 1, H, W] in 0 to 1, as depth in 0 to 1."""
-        distance = self._distance(share)
-        far = self._far(distance)
-        near = torch.ones_like(far) if self.shift_invariant else torch.zeros_like(far)
-        return (_stretched(distance, near, far) + 1) / 2
-
-    def _distance(self, share: Tensor) -> Tensor:
-        """What is painted, 0 to 1, as distance in units of the near end."""
-        return read_share(share, self.target_space, self.ratio if self.fixed_ratio else self.assumed_ratio)
-
-    def _far(self, distance: Tensor) -> Tensor:
-        """The quantile `high` of each whole picture [B, 1, H, W], [B, 1, 1, 1]."""
-        everywhere = torch.ones_like(distance, dtype=torch.bool)
-        return masked_quantiles(distance.flatten(-3), everywhere.flatten(-3), (self.high,))[0][..., None, None, None]
 
 
 def usable(sample: Sample) -> Tensor:
@@ -202,8 +175,6 @@ def usable(sample: Sample) -> Tensor:
     return sample.usable("depth") & (sample.maps["depth"] > 0)
 
 
-def _stretched(depth: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """`low` to `high` as -1 to 1, clipped; 0 everywhere when they differ by no more than rounding."""
-    flat = high - low <= FLAT * high
-    stretched = (depth - low) / torch.where(flat, 1.0, high - low) * 2 - 1
-    return torch.where(flat, 0.0, stretched.clamp(-1, 1))
+def _share(pixels: Tensor) -> Tensor:
+    """Pixels [B, 1, 3, H, W] in about -1 to 1 as shares of the encoded range [B, 1, H, W], 0 to 1."""
+    return pictures.to_values(pixels[:, 0].float().mean(dim=-3, keepdim=True))

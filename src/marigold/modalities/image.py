@@ -1,4 +1,4 @@
-"""The photo itself: what a generator paints before it is adapted to anything else."""
+"""The photo itself: what a generator makes before it is adapted to anything else."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from marigold.core import pictures
+from marigold.core.choices import Reduction
 from marigold.core.fields import Space
 from marigold.core.sample import Sample
 from marigold.measure.alignment import STANDARD, Protocol
-from marigold.measure.intrinsic import merge_median
-from marigold.measure.metrics import psnr
+from marigold.measure.intrinsic import merge
+from marigold.measure.metrics import Metric, psnr
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
@@ -24,6 +25,8 @@ class Image(Modality):
     targets = ("image",)
     outputs = ("image",)
     channels = (3,)
+    metrics = (Metric("psnr", "dB", higher_is_better=True),)
+    reductions = ("median", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """The photo as pixels [..., 1, 3, H, W] in -1 to 1; every pixel [..., 1, 1, H, W] is valid."""
@@ -32,11 +35,11 @@ class Image(Modality):
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 1, 3, H, W] to a picture [B, 3, H, W] in 0 to 1."""
-        return pictures.read_off(pixels[:, 0])
+        return pictures.to_values(pixels[:, 0])
 
-    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The median of [E, 3, H, W], and the median absolute deviation [1, H, W], averaged over the channels."""
-        merged, deviation = merge_median(values.float())
+    def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
+        """The median or mean of [E, 3, H, W], and the deviation from it [1, H, W], averaged over the channels."""
+        merged, deviation = merge(values.float(), reduction or self.reduction)
         return merged, deviation.mean(dim=0, keepdim=True)
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:

@@ -9,20 +9,21 @@ import torch
 from torch import Tensor
 
 from marigold.core import find, pictures
+from marigold.core.choices import Reduction
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge_median
+from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge
 from marigold.measure.losses import decibels, root_square
-from marigold.measure.metrics import psnr
+from marigold.measure.metrics import Metric, psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
-from marigold.modalities.base import Modality
+from marigold.modalities.base import Ambiguity, Modality
 
 DARKEST = 1e-6
-"""A scene with less light than this is painted black."""
+"""A scene with less light than this is encoded as black."""
 ALBEDO_SPACES = ("linear", "srgb")
 GAMMA = 2.2
 """Albedo is compared at this display gamma, and light with none, as in the published tables."""
@@ -37,22 +38,33 @@ class Lighting(Modality):
     """
 
     brightest: float = 0.98
-    """The quantile of a scene's light that is painted 1."""
+    """The quantile of a scene's light that becomes 1."""
     up_to_scale: bool = True
-    """Shading and residual are right up to one scale; otherwise light is painted as it is, white at 1."""
+    """Shading and residual are right up to one scale; otherwise light is encoded as it is, white at 1."""
     albedo_space: Literal["linear", "srgb"] = "linear"
-    """How albedo is painted; values are linear in both."""
+    """How albedo is encoded; values are linear in both."""
 
     needs = ("albedo", "shading", "residual")
     targets = ("albedo", "shading", "residual")
     outputs = ("albedo", "shading", "residual")
     channels = (3, 3, 3)
+    metrics = tuple(Metric(f"{name}_psnr", "dB", higher_is_better=True) for name in outputs)
+    reductions = ("median", "mean")
+
+    @property
+    def ambiguity(self) -> Ambiguity:
+        """Shading and residual share one unknown scale."""
+        return Ambiguity(scale=self.up_to_scale)
+
+    def alignment(self, protocol: Protocol) -> str:
+        """Albedo is compared as it is."""
+        return "least squares scale of shading, and of residual"
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Linear maps to pixels [..., 3, 3, H, W] in -1 to 1, and valid [..., 3, 1, H, W].
 
         Per image, shading and residual are divided by the larger of their two quantiles `brightest`, taken over all
-        channels of the valid pixels; what is brighter is clipped. Pixels that may not be used are painted black.
+        channels of the valid pixels; what is brighter is clipped. Pixels that may not be used are black.
         """
         valid = {name: sample.usable(name) for name in self.needs}
         light = [_quantile(sample.maps[name], valid[name], self.brightest) for name in ("shading", "residual")]
@@ -61,24 +73,25 @@ class Lighting(Modality):
         albedo = sample.maps["albedo"]
         albedo = linear_to_srgb(albedo.clamp(0, 1)) if self.albedo_space == "srgb" else albedo
         maps = [albedo, sample.maps["shading"] / scale, sample.maps["residual"] / scale]
-        pixels = [pictures.paint(map_, mask) for map_, mask in zip(maps, valid.values(), strict=True)]
+        pixels = [pictures.to_pixels(map_, mask) for map_, mask in zip(maps, valid.values(), strict=True)]
         return torch.stack(pixels, dim=-4), torch.stack(list(valid.values()), dim=-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 3, 3, H, W] to values [B, 9, H, W] in 0 to 1."""
-        values = pictures.read_off(pixels.flatten(1, 2))
+        values = pictures.to_values(pixels.flatten(1, 2))
         if self.albedo_space == "linear":
             return values
         return torch.cat([srgb_to_linear(values[:, :3]), values[:, 3:]], dim=1)
 
-    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """The median of [E, 9, H, W], and the median absolute deviation [1, H, W], averaged over the channels.
+    def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
+        """The median or mean of [E, 9, H, W], and the deviation from it [1, H, W], averaged over the channels.
 
         The light of every member is brought to a common scale first, one factor for its shading and residual together.
         """
-        albedo, deviation = merge_median(values[:, :3].float())
+        how = reduction or self.reduction
+        albedo, deviation = merge(values[:, :3].float(), how)
         light = values[:, 3:].float()
-        stacked, light_deviation = merge_affine(light.flatten(1, 2), scale=self.up_to_scale, shift=False)
+        stacked, light_deviation = merge_affine(light.flatten(1, 2), scale=self.up_to_scale, shift=False, reduction=how)
         merged = torch.cat([albedo, stacked.view_as(light[0])])
         return merged, torch.cat([deviation, light_deviation.view_as(light[0])]).mean(dim=0, keepdim=True)
 

@@ -8,20 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from marigold.compat._merging import Search, merge_closest
 from marigold.core import find
+from marigold.core.choices import Reduction
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.pictures import to_bytes
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import angle
-from marigold.measure.metrics import normals_metrics
+from marigold.measure.metrics import NORMALS_METRICS, normals_metrics
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
 FLOOR = 1e-6
 """A vector shorter than this has no direction; it is taken to face the viewer."""
-REDUCTIONS = ("closest", "mean")
 SIDES = ("right", "left")
 LEAST_LENGTH = 0.1
 """A true vector shorter than this is a hole in the data."""
@@ -31,7 +30,7 @@ POINTS, ROUNDS = 16384, 50
 
 @dataclass(frozen=True)
 class Normals(Modality):
-    """Unit vectors, painted with x, y, z as red, green, blue (Ke et al. 2025, sec. III)."""
+    """Unit vectors, encoded with x, y, z as red, green, blue (Ke et al. 2025, sec. III)."""
 
     use_full_z_range: bool = True
     """Blue from -1 to 1 is z from -1 to 1; otherwise it is z from 0 to 1, since visible surfaces rarely face away."""
@@ -47,16 +46,18 @@ class Normals(Modality):
     targets = ("normals",)
     outputs = ("normals",)
     channels = (3,)
+    metrics = NORMALS_METRICS
+    reductions = ("closest", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Unit vectors to pixels [..., 1, 3, H, W] in -1 to 1, and valid [..., 1, 1, H, W].
 
-        Pixels that may not be used are painted as a surface that faces the viewer.
+        Pixels that may not be used are encoded as a surface that faces the viewer.
         """
         valid = usable(sample)
         vectors = torch.where(valid, sample.maps["normals"], _viewer(sample.maps["normals"]))
         vectors = vectors if self.painted_x == "right" else _turned(vectors)
-        pixels = vectors if self.use_full_z_range else _painted_half(vectors)
+        pixels = vectors if self.use_full_z_range else _encoded_half(vectors)
         return pixels.clamp(-1, 1).unsqueeze(-4), valid.unsqueeze(-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class Normals(Modality):
         vectors = vectors if self.painted_x == "right" else _turned(vectors)
         return _unit(vectors if self.use_full_z_range else _read_half(vectors))
 
-    def ensemble(self, values: Tensor) -> tuple[Tensor, Tensor]:
+    def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """Of the members [E, 3, H, W] at each pixel the one closest to their mean direction, or that, [3, H, W].
 
         Two members are always equally close, so of two the result is the mean direction itself. The uncertainty
@@ -75,14 +76,10 @@ class Normals(Modality):
         mean = _unit(values.mean(dim=0))
         angle = _angle(values, mean)
         uncertainty = angle.mean(dim=0) / torch.pi
-        if self.reduction == "mean" or len(values) == 2:
+        if (reduction or self.reduction) == "mean" or len(values) == 2:
             return mean, uncertainty
         closest = angle.argmin(dim=0, keepdim=True).expand(1, 3, -1, -1)
         return values.gather(0, closest)[0], uncertainty
-
-    def ensemble_as_published(self, values: Tensor, search: Search) -> tuple[Tensor, Tensor]:
-        """The closest of the members [E, 3, H, W] to their mean direction, of two as well, and the mean angle."""
-        return merge_closest(values.float())
 
     def resize(self, values: Tensor, height: int, width: int) -> Tensor:
         """Bilinear, antialiased when it shrinks, and back to unit length; [B, 3, H, W]."""
@@ -111,8 +108,8 @@ class Normals(Modality):
         return {"normals": to_bytes((maps["normals"] + 1) / 2)}
 
     def __post_init__(self) -> None:
-        if self.reduction not in REDUCTIONS:
-            raise ConfigError(f"normals: reduction: {find.unknown('reduction', str(self.reduction), REDUCTIONS)}")
+        if self.reduction not in self.reductions:
+            raise ConfigError(f"normals: reduction: {find.unknown('reduction', str(self.reduction), self.reductions)}")
         if self.painted_x not in SIDES:
             raise ConfigError(f"normals: painted_x: {find.unknown('side', str(self.painted_x), SIDES)}")
 
@@ -160,8 +157,8 @@ def _turned(vectors: Tensor) -> Tensor:
     return torch.cat([-vectors[..., :1, :, :], vectors[..., 1:, :, :]], dim=-3)
 
 
-def _painted_half(vectors: Tensor) -> Tensor:
-    """z from 0 to 1 painted as -1 to 1."""
+def _encoded_half(vectors: Tensor) -> Tensor:
+    """z from 0 to 1 encoded as -1 to 1."""
     return torch.cat([vectors[..., :2, :, :], vectors[..., 2:, :, :] * 2 - 1], dim=-3)
 
 

@@ -1,61 +1,18 @@
-"""Estimators that share an autoencoder encode a photo, and every view of it, once."""
+"""The latents of a photo, kept for estimators that share an autoencoder: each view of it is encoded once."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from marigold.accel.runtime import Runtime
 from marigold.estimator import Estimator
-from marigold.predict.augmentation import MOST_VIEWS
-from marigold.predict.predictor import Predictor
+from marigold.predict.augmentation import MOST_TRANSFORMS
 
 PROBE_CELLS = 4
 """The side, in latent cells, of the picture that tells whether two autoencoders encode alike."""
-
-
-def share_encodings(predictors: Iterable[Predictor]) -> None:
-    """Lets predictors whose autoencoders are the same remember the last encoded pictures together.
-
-    Each keeps its own autoencoder, so that one of them may change its precision.
-    """
-    for group in _groups(predictors):
-        if len(group) > 1:
-            _share([predictor.estimator for predictor in group])
-
-
-def _groups(predictors: Iterable[Predictor]) -> list[list[Predictor]]:
-    """Groups of predictors that encode alike."""
-    groups: list[list[Predictor]] = []
-    for predictor in predictors:
-        group = next((group for group in groups if _encode_alike(group[0], predictor)), None)
-        if group:
-            group.append(predictor)
-        else:
-            groups.append([predictor])
-    return groups
-
-
-@torch.inference_mode()
-def _encode_alike(one: Predictor, other: Predictor) -> bool:
-    """The autoencoders have the same weights, and give the same latent (to the bit) for one small picture."""
-    if one.plan != other.plan or one.estimator.backbone.stride != other.estimator.backbone.stride:
-        return False
-    weights, others = (predictor.estimator.backbone.autoencoder.state_dict() for predictor in (one, other))
-    if weights.keys() != others.keys() or not all(_equal(weights[key], others[key]) for key in weights):
-        return False
-    side = PROBE_CELLS * one.estimator.backbone.stride
-    picture = torch.linspace(-1, 1, 3 * side * side, device=one.plan.device).view(1, 3, side, side)
-    return _equal(one.estimator.encode_image(picture), other.estimator.encode_image(picture))
-
-
-def _share(estimators: Sequence[Estimator]) -> None:
-    known: deque[_Encoding] = deque(maxlen=MOST_VIEWS)
-    for estimator in estimators:
-        encode = partial(_encode, known, estimator.encode_image, estimator.backbone.autoencoder)
-        estimator.encode_image = encode  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -67,16 +24,46 @@ class _Encoding:
     latent: Tensor
 
 
-def _encode(
-    known: deque[_Encoding], encode: Callable[[Tensor], Tensor], autoencoder: nn.Module, image: Tensor
-) -> Tensor:
-    """The latent of the picture; only what is none of the known pictures in the same precision is encoded."""
-    dtype = next(autoencoder.parameters()).dtype
-    for one in known:
-        if one.dtype == dtype and _equal(one.image, image):
-            return one.latent
-    known.append(_Encoding(image, dtype, encode(image)))
-    return known[-1].latent
+class Encodings:
+    """The latents of the last few pictures, whichever of the estimators encoded them."""
+
+    def __init__(self) -> None:
+        self._known: deque[_Encoding] = deque(maxlen=MOST_TRANSFORMS)
+
+    def encode(self, estimator: Estimator, image: Tensor) -> Tensor:
+        """The latent of a picture [1, 3, H, W] in -1 to 1; what is known in the same precision is not encoded again."""
+        dtype = next(estimator.backbone.autoencoder.parameters()).dtype
+        for one in self._known:
+            if one.dtype == dtype and _equal(one.image, image):
+                return one.latent
+        self._known.append(_Encoding(image, dtype, estimator.encode_image(image)))
+        return self._known[-1].latent
+
+
+def shared(runtimes: Iterable[Runtime]) -> list[Encodings]:
+    """For each runtime its encodings; those whose autoencoders are the same have one object together."""
+    groups: list[tuple[Runtime, Encodings]] = []
+    found = []
+    for runtime in runtimes:
+        known = next((encodings for other, encodings in groups if _encode_alike(other, runtime)), None)
+        if known is None:
+            known = Encodings()
+            groups.append((runtime, known))
+        found.append(known)
+    return found
+
+
+@torch.inference_mode()
+def _encode_alike(one: Runtime, other: Runtime) -> bool:
+    """The autoencoders have the same weights, and give the same latent (to the bit) for one small picture."""
+    if one.plan != other.plan or one.estimator.backbone.stride != other.estimator.backbone.stride:
+        return False
+    weights, others = (runtime.estimator.backbone.autoencoder.state_dict() for runtime in (one, other))
+    if weights.keys() != others.keys() or not all(_equal(weights[key], others[key]) for key in weights):
+        return False
+    side = PROBE_CELLS * one.estimator.backbone.stride
+    picture = torch.linspace(-1, 1, 3 * side * side, device=one.plan.device).view(1, 3, side, side)
+    return _equal(one.estimator.encode_image(picture), other.estimator.encode_image(picture))
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

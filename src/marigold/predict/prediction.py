@@ -26,6 +26,8 @@ class Prediction:
     """What files are called by default: the photo's name without its ending."""
     report: dict[str, Any] = field(default_factory=dict)
     """Checkpoint, settings, sizes, seconds of every stage, notes: what goes into the JSON file."""
+    latent: np.ndarray | None = field(default=None, repr=False)
+    """The members' final latents, [E, N * C, h, w] float32, if they were asked for."""
     photo: np.ndarray | None = field(default=None, repr=False)
     """The photo at the maps' size, [H, W, 3] uint8 sRGB, for the formats that show it; None if it is not known."""
 

@@ -20,7 +20,7 @@ from marigold.core.find import implementation, name_of, names, unknown
 from marigold.core.images import read_image, to_image
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
-from marigold.predict.encodings import share_encodings
+from marigold.predict.encodings import shared
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
 from marigold.predict.provenance import Provenance, weights_hash
@@ -47,7 +47,8 @@ class MultiPredictor:
             if modality in self.predictors:
                 raise ConfigError(_twice(self.predictors[modality].estimator.card, predictor.estimator.card, modality))
             self.predictors[modality] = predictor
-        share_encodings(self.predictors.values())
+        runtimes = [predictor.runtime for predictor in self.predictors.values()]
+        self._encodings = dict(zip(self.predictors, shared(runtimes), strict=True))
 
     def predict(
         self, image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor", request: Request | None = None
@@ -56,9 +57,11 @@ class MultiPredictor:
         if isinstance(image, str | PathLike):
             predictions = self.predict(read_image(image), request)
             return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
-        photo = to_image(image)
-        settings = (request or Request()).keywords()
-        return {modality: one.predict(photo, **settings) for modality, one in self.predictors.items()}
+        photo, request = to_image(image), request or Request()
+        return {
+            modality: one.predict_request(photo, request, encodings=self._encodings[modality])
+            for modality, one in self.predictors.items()
+        }
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality."""

@@ -1,0 +1,9 @@
+"""Choices that a person makes by name, below everything that follows them; importing this loads no torch."""
+
+from typing import Literal
+
+Resampling = Literal["bilinear", "bicubic", "area", "nearest", "nearest-exact"]
+"""Ways to another size, as in `torch.nn.functional.interpolate`."""
+
+Reduction = Literal["median", "mean", "closest"]
+"""How the members of an ensemble become one; `closest` is the member closest to the mean direction."""
