@@ -14,6 +14,7 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 import ast
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from functools import partial
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 from marigold.core.errors import MarigoldError
 from marigold.core.find import plugins, unknown
@@ -37,6 +39,7 @@ Options = TypeVar("Options")
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command line (`sys.argv` by default) and returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _print_whatever_comes()
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -110,8 +113,8 @@ def expanded(path: str) -> Path:
 
 
 def one_line(error: BaseException | str) -> str:
-    """A message without line breaks."""
-    return " ".join(str(error).split())
+    """A message without line breaks and control characters."""
+    return printable(" ".join(str(error).split()))
 
 
 def usage() -> str:
@@ -129,6 +132,13 @@ def usage() -> str:
             "marigold VERB --help lists the options of a verb; marigold --version prints the version.",
         ]
     )
+
+
+def _print_whatever_comes() -> None:
+    """Lets characters that the console does not know be printed as escapes; a name or an arrow is no reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(arguments: list[str]) -> int:

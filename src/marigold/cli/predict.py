@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What `marigold predict` is told."""
+    """Which photos, what of them, and where it goes."""
 
     modality: Annotated[Positional[str], arg(metavar="MODALITY")]
     """What to predict, such as depth; several as depth,normals; or all."""
@@ -32,7 +32,7 @@ class Options:
     output: Path = Path("output")
     """The folder that the results are written to."""
     format: Annotated[str, arg(metavar="NAME,...")] = ",".join(USUAL)
-    """File formats, separated by commas: npy, png16, preview, exr, normal_opengl, normal_directx, pbr, ply, glb."""
+    """File formats, separated by commas: npy, png16, preview, exr, normal_map, pbr, ply, glb."""
     overwrite: bool = False
     """Predicts photos again whose results are complete."""
     log: Path | None = None

@@ -62,7 +62,12 @@ def make_folder(path: str | Path) -> Path:
 def write_json(path: str | Path, value: Any) -> None:
     """Writes JSON that a person can read."""
     with whole_file(path) as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+        file.write(as_json(value, indent=2) + b"\n")
+
+
+def as_json(value: Any, indent: int | None = None) -> bytes:
+    """JSON in UTF-8; what of a file's name is no UTF-8 becomes escapes, which reading turns back into the name."""
+    return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _neighbour(path: Path) -> Path:

@@ -84,10 +84,10 @@ def chosen(wanted: str | Sequence[str] = USUAL, options: Options = NO_OPTIONS) -
     """
     listed = wanted.split(",") if isinstance(wanted, str) else wanted
     _check_names(listed)
-    found = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
-    if not found:
+    asked = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
+    if not asked:
         raise ConfigError(f"format: no format is named; use some of {', '.join(USUAL)} or another of docs/formats.md")
-    return [_made(name, options) for name in found]
+    return [_with_options(name, options) for name in asked]
 
 
 def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
@@ -124,7 +124,7 @@ def _check_names(listed: Sequence[str]) -> None:
         )
 
 
-def _made(name: str, options: Options) -> Format:
+def _with_options(name: str, options: Options) -> Format:
     kind = implementation(Format, name)
     return kind(**{option: getattr(options, option) for option in _options(kind)})
 

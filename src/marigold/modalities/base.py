@@ -3,6 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,16 @@ from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import masked_square
 from marigold.measure.tally import Tally
+
+
+@dataclass(frozen=True)
+class Ambiguity:
+    """What predictions leave open."""
+
+    scale: bool
+    """They have an unknown scale."""
+    shift: bool
+    """They have an unknown shift."""
 
 
 class Modality(ABC):
@@ -81,6 +92,11 @@ class Modality(ABC):
     @abstractmethod
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a person looks at: maps by name ([H, W] or [H, W, C]) to RGB pictures [H, W, 3], uint8."""
+
+    @property
+    def ambiguity(self) -> Ambiguity:
+        """What predictions leave open; nothing by default."""
+        return Ambiguity(scale=False, shift=False)
 
     def meaning(self, output: str) -> Space:
         """What the numbers of an output mean; by default, what the field of that name means, or else linear values."""

@@ -21,7 +21,7 @@ from marigold.measure.metrics import depth_metrics
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities._depth_spaces import POWERS, DepthSpace, paint_share, read_share
-from marigold.modalities.base import Modality
+from marigold.modalities.base import Ambiguity, Modality
 
 LEAST = 1e-6
 """The near end of a scene is at least this far away, in metres."""
@@ -61,6 +61,11 @@ class Depth(Modality):
     targets = ("depth",)
     outputs = ("depth",)
     channels = (1,)
+
+    @property
+    def ambiguity(self) -> Ambiguity:
+        """As the fields say."""
+        return Ambiguity(self.scale_invariant, self.shift_invariant)
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Metres to grey pixels [..., 1, 3, H, W] in -1 to 1, and valid [..., 1, 1, H, W].
