@@ -81,6 +81,16 @@ def test_a_format_that_holds_nothing_of_the_modality_is_refused(tmp_path):
         Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="normal_map")
 
 
+def test_a_format_that_fails_is_named(tmp_path):
+    class Broken(Npy):
+        def write(self, maps, folder, stem):
+            raise ZeroDivisionError("by nothing")
+
+    message = r"format `.*test_write` cannot hold its maps \(ZeroDivisionError: by nothing\); leave it out"
+    with pytest.raises(OutputError, match=message):
+        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats=[Broken()])
+
+
 def test_the_albedos_of_two_modalities_do_not_overwrite_each_other(tmp_path):
     grey, white = np.full((4, 5), 0.5, np.float32), np.ones((4, 5, 3), np.float32)
     surface = Prediction({"albedo": white, "roughness": grey, "metallicity": grey}, None, Appearance(), name="p")

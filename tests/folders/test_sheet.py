@@ -14,8 +14,7 @@ def plain(colour, height=100, width=200):
 
 def colours(sheet, fewest):
     """The colours that fill more than so many pixels."""
-    found, counts = np.unique(sheet.reshape(-1, 3), axis=0, return_counts=True)
-    return {tuple(colour) for colour, count in zip(found.tolist(), counts, strict=True) if count >= fewest}
+    return {colour for count, colour in PIL.Image.fromarray(sheet).getcolors(1 << 22) if count >= fewest}
 
 
 def test_pictures_of_any_size_are_shown_at_the_size_of_the_first():

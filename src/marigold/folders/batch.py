@@ -182,7 +182,7 @@ class _Run:
 def _why_not_written(error: Exception, folder: Path) -> str:
     """What keeps one photo's files from being written. Raises `OutputError` where no other photo's could be either."""
     cause = error if isinstance(error, OSError) else error.__cause__
-    number = cause.errno if isinstance(cause, OSError) else None  # Pillow's own OSErrors have none
+    number = cause.errno if isinstance(cause, OSError) else None  # those that libraries make have none
     if number in _DISK_TROUBLE:
         raise error if isinstance(error, OutputError) else OutputError(f"{folder}: {error}; make room there") from error
     if number is not None:
