@@ -147,4 +147,6 @@ def test_a_console_that_lacks_a_character_gets_an_escape(encoding):
     )
     arrow = "\u2193".encode(encoding, "backslashreplace")
     assert done.stdout.rstrip() == arrow + rb" \udce9"
-    assert b"Traceback" not in done.stderr and done.stderr.startswith(b"marigold: error: no verb named `x" + arrow)
+    assert b"Traceback" not in done.stderr and done.stderr.startswith(
+        b"marigold: error: no verb named `x" + arrow + rb"\udce9\x1b\n`; there are: "
+    )

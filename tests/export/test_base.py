@@ -71,7 +71,7 @@ def test_names_come_as_a_list_or_as_text_and_count_once():
 
 @pytest.mark.parametrize("wanted", [3, None, b"npy", ["npy", 3]])
 def test_what_is_no_name_is_no_format(wanted):
-    with pytest.raises(ConfigError, match=r"^format: .* names no format; use some of npy"):
+    with pytest.raises(ConfigError, match=r"^formats: .* cannot be used; give a sequence of names and formats"):
         chosen(wanted)
 
 

@@ -89,8 +89,9 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     if any(word.startswith("-") for word in left):
         return parse()  # which says what is wrong with them
     if left:
+        words = printable(" ".join(left))
         print(
-            f"marigold {name}: error: `{' '.join(left)}` is not expected there; put the inputs before the options "
+            f"marigold {name}: error: `{words}` is not expected there; put the inputs before the options "
             f"(marigold {name} --help shows both)",
             file=sys.stderr,
         )
@@ -150,7 +151,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"marigold {VERSION}")
         return 0
     if name not in verbs():
-        print(f"marigold: error: {unknown('verb', name, verbs())}", file=sys.stderr)
+        print(f"marigold: error: {printable(unknown('verb', name, verbs()))}", file=sys.stderr)
         return 2
     module = verb(name)
     return module.run(module.parse(rest))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from marigold.cli import one_line, parsed
+from marigold.core.console import printable
 from marigold.core.errors import ImageError
 from marigold.export._options import USUAL
 from marigold.export._options import Options as FormatOptions
@@ -85,9 +86,9 @@ def _summarise(outcome: "Outcome", seconds: float, output: Path) -> None:
     skipped = f"{_counted(outcome.skipped)} skipped, complete already (--overwrite predicts again)"
     if outcome.done:
         also = f"; {skipped}" if outcome.skipped else ""
-        print(f"{_counted(outcome.done)} in {seconds:.1f} s{also}; maps and pictures are in {output}")
+        print(f"{_counted(outcome.done)} in {seconds:.1f} s{also}; maps and pictures are in {printable(output)}")
     elif outcome.skipped:
-        print(f"{skipped}; maps and pictures are in {output}")
+        print(f"{skipped}; maps and pictures are in {printable(output)}")
 
 
 def _counted(photos: int) -> str:

@@ -1,15 +1,15 @@
 """Maps as files: the formats asked for, and a report that is written last."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from marigold.core.errors import ConfigError, MarigoldError, OutputError
+from marigold.core.errors import MarigoldError, OutputError
 from marigold.core.files import make_folder
 from marigold.core.find import name_of
 from marigold.export._reports import Reports
-from marigold.export.base import Format, Maps, chosen
+from marigold.export.base import Format, Maps
 from marigold.export.preview import white
 
 
@@ -52,24 +52,3 @@ def write_format(format_: Format, parts: Sequence[Maps], folder: Path, name: str
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise OutputError(f"format `{name_of(format_)}` cannot hold its maps ({reason}); leave it out") from error
-
-
-def as_formats(formats: str | Sequence[str | Format]) -> list[Format]:
-    """Formats by name (`npy,exr` or a sequence) or as objects. Raises `UnknownNameError` and `ConfigError`."""
-    if isinstance(formats, str):
-        return chosen(formats)
-    if not isinstance(formats, Iterable):
-        raise ConfigError(_cannot_use(formats))
-    return [format_ for one in formats for format_ in _as_formats(one)]
-
-
-def _as_formats(one: object) -> list[Format]:
-    if isinstance(one, Format):
-        return [one]
-    if isinstance(one, str):
-        return chosen(one)
-    raise ConfigError(_cannot_use(one))
-
-
-def _cannot_use(one: object) -> str:
-    return f'formats: {one!r} cannot be used; give a sequence of names and formats, such as ["npy", Ply(fov=60)]'

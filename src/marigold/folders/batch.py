@@ -16,8 +16,7 @@ from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, Mar
 from marigold.core.files import prepare
 from marigold.core.images import read_image
 from marigold.export._reports import places
-from marigold.export._write import as_formats
-from marigold.export.base import USUAL, Format
+from marigold.export.base import USUAL, Format, chosen
 from marigold.folders.complete import photo_hash
 from marigold.folders.log import Log
 from marigold.folders.photos import result_names
@@ -81,7 +80,7 @@ def predict_photos(
     Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
     when nothing can be written.
     """
-    results = Results(predictors.provenance(), request, as_formats(formats), output, photos)
+    results = Results(predictors.provenance(), request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     with (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from marigold.export._reports import Reports
-from marigold.export._write import as_formats, save
-from marigold.export.base import USUAL, Format, Maps, check
+from marigold.export._write import save
+from marigold.export.base import USUAL, Format, Maps, check, chosen
 from marigold.modalities.base import Modality
 
 
@@ -55,6 +55,6 @@ class Prediction:
         last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
         written and this one does not is deleted.
         """
-        wanted = as_formats(USUAL if formats is None else formats)
+        wanted = chosen(USUAL if formats is None else formats)
         check(wanted, [self.modality])
         return save(self.as_maps(), self.report, Reports(Path(folder)), name or self.name, wanted)
