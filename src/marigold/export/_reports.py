@@ -79,8 +79,9 @@ def content_of(report: Path) -> dict[str, Any]:
 def files_of(report: Path) -> list[str]:
     """The files of a report, itself among them; none for other JSON."""
     files = content_of(report).get("files")
-    known = isinstance(files, list) and report.name in files and all(isinstance(file, str) for file in files)
-    return files if known else []
+    if not isinstance(files, list) or report.name not in files:
+        return []
+    return files if all(isinstance(file, str) for file in files) else []
 
 
 def photo_of(report: Path) -> str | None:
