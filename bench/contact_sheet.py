@@ -6,11 +6,14 @@ python bench/contact_sheet.py [--output docs/images/scenes.jpg] [--seed 2024] [-
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import tyro
 from PIL import Image
 from torch import Tensor
 
+from marigold.core.contact_sheet import grid
+from marigold.core.pictures import to_bytes
 from marigold.core.sample import Sample
 from marigold_scenes import render
 
@@ -35,18 +38,18 @@ def main(options: Options) -> None:
         sample = render.render(
             options.seed, list(range(row * COLUMNS, (row + 1) * COLUMNS)), options.size, options.size
         )
-        rows.append(_side_by_side(sample.image))
+        rows.append(_as_pictures(sample.image))
         if row in EXPLAINED:
-            rows.append(_side_by_side(_maps(sample, options.size // 2)))
-    sheet = (torch.cat(rows, 1).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+            rows.append(_as_pictures(_maps(sample, options.size // 2)))
+    sheet = grid(rows)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet).save(options.output, quality=86, optimize=True)
     print(f"{options.output}: {ROWS * COLUMNS} scenes, {sheet.shape[1]} x {sheet.shape[0]} pixels")
 
 
-def _side_by_side(pictures: Tensor) -> Tensor:
-    """[N, 3, H, W] as one picture [3, H, N * W]."""
-    return torch.cat(list(pictures), 2)
+def _as_pictures(images: Tensor) -> list[np.ndarray]:
+    """[N, 3, H, W] in 0 to 1 as N pictures [H, W, 3] uint8."""
+    return [to_bytes(image.permute(1, 2, 0).numpy()) for image in images]
 
 
 def _maps(sample: Sample, size: int) -> Tensor:

@@ -137,3 +137,16 @@ def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "marigold", "wrong"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("marigold: error: no verb named `wrong`")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
+def test_a_console_that_lacks_a_character_gets_an_escape(encoding):
+    code = "import sys; from marigold import cli; cli.main(['x\\u2193\\udce9\\x1b\\n']); print('\\u2193 \\udce9')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=False
+    )
+    arrow = "\u2193".encode(encoding, "backslashreplace")
+    assert done.stdout.rstrip() == arrow + rb" \udce9"
+    assert b"Traceback" not in done.stderr and done.stderr.startswith(
+        b"marigold: error: no verb named `x" + arrow + rb"\udce9\x1b\n`; there are: "
+    )

@@ -1,7 +1,12 @@
 """Files are written whole or not at all."""
 
+import errno
+import json
 import os
+import resource
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from marigold.core.errors import OutputError
@@ -31,6 +36,26 @@ def test_a_full_disk_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match=message), whole_file(tmp_path / "a.bin"):
         raise OSError(28, "No space left on device")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("library", ["numpy", "pillow"])
+def test_why_a_library_could_not_go_on_writing_is_known(tmp_path, library):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"\(file too large\)") as raised, whole_file(tmp_path / "a") as file:
+            np.save(file, noise) if library == "numpy" else PIL.Image.fromarray(noise).save(file, format="PNG")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.__cause__.errno == errno.EFBIG and os.listdir(tmp_path) == []
+
+
+def test_json_gives_back_names_that_are_no_utf_8(tmp_path):
+    names = [os.fsdecode(b"caf\xe9.png"), "été 深度.png", r"a\udce9.png", "a\nb"]
+    write_json(tmp_path / "a.json", names)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == names
+    assert "été 深度" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
 def test_a_folder_in_the_way_of_a_file_is_an_output_error(tmp_path):

@@ -15,7 +15,7 @@ from marigold.modalities.lighting import Lighting
 from marigold.modalities.normals import Normals
 
 HEIGHT, WIDTH = 12, 16
-FORMATS = ["exr", "glb", "normal_directx", "normal_opengl", "npy", "pbr", "ply", "png16", "preview"]
+FORMATS = ["exr", "glb", "normal_map", "npy", "pbr", "ply", "png16", "preview"]
 
 
 def maps_of(modality, **more):
@@ -71,7 +71,7 @@ def test_names_come_as_a_list_or_as_text_and_count_once():
 
 @pytest.mark.parametrize("wanted", [3, None, b"npy", ["npy", 3]])
 def test_what_is_no_name_is_no_format(wanted):
-    with pytest.raises(ConfigError, match=r"^format: .* names no format; use some of npy"):
+    with pytest.raises(ConfigError, match=r"^formats: .* cannot be used; give a sequence of names and formats"):
         chosen(wanted)
 
 
@@ -133,7 +133,7 @@ def test_options_that_nobody_has_set_fit_every_format():
 
 
 def test_formats_that_hold_nothing_of_what_is_given_are_an_error():
-    check(chosen("ply,normal_opengl"), [Depth(), Normals()])
+    check(chosen("ply,normal_map"), [Depth(), Normals()])
     with pytest.raises(ConfigError, match="format: `glb` holds nothing of normals, appearance"):
         check(chosen("npy,glb"), [Normals(), Appearance()])
 

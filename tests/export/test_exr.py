@@ -4,7 +4,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from marigold.core.errors import OutputError
+from marigold.core.errors import ConfigError, OutputError
 from marigold.export._openexr import write_openexr
 from marigold.export.base import Maps
 from marigold.export.exr import Exr
@@ -51,6 +51,15 @@ def test_long_names_and_words_of_any_language_are_held(tmp_path):
     assert list(channels) == [name] and header["owner"] == "Zoë 深度"
 
 
+def test_names_and_words_of_every_kind_leave_a_file_that_can_be_read(tmp_path):
+    words = {"owner": "zo\udce9", "größe": "ja", "compression": "not the header's own", "深度": "\x1b", "empty": ""}
+    write_openexr(tmp_path / "a.exr", {"größe.V": random(3, 4), "B": random(3, 4)}, words)
+    channels, header = opened(tmp_path / "a.exr")
+    assert list(channels) == ["B", "größe.V"]
+    assert header["owner"] == r"zo\udce9" and header["größe"] == "ja" and header["深度"] == "\x1b"
+    assert header["compression"] == OpenEXR.ZIP_COMPRESSION
+
+
 def test_smooth_maps_are_compressed(tmp_path):
     steps = np.round(np.linspace(0, 1, 40_000, dtype=np.float32), 2).reshape(200, 200)
     write_openexr(tmp_path / "a.exr", {"Z": steps}, {})
@@ -86,6 +95,32 @@ def test_albedo_in_srgb_becomes_linear_light(tmp_path):
     for letter, expected in linear.items():
         assert channels[f"albedo.{letter}"] == pytest.approx(expected, abs=1e-6)
     np.testing.assert_array_equal(channels["roughness.V"], values["roughness"])
+
+
+def test_flat_files_hold_one_map_each_in_plain_channels(tmp_path):
+    normals, depth, values = random(4, 5, 3), random(4, 5), {"albedo": random(4, 5, 3), "roughness": random(4, 5)}
+    (one, doubt) = Exr("flat").write(Maps(Depth(), {"depth": depth}, depth / 3, facts={"Source": "toy"}), tmp_path, "a")
+    (two,) = Exr("flat").write(Maps(Normals(), {"normals": normals}), tmp_path, "a")
+    three = Exr("flat").write(Maps(Appearance(), values), tmp_path, "a")
+    assert [one.name, doubt.name, two.name] == ["a_depth.exr", "a_depth_uncertainty.exr", "a_normals.exr"]
+    assert [file.name for file in three] == ["a_appearance_albedo.exr", "a_appearance_roughness.exr"]
+    found, header = opened(one)
+    np.testing.assert_array_equal(found["Y"], depth)
+    assert list(found) == ["Y"] and header["depth"].startswith("planar depth") and header["Source"] == "toy"
+    np.testing.assert_array_equal(opened(doubt)[0]["Y"], depth / 3)
+    with OpenEXR.File(str(two)) as exr:
+        np.testing.assert_array_equal(exr.channels()["RGB"].pixels, normals)
+    assert [list(opened(file)[0]) for file in three] == [["B", "G", "R"], ["Y"]]
+
+
+def test_a_map_of_any_number_of_channels_has_a_flat_file(tmp_path):
+    (file,) = Exr("flat").write(Maps(Appearance(), {"albedo": random(4, 5, 2)}), tmp_path, "a")
+    assert list(opened(file)[0]) == ["0", "1"]
+
+
+def test_an_unknown_layout_names_the_nearest():
+    with pytest.raises(ConfigError, match="exr_layout: no layout named `flatt`; did you mean `flat`"):
+        Exr("flatt")
 
 
 def test_light_stays_as_it_is(tmp_path):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from marigold.core.errors import ConfigError
+from marigold.export import glb
 from marigold.export.base import Maps
 from marigold.export.glb import Glb
 from marigold.modalities.depth import Depth
@@ -87,6 +89,23 @@ def test_the_file_says_what_is_assumed(file):
     extras = content(file)[0]["asset"]["extras"]
     assert extras["assumed"] == "field of view 55 degrees, depth 0 at 1 m, depth 1 at 3 m"
     assert extras["Source"] == "toy" and "y up" in extras["axes"]
+
+
+@pytest.mark.parametrize("size", [(8, 66_000), (66_000, 8)])
+def test_a_photo_longer_than_jpeg_allows_is_a_smaller_texture_of_all_of_it(tmp_path, size):
+    photo = np.zeros((*size, 3), np.uint8)
+    photo[-size[0] // 2 :, -size[1] // 2 :, 1] = 240  # green at the lower right
+    (file,) = Glb(detail=600).write(Maps(Depth(), {"depth": np.zeros(size, np.float32)}, photo=photo), tmp_path, "a")
+    texture = mesh(file).visual.material.baseColorTexture.convert("RGB")
+    assert max(texture.size) == 65_500 and (texture.width > texture.height) == (size[1] > size[0])
+    assert texture.getpixel((texture.width - 1, texture.height - 1))[1] > 200 > 40 > texture.getpixel((0, 0))[1]
+
+
+def test_a_mesh_larger_than_the_format_holds_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(glb, "_LARGEST", 20_000)
+    with pytest.raises(ConfigError, match=r"^detail: the mesh takes .* GB, and glb holds .*; choose less"):
+        Glb().write(MAPS, tmp_path, "a")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_photo_the_mesh_is_grey(tmp_path):

@@ -22,7 +22,7 @@ def test_every_format_stands_in_the_first_table(name):
 
 @pytest.mark.parametrize("option", [field.name for field in dataclasses.fields(Options)])
 def test_every_option_is_explained(option):
-    assert f"`--{option}" in PAGE
+    assert f"`--{option.replace('_', '-')}" in PAGE
 
 
 @pytest.mark.parametrize("name", names(Format))

@@ -72,6 +72,24 @@ def test_a_report_that_lists_what_no_result_of_the_photo_is_deletes_nothing(tmp_
     assert (folder / file).read_bytes() == b"x" and (tmp_path / "a_whole_path.npy").exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"files": ["a_\0.npy", "a_\ud800.npy", "a_" + "x" * 300, "a_depth.json"], "made_from": {"photo": "x"}},
+        {"files": "a_depth.json", "made_from": 3},
+        {"files": {"a_depth.json": 1}, "made_from": []},
+        ["files"],
+        [[[[]]]] * 3,
+    ],
+)
+def test_a_report_that_names_what_can_be_no_file_is_no_hindrance(tmp_path, content):
+    photos = [photo(tmp_path / "a.png", 10)]
+    (tmp_path / "a_depth.json").write_text(json.dumps(content))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    assert find_photos([str(tmp_path)], tmp_path) == (photos, [])
+    assert run(photos, tmp_path).done == 1 and run(photos, tmp_path).skipped == 1
+
+
 def test_links_and_folders_that_a_report_lists_stay(tmp_path):
     (tmp_path / "mine.png").write_bytes(b"mine")
     (tmp_path / "a_link.png").symlink_to(tmp_path / "mine.png")

@@ -77,8 +77,18 @@ def test_what_is_neither_a_format_nor_the_name_of_one_is_refused_before_anything
 
 
 def test_a_format_that_holds_nothing_of_the_modality_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="normal_opengl` holds nothing of depth"):
-        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="normal_opengl")
+    with pytest.raises(ConfigError, match="normal_map` holds nothing of depth"):
+        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats="normal_map")
+
+
+def test_a_format_that_fails_is_named(tmp_path):
+    class Broken(Npy):
+        def write(self, maps, folder, stem):
+            raise ZeroDivisionError("by nothing")
+
+    message = r"format `.*test_write` cannot hold its maps \(ZeroDivisionError: by nothing\); leave it out"
+    with pytest.raises(OutputError, match=message):
+        Prediction({"depth": DEPTH}, None, Depth()).save(tmp_path, formats=[Broken()])
 
 
 def test_the_albedos_of_two_modalities_do_not_overwrite_each_other(tmp_path):

@@ -200,8 +200,8 @@ def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
 
 
 def test_a_format_that_no_modality_fills_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(ConfigError, match="normal_opengl` holds nothing of depth"):
-        run([tmp_path / "missing.png"], tmp_path / "out", formats="normal_opengl")
+    with pytest.raises(ConfigError, match="normal_map` holds nothing of depth"):
+        run([tmp_path / "missing.png"], tmp_path / "out", formats="normal_map")
 
 
 def test_a_terminal_shows_how_many_are_done_the_rate_and_the_time_left(tmp_path, monkeypatch):

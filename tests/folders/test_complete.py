@@ -92,7 +92,7 @@ def test_whatever_changes_a_result_changes_what_it_is_made_from(other):
         {"request": Request(steps=1)},  # as the card says
         {"formats": "preview,npy"},
         {"options": Options(fov=80)},  # of formats that are not asked for
-        {"formats": "npy,preview,normal_opengl"},  # which holds nothing of depth
+        {"formats": "npy,preview,normal_map"},  # which holds nothing of depth
     ],
     ids=str,
 )

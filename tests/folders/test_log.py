@@ -1,6 +1,7 @@
 """The log: one JSON object a line, appended."""
 
 import json
+import os
 
 import pytest
 
@@ -15,6 +16,15 @@ def test_entries_are_lines_of_json_with_the_time(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "deep" / "log.jsonl").read_text("utf-8").splitlines()]
     assert [line["photo"] for line in lines] == ["ä0.jpg", "ä1.jpg"]
     assert all(list(line) == ["time", "photo", "error"] and "+00:00" in line["time"] for line in lines)
+
+
+def test_names_that_are_no_utf_8_are_those_of_the_files(tmp_path):
+    names = [os.fsdecode(b"caf\xe9.png"), "a\nb\x1b.png"]
+    with Log(tmp_path / "log.jsonl") as log:
+        for name in names:
+            log.add(photo=name)
+    lines = (tmp_path / "log.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["photo"] for line in lines] == names
 
 
 def test_a_line_is_there_as_soon_as_it_is_added(tmp_path):

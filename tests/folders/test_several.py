@@ -11,7 +11,7 @@ from toys.runs import both, photo, run
 
 def test_several_modalities_write_their_files_a_sheet_and_a_report_at_last(tmp_path, capsys):
     photos = [photo(tmp_path / "a.png", 9)]
-    run(photos, tmp_path / "out", both(), formats="npy,normal_opengl")
+    run(photos, tmp_path / "out", both(), formats="npy,normal_map")
     out = sorted(os.listdir(tmp_path / "out"))
     assert {"a_depth.npy", "a_normals.npy", "a_depth.json", "a_normals.json", "a_all.jpg", "a_all.json"} <= set(out)
     assert capsys.readouterr().out.rstrip().endswith("a_all.jpg")

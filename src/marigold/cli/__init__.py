@@ -14,6 +14,7 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 import ast
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from functools import partial
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 from marigold.core.errors import MarigoldError
 from marigold.core.find import plugins, unknown
@@ -37,6 +39,7 @@ Options = TypeVar("Options")
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command line (`sys.argv` by default) and returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _print_whatever_comes()
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -86,8 +89,9 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     if any(word.startswith("-") for word in left):
         return parse()  # which says what is wrong with them
     if left:
+        words = printable(" ".join(left))
         print(
-            f"marigold {name}: error: `{' '.join(left)}` is not expected there; put the inputs before the options "
+            f"marigold {name}: error: `{words}` is not expected there; put the inputs before the options "
             f"(marigold {name} --help shows both)",
             file=sys.stderr,
         )
@@ -110,8 +114,8 @@ def expanded(path: str) -> Path:
 
 
 def one_line(error: BaseException | str) -> str:
-    """A message without line breaks."""
-    return " ".join(str(error).split())
+    """A message without line breaks and control characters."""
+    return printable(" ".join(str(error).split()))
 
 
 def usage() -> str:
@@ -131,6 +135,13 @@ def usage() -> str:
     )
 
 
+def _print_whatever_comes() -> None:
+    """Lets characters that the console does not know be printed as escapes; a name or an arrow is no reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), file=sys.stdout if arguments else sys.stderr)
@@ -140,7 +151,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"marigold {VERSION}")
         return 0
     if name not in verbs():
-        print(f"marigold: error: {unknown('verb', name, verbs())}", file=sys.stderr)
+        print(f"marigold: error: {printable(unknown('verb', name, verbs()))}", file=sys.stderr)
         return 2
     module = verb(name)
     return module.run(module.parse(rest))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from marigold.cli import one_line, parsed
+from marigold.core.console import printable
 from marigold.core.errors import ImageError
 from marigold.export._options import USUAL
 from marigold.export._options import Options as FormatOptions
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What `marigold predict` is told."""
+    """Which photos, what of them, and where it goes."""
 
     modality: Annotated[Positional[str], arg(metavar="MODALITY")]
     """What to predict, such as depth; several as depth,normals; or all."""
@@ -32,7 +33,7 @@ class Options:
     output: Path = Path("output")
     """The folder that the results are written to."""
     format: Annotated[str, arg(metavar="NAME,...")] = ",".join(USUAL)
-    """File formats, separated by commas: npy, png16, preview, exr, normal_opengl, normal_directx, pbr, ply, glb."""
+    """File formats, separated by commas: npy, png16, preview, exr, normal_map, pbr, ply, glb."""
     overwrite: bool = False
     """Predicts photos again whose results are complete."""
     log: Path | None = None
@@ -85,9 +86,9 @@ def _summarise(outcome: "Outcome", seconds: float, output: Path) -> None:
     skipped = f"{_counted(outcome.skipped)} skipped, complete already (--overwrite predicts again)"
     if outcome.done:
         also = f"; {skipped}" if outcome.skipped else ""
-        print(f"{_counted(outcome.done)} in {seconds:.1f} s{also}; maps and pictures are in {output}")
+        print(f"{_counted(outcome.done)} in {seconds:.1f} s{also}; maps and pictures are in {printable(output)}")
     elif outcome.skipped:
-        print(f"{skipped}; maps and pictures are in {output}")
+        print(f"{skipped}; maps and pictures are in {printable(output)}")
 
 
 def _counted(photos: int) -> str:

@@ -1,5 +1,6 @@
 """Files written whole or not at all: a temporary neighbour that takes the final name when it is complete."""
 
+import io
 import json
 import os
 import secrets
@@ -20,7 +21,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     path = Path(path)
     part = _neighbour(path)
     try:
-        with part.open("xb") as file:
+        with _Part(io.FileIO(part, "x+")) as file:
             yield file
         os.replace(part, path)
     except OSError as error:
@@ -62,7 +63,19 @@ def make_folder(path: str | Path) -> Path:
 def write_json(path: str | Path, value: Any) -> None:
     """Writes JSON that a person can read."""
     with whole_file(path) as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+        file.write(as_json(value, indent=2) + b"\n")
+
+
+def as_json(value: Any, indent: int | None = None) -> bytes:
+    """JSON in UTF-8; what of a file's name is no UTF-8 becomes escapes, which reading turns back into the name."""
+    return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+class _Part(io.BufferedRandom):
+    """A file without a number: NumPy and Pillow write past Python to one that has it, and lose why that fails."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 def _neighbour(path: Path) -> Path:

@@ -73,7 +73,8 @@ def name_of(value: object) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist: what was asked, what comes nearest, what there is."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    same_word = [other for other in known if other.partition("_")[0] == name.partition("_")[0]]
+    near = difflib.get_close_matches(name, known, n=1) or same_word
     hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(known) or 'none'}"
     return f"no {kind} named `{name}`; {hint}"
 

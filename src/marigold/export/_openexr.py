@@ -23,7 +23,7 @@ _SHORT = 31
 
 def write_openexr(path: str | Path, channels: Mapping[str, np.ndarray], words: Mapping[str, str]) -> None:
     """Writes channels [H, W], float32, by name, and words as string attributes. Raises `OutputError`."""
-    ordered = {name: channels[name] for name in sorted(channels, key=str.encode)}
+    ordered = {name: channels[name] for name in sorted(channels, key=_utf8)}
     pixels = np.stack([np.asarray(values, "<f4") for values in ordered.values()], axis=1)  # [H, channels, W]
     height, _, width = pixels.shape
     header = _header(list(ordered), width, height, words)
@@ -41,29 +41,32 @@ def write_openexr(path: str | Path, channels: Mapping[str, np.ndarray], words: M
 def _header(names: list[str], width: int, height: int, words: Mapping[str, str]) -> bytes:
     window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
     channel = struct.pack("<iB3xii", _FLOAT, 0, 1, 1)
-    attributes = [
-        ("channels", "chlist", b"".join(_text(name) + channel for name in names) + b"\0"),
-        ("compression", "compression", bytes([_ZIP])),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", bytes([_INCREASING_Y])),
-        ("pixelAspectRatio", "float", struct.pack("<f", 1)),
-        ("screenWindowCenter", "v2f", struct.pack("<ff", 0, 0)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1)),
-        *((name, "string", value.encode()) for name, value in words.items()),
-    ]
-    longest = max(len(name.encode()) for name in (*names, *words))
+    attributes = {name: ("string", _utf8(value)) for name, value in words.items()} | {
+        "channels": ("chlist", b"".join(_text(name) + channel for name in names) + b"\0"),
+        "compression": ("compression", bytes([_ZIP])),
+        "dataWindow": ("box2i", window),
+        "displayWindow": ("box2i", window),
+        "lineOrder": ("lineOrder", bytes([_INCREASING_Y])),
+        "pixelAspectRatio": ("float", struct.pack("<f", 1)),
+        "screenWindowCenter": ("v2f", struct.pack("<ff", 0, 0)),
+        "screenWindowWidth": ("float", struct.pack("<f", 1)),
+    }
+    longest = max(len(_utf8(name)) for name in (*names, *words))
     version = _VERSION | (_LONG_NAMES if longest > _SHORT else 0)
     return struct.pack("<ii", _MAGIC, version) + b"".join(_attributes(attributes)) + b"\0"
 
 
-def _attributes(attributes: list[tuple[str, str, bytes]]) -> Iterator[bytes]:
-    for name, kind, value in attributes:
+def _attributes(attributes: Mapping[str, tuple[str, bytes]]) -> Iterator[bytes]:
+    for name, (kind, value) in attributes.items():
         yield _text(name) + _text(kind) + struct.pack("<i", len(value)) + value
 
 
 def _text(words: str) -> bytes:
-    return words.encode() + b"\0"
+    return _utf8(words) + b"\0"
+
+
+def _utf8(words: str) -> bytes:
+    return words.encode("utf-8", "backslashreplace")
 
 
 def _block(lines: np.ndarray) -> bytes:

@@ -1,6 +1,10 @@
 """What a person may ask of the formats; importing this loads neither NumPy nor torch."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+NormalStyle = Literal["opengl", "directx", "both"]
+ExrLayout = Literal["layered", "flat"]
 
 USUAL = ("npy", "png16", "preview")
 """What is written when nobody asks for anything else."""
@@ -24,6 +28,11 @@ class Options:
     """Surfaces seen flatter than this many degrees are depth edges: `ply` and `glb` leave them out; 0 keeps all."""
     detail: int = 1024
     """Most points along the longer side in `ply` and `glb`; 0 takes every pixel."""
+    normal_style: NormalStyle = "opengl"
+    """Whose axes `normal_map` has: green is up in opengl, down in directx; both writes the two."""
+    exr_layout: ExrLayout = "layered"
+    """One `exr` for all maps of a modality in named layers, or one for each map with plain channels (flat), as OpenCV
+    and three.js read them."""
 
 
 NO_OPTIONS = Options()

@@ -42,7 +42,7 @@ class Relief(Format):
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file per depth map."""
         # Depth without an unknown shift is 0 at the camera.
-        near = self.near if maps.modality.options().get("shift_invariant", True) else 0.0
+        near = self.near if maps.modality.ambiguity.shift else 0.0
         lens = Lens(self.fov, near, self.far)
         files = []
         for name, depth in maps.with_meaning("metric").items():

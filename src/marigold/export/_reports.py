@@ -1,6 +1,7 @@
 """The reports in a folder: each lists the files of one result; what a replaced one alone has listed is deleted."""
 
 import json
+import os
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -66,27 +67,34 @@ class Reports:
         return any(key in files for files in self._listed.values())
 
 
+def content_of(report: Path) -> dict[str, Any]:
+    """What a report says; nothing for other JSON and where there is none."""
+    try:
+        content = json.loads(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def files_of(report: Path) -> list[str]:
     """The files of a report, itself among them; none for other JSON."""
-    try:
-        files = json.loads(report.read_text(encoding="utf-8"))["files"]
-        return files if report.name in files and all(isinstance(file, str) for file in files) else []
-    except (OSError, ValueError, KeyError, TypeError):
+    files = content_of(report).get("files")
+    if not isinstance(files, list) or report.name not in files:
         return []
+    return files if all(isinstance(file, str) for file in files) else []
 
 
 def photo_of(report: Path) -> str | None:
     """The hash of the photo that a report's files were made from; None where it says nothing of that."""
-    try:
-        photo = json.loads(report.read_text(encoding="utf-8"))["made_from"]["photo"]
-        return photo if isinstance(photo, str) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    made_from = content_of(report).get("made_from")
+    photo = made_from.get("photo") if isinstance(made_from, dict) else None
+    return photo if isinstance(photo, str) else None
 
 
 def result_files(folder: Path) -> set[Path]:
     """The files, with resolved paths, that the reports in a folder call their own; nothing where there is no folder."""
-    return {(folder / file).resolve() for report in folder.glob("*.json") for file in files_of(report)}
+    listed = (folder / file for report in folder.glob("*.json") for file in files_of(report))
+    return {path.resolve() for path in listed if os.path.exists(path)}  # which is false for what can be no name at all
 
 
 def places(files: Sequence[Path], folder: Path) -> list[str]:
@@ -100,7 +108,7 @@ def alike(files: Collection[str]) -> set[str]:
 
 
 def _is_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    return os.path.isfile(path) and not os.path.islink(path)
 
 
 def _delete(path: Path) -> None:

@@ -1,7 +1,7 @@
 """The contract of a file format: what it can hold, which options it has, and how one photo's maps become its files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
@@ -76,18 +76,21 @@ class Format(ABC):
         return [file for maps in parts for file in self.write(maps, folder, stem)]
 
 
-def chosen(wanted: str | Sequence[str] = USUAL, options: Options = NO_OPTIONS) -> list[Format]:
-    """The formats meant by a comma-separated list or a sequence of names, each once, with their options.
+def chosen(wanted: str | Sequence[str | Format] = USUAL, options: Options = NO_OPTIONS) -> list[Format]:
+    """The formats meant by names (`npy,exr`, or a sequence) or given as objects, each once; those by name with options.
 
-    Raises `UnknownNameError` for a name that is no format and `ConfigError` for what is no name or for an option that
-    cannot be used.
+    Raises `UnknownNameError` for a name that is no format and `ConfigError` for what is neither a name nor a format or
+    for an option that cannot be used.
     """
-    listed = wanted.split(",") if isinstance(wanted, str) else wanted
-    _check_names(listed)
-    found = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
-    if not found:
-        raise ConfigError(f"format: no format is named; use some of {', '.join(USUAL)} or another of docs/formats.md")
-    return [_made(name, options) for name in found]
+    if not isinstance(wanted, Iterable):
+        raise ConfigError(_cannot_use(wanted))
+    formats: list[Format] = []
+    for one in [wanted] if isinstance(wanted, str) else wanted:
+        if not isinstance(one, str | Format):
+            raise ConfigError(_cannot_use(one))
+        named = [one] if isinstance(one, Format) else [_with_options(name, options) for name in _listed(one)]
+        formats += [format_ for format_ in named if format_ not in formats]
+    return formats
 
 
 def check(formats: Sequence[Format], modalities: Sequence[Modality]) -> None:
@@ -116,15 +119,19 @@ def outputs(modality: Modality, space: Space) -> list[str]:
     return [name for name in modality.outputs if modality.meaning(name) == space]
 
 
-def _check_names(listed: Sequence[str]) -> None:
-    named = isinstance(listed, Sequence) and all(isinstance(name, str) for name in listed)
-    if not named:
-        raise ConfigError(
-            f"format: {listed!r} names no format; use some of {', '.join(USUAL)} or another of docs/formats.md"
-        )
+def _cannot_use(one: object) -> str:
+    return f'formats: {one!r} cannot be used; give a sequence of names and formats, such as ["npy", Ply(fov=60)]'
 
 
-def _made(name: str, options: Options) -> Format:
+def _listed(names: str) -> list[str]:
+    """`npy, exr` as a list without repetitions."""
+    listed = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not listed:
+        raise ConfigError(f"format: no format is named; use some of {', '.join(USUAL)} or another of docs/formats.md")
+    return listed
+
+
+def _with_options(name: str, options: Options) -> Format:
     kind = implementation(Format, name)
     return kind(**{option: getattr(options, option) for option in _options(kind)})
 

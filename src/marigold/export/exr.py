@@ -1,47 +1,84 @@
-"""OpenEXR: every map of a modality in one file, float32, colours in linear light, with names that say what is what."""
+"""OpenEXR: float32, colours in linear light; the maps of a modality as layers of one file, or each plain in its own.
 
+Blender and Nuke show layers. OpenCV and three.js open only files whose channels are called R, G, B or Y.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from marigold.core.colour import srgb_to_linear
+from marigold.core.errors import ConfigError
 from marigold.core.fields import Space
+from marigold.core.find import unknown
 from marigold.export._openexr import write_openexr
-from marigold.export.base import CONVENTIONS, Format, Maps
+from marigold.export._options import ExrLayout
+from marigold.export.base import CONVENTIONS, Format, Maps, Options
 from marigold.modalities.base import Modality
 
-_SCALAR = "V"
+UNCERTAINTY = "uncertainty"
 
 
 @dataclass(frozen=True)
 class Exr(Format):
-    """NAME_MODALITY.exr: `depth.Z`; `normals.X`, `.Y`, `.Z`; `albedo.R`, `.G`, `.B`; `roughness.V`; `uncertainty.V`."""
+    """NAME_MODALITY.exr: `depth.Z`; `normals.X`, `.Y`, `.Z`; `albedo.R`, `.G`, `.B`; `roughness.V`; `uncertainty.V`.
+
+    Flat: NAME_MAP.exr with `Y` or `R`, `G`, `B` for every map, and NAME_MODALITY_uncertainty.exr.
+    """
+
+    exr_layout: ExrLayout = Options.exr_layout
+
+    def __post_init__(self) -> None:
+        if self.exr_layout not in get_args(ExrLayout):
+            raise ConfigError(f"exr_layout: {unknown('layout', str(self.exr_layout), get_args(ExrLayout))}")
 
     def takes(self, modality: Modality) -> bool:
         """Anything."""
         return True
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
-        """One file; an attribute for every map says what its numbers mean."""
+        """One file, or one for each map; an attribute named like each map says what its numbers mean."""
+        return self._flat(maps, folder, stem) if self.exr_layout == "flat" else self._layered(maps, folder, stem)
+
+    def _layered(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         channels: dict[str, np.ndarray] = {}
-        words = {"Software": "marigold", **maps.facts}
-        for name, values in maps.values.items():
-            space = maps.modality.meaning(name)
-            channels |= _channels(name, srgb_to_linear(values) if space == "srgb" else values, space)
-            words[name] = CONVENTIONS["linear" if space == "srgb" else space]
-        if maps.uncertainty is not None:
-            channels[f"uncertainty.{_SCALAR}"] = maps.uncertainty
-            words["uncertainty"] = "disagreement of the ensemble's members, in the unit of the maps"
+        words = dict(maps.facts)
+        for name, values, letters, meaning in _layers(maps):
+            channels |= {f"{name}.{letter}": values[..., index] for index, letter in enumerate(letters)}
+            words[name] = meaning
         file = folder / f"{stem}_{maps.name}.exr"
         write_openexr(file, channels, words)
         return [file]
 
+    def _flat(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
+        files = []
+        for name, values, letters, meaning in _layers(maps):
+            label = f"{maps.name}_{UNCERTAINTY}" if name == UNCERTAINTY else maps.label(name)
+            files.append(folder / f"{stem}_{label}.exr")
+            plain = {1: "Y", 3: "RGB"}.get(len(letters), letters)
+            channels = {letter: values[..., index] for index, letter in enumerate(plain)}
+            write_openexr(files[-1], channels, {**maps.facts, name: meaning})
+        return files
 
-def _channels(name: str, values: np.ndarray, space: Space) -> dict[str, np.ndarray]:
-    """A map as channels of a layer of its name; more than three channels are numbered."""
+
+def _layers(maps: Maps) -> Iterator[tuple[str, np.ndarray, str | list[str], str]]:
+    """Name, values [H, W, C], letters of the channels and meaning of every map and of the uncertainty."""
+    for name, values in maps.values.items():
+        space = maps.modality.meaning(name)
+        linear, kept = (srgb_to_linear(values), "linear") if space == "srgb" else (values, space)
+        yield name, np.atleast_3d(linear), _letters(values, space), CONVENTIONS[kept]
+    if maps.uncertainty is not None:
+        meaning = "disagreement of the ensemble's members, in the unit of the maps"
+        yield UNCERTAINTY, maps.uncertainty[..., None], "V", meaning
+
+
+def _letters(values: np.ndarray, space: Space) -> str | list[str]:
+    """What the channels of a map are called; more than three are numbered."""
     if values.ndim == 2:
-        return {f"{name}.{'Z' if space == 'metric' else _SCALAR}": values}
-    count = values.shape[-1]
-    letters = ("XYZ" if space == "direction" else "RGB") if count == 3 else [str(number) for number in range(count)]
-    return {f"{name}.{letter}": values[..., index] for index, letter in enumerate(letters)}
+        return "Z" if space == "metric" else "V"
+    if values.shape[-1] == 3:
+        return "XYZ" if space == "direction" else "RGB"
+    return [str(number) for number in range(values.shape[-1])]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from marigold.core.errors import ConfigError
 from marigold.core.files import whole_file
 from marigold.export._relief import Relief
 from marigold.export._surface import AXES, GREY, Surface
@@ -20,6 +21,10 @@ _VERTICES, _INDICES = 34962, 34963
 _CLAMP = 33071
 _QUALITY = 92
 """JPEG quality of the texture."""
+_LONGEST_TEXTURE = 65_500
+"""Pixels; JPEG files hold no more along a side (`JPEG_MAX_DIMENSION` of libjpeg)."""
+_LARGEST = 2**32 - 64
+"""Bytes of content; the format counts them with 32 bits, headers included."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,12 @@ class Glb(Relief):
 
 
 def _jpeg(photo: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    PIL.Image.fromarray(photo).save(file, format="JPEG", quality=_QUALITY)
+    """The photo as JPEG, scaled down where it is too long for one."""
+    file, picture = io.BytesIO(), PIL.Image.fromarray(photo)
+    share = _LONGEST_TEXTURE / max(picture.size)
+    if share < 1:
+        picture = picture.resize([max(1, round(side * share)) for side in picture.size])
+    picture.save(file, format="JPEG", quality=_QUALITY)
     return file.getvalue()
 
 
@@ -90,6 +99,8 @@ _MATERIAL = {
 
 
 def _container(content: bytes, binary: bytes) -> bytes:
+    if len(content) + len(binary) > _LARGEST:
+        raise ConfigError(f"detail: the mesh takes {len(binary) / 1e9:.1f} GB, and glb holds 4.3 GB; choose less")
     body = b"".join(
         struct.pack("<I", len(chunk)) + kind + chunk
         for kind, chunk in ((_JSON, _padded(content, b" ")), (_BINARY, binary))

@@ -14,8 +14,8 @@ import numpy as np
 from marigold.core.colour import linear_to_srgb
 from marigold.core.files import make_folder
 from marigold.core.png import write_png
-from marigold.export._normal_map import description, normal_colours, to_bytes
 from marigold.export.base import Format, Maps, outputs
+from marigold.export.normal_map import description, normal_colours, to_bytes
 from marigold.export.png16 import levels
 from marigold.modalities.base import Modality
 

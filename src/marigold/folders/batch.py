@@ -11,11 +11,12 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, OutputError
+from marigold.core.console import printable
+from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, MarigoldError, OutputError
+from marigold.core.files import prepare
 from marigold.core.images import read_image
 from marigold.export._reports import places
-from marigold.export._write import as_formats
-from marigold.export.base import USUAL, Format
+from marigold.export.base import USUAL, Format, chosen
 from marigold.folders.complete import photo_hash
 from marigold.folders.log import Log
 from marigold.folders.photos import result_names
@@ -24,6 +25,9 @@ from marigold.folders.results import Results
 from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Request
 from marigold.predict.together import LazyPredictors, MultiPredictor
+
+_DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""No photo's files can be written: a full disk, a quota that is used up, a disk that only reads, one that fails."""
 
 
 @dataclass
@@ -76,7 +80,7 @@ def predict_photos(
     Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
     when nothing can be written.
     """
-    results = Results(predictors.provenance(), request, as_formats(formats), output, photos)
+    results = Results(predictors.provenance(), request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     with (
@@ -146,7 +150,7 @@ class _Run:
             job.stages["write"] = time.perf_counter() - start
         if job.error:
             status, line = "failed", f"failed: {_short(job)}"
-            self.outcome.failures.append(job.error)
+            self.outcome.failures.append(printable(job.error))
         elif files:
             status, line = "done", _described(job, files)
             self.outcome.done += 1
@@ -161,24 +165,33 @@ class _Run:
             files=places(files, self._results.folder),
             error=job.error or None,
         )
-        self._progress.write(f"{job.photo}: {line}", file=sys.stdout)
+        self._progress.write(printable(f"{job.photo}: {line}"), file=sys.stdout)
         self._progress.update()
 
     def _saved(self, job: PhotoJob) -> list[Path]:
-        """The files; none, and an error noted, where it is this photo alone that they cannot be made of."""
+        """The files; none, and the photo's error, where it is this photo alone whose files cannot be written."""
         try:
-            job.predictions = self._results.noted(job.predictions, job.name, job.hash)
+            job.predictions = self._results.with_notes(job.predictions, job.name, job.hash)
             return self._results.save(job.predictions, job.name, job.hash)
-        except ConfigError as error:
-            job.error = f"{job.photo}: {error}"
-        except OutputError as error:
-            if not isinstance(error.__cause__, OSError):
-                job.error = f"{job.photo}: {error}"
-            elif error.__cause__.errno == errno.ENAMETOOLONG:
-                job.error = f"{job.photo}: its name is too long for the names of its results; rename it"
-            else:
-                raise
-        return []
+        except Exception as error:  # formats and modalities of other packages raise errors of every type
+            job.error = f"{job.photo}: {_why_not_written(error, self._results.folder)}"
+            return []
+
+
+def _why_not_written(error: Exception, folder: Path) -> str:
+    """What keeps one photo's files from being written. Raises `OutputError` where no other photo's could be either."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    number = cause.errno if isinstance(cause, OSError) else None  # those that libraries make have none
+    if number in _DISK_TROUBLE:
+        raise error if isinstance(error, OutputError) else OutputError(f"{folder}: {error}; make room there") from error
+    if number is not None:
+        prepare(folder / "log.jsonl")
+    if number == errno.ENAMETOOLONG:
+        return "its name is too long for the names of its results; rename it"
+    if isinstance(error, MarigoldError):
+        return str(error)
+    reason = f"{type(error).__name__} {error}".strip()
+    return f"its results cannot be written ({reason}); leave out the format or modality that fails"
 
 
 def _described(job: PhotoJob, files: Sequence[Path]) -> str:
@@ -191,7 +204,7 @@ def _described(job: PhotoJob, files: Sequence[Path]) -> str:
 
 
 def _short(job: PhotoJob) -> str:
-    """What is wrong with a photo, without its path and without what to do, both of which the summary tells."""
+    """What is wrong with a photo, without its path and without what to do, both of which the summary says."""
     return job.error.removeprefix(f"{job.photo}: ").partition(";")[0]
 
 

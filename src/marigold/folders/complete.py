@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from marigold.accel.precision import precision_name
 from marigold.core.errors import ImageError
 from marigold.core.find import name_of
+from marigold.export._reports import content_of, files_of
 from marigold.export.base import Format
 from marigold.predict.provenance import Provenance
 from marigold.predict.settings import Request
@@ -47,9 +49,7 @@ def photo_hash(photo: Path) -> str:
 
 def is_complete(report: Path, made_from: Mapping[str, Any]) -> bool:
     """Whether this report says that its files were made from exactly this, and all of them are there."""
-    try:
-        found = json.loads(report.read_text(encoding="utf-8"))
-        same = found["made_from"] == json.loads(json.dumps(made_from))
-        return same and all((report.parent / file).is_file() for file in found["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+    if content_of(report).get("made_from") != json.loads(json.dumps(made_from)):
         return False
+    files = files_of(report)
+    return bool(files) and all(os.path.isfile(report.parent / file) for file in files)

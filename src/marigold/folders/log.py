@@ -1,13 +1,12 @@
 """What became of every photo, one JSON line each."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from marigold.core.errors import OutputError
-from marigold.core.files import make_folder
+from marigold.core.files import as_json, make_folder
 
 
 class Log:
@@ -39,7 +38,7 @@ class Log:
             return
         line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}
         try:
-            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._file.write(as_json(line) + b"\n")
         except OSError as error:
             raise OutputError(_problem(self._path, error)) from error
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from marigold.core.errors import OutputError
 from marigold.export._reports import Reports, alike, photo_of, places
-from marigold.export._write import maps_of, save
+from marigold.export._write import save, write_format
 from marigold.export.base import Format, Maps, check
 from marigold.export.preview import Preview
 from marigold.folders.complete import format_options, is_complete, sources
@@ -51,17 +51,17 @@ class Results:
 
     def are_complete(self, name: str, photo: str) -> bool:
         """Whether all files for the photo of this hash are there, made as they would be made now."""
-        reports = {modality: {**made, "photo": photo} for modality, made in self._sources.items()}
+        reports = {modality: {**source, "photo": photo} for modality, source in self._sources.items()}
         if len(reports) > 1:
             reports[ALL] = {**self._joint_sources, "photo": photo}
-        return all(is_complete(self._reports.path(name, key), made) for key, made in reports.items())
+        return all(is_complete(self._reports.path(name, key), source) for key, source in reports.items())
 
-    def noted(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> dict[str, Prediction]:
+    def with_notes(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> dict[str, Prediction]:
         """The predictions for the photo of this hash, with a note where they take the place of another photo's."""
         found = {modality: photo_of(self._reports.path(name, modality)) for modality in predictions}
         return {
-            modality: made if found[modality] in (None, photo) else _with_note(made, REPLACED)
-            for modality, made in predictions.items()
+            modality: one if found[modality] in (None, photo) else _with_note(one, REPLACED)
+            for modality, one in predictions.items()
         }
 
     def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
@@ -89,19 +89,24 @@ class Results:
             file
             for modality, prediction in predictions.items()
             for file in save(
-                prediction, reports, name, self._single, made_from={**self._sources[modality], "photo": photo}
+                prediction.as_maps(),
+                prediction.report,
+                reports,
+                name,
+                self._single,
+                made_from={**self._sources[modality], "photo": photo},
             )
         ]
         return files if len(predictions) < 2 else [*files, *self._save_joint(reports, predictions, name, photo)]
 
     def _save_joint(self, reports: Reports, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
-        parts = [maps_of(prediction) for prediction in predictions.values()]
+        parts = [prediction.as_maps() for prediction in predictions.values()]
         path = reports.path(name, ALL)
         earlier = reports.discard(path)
         files = [write_sheet(reports.folder / f"{name}_{ALL}.jpg", self._tiles(parts))]
         for format_ in self._joint:
-            files += format_.write_set(parts, reports.folder, name)
-        report = {modality: made.report for modality, made in predictions.items()}
+            files += write_format(format_, parts, reports.folder, name)
+        report = {modality: one.report for modality, one in predictions.items()}
         reports.write(path, {**report, "made_from": {**self._joint_sources, "photo": photo}}, files)
         reports.delete_leftovers(earlier, name)
         return [*files, path]

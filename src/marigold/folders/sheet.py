@@ -5,53 +5,50 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
+from marigold.core.contact_sheet import WHITE, grid, labelled
 from marigold.core.files import whole_file
 
 TILE = 480
-"""The longest side of a tile, in pixels."""
+"""The longest side of a picture, in pixels."""
+NARROWEST = 8
+"""The least length of its other side."""
 GAP = 12
-TEXT = 20
 SHAPE = 1.5
 """The width of the sheet is about this times its height."""
 
 
-def write_sheet(path: Path, tiles: Mapping[str, np.ndarray]) -> Path:
+def write_sheet(path: Path, pictures: Mapping[str, np.ndarray]) -> Path:
     """Writes the contact sheet of pictures as JPEG and returns its path. Raises `OutputError`."""
     with whole_file(path) as file:
-        contact_sheet(tiles).save(file, format="JPEG", quality=90)
+        Image.fromarray(sheet_of(pictures)).save(file, format="JPEG", quality=90)
     return path
 
 
-def contact_sheet(tiles: Mapping[str, np.ndarray]) -> Image.Image:
-    """Pictures [H, W, 3] uint8 in rows, each with its name below; all are shown at the size of the first one."""
-    first = next(iter(tiles.values()))
-    width, height = _fitted(first.shape[1], first.shape[0])
-    step = (width + GAP, height + TEXT + 2 * GAP)
-    columns = _columns(len(tiles), step)
-    rows = math.ceil(len(tiles) / columns)
-    sheet = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
-    for number, (name, picture) in enumerate(tiles.items()):
-        left, top = GAP + number % columns * step[0], GAP + number // columns * step[1]
-        sheet.paste(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS), (left, top))
-        draw.text((left + width // 2, top + height + GAP // 2), name, "black", font, anchor="mt")
-    return sheet
+def sheet_of(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Pictures [H, W, 3] uint8 with their names below, all at the size of the first one, as one of them."""
+    height, width = _fitted(*next(iter(pictures.values())).shape[:2])
+    tiles = [
+        labelled(np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)), name, gap=GAP)
+        for name, picture in pictures.items()
+    ]
+    columns = _columns(len(tiles), max(tile.shape[1] for tile in tiles) + GAP, tiles[0].shape[0] + GAP)
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    return np.pad(grid(rows, gap=GAP), ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=WHITE)
 
 
-def _fitted(width: int, height: int) -> tuple[int, int]:
+def _fitted(height: int, width: int) -> tuple[int, int]:
     """A size with its longest side as `TILE`, and no side vanishing."""
-    longest = max(width, height)
-    return max(1, round(width * TILE / longest)), max(1, round(height * TILE / longest))
+    share = TILE / max(height, width)
+    return max(NARROWEST, round(height * share)), max(NARROWEST, round(width * share))
 
 
-def _columns(count: int, step: tuple[int, int]) -> int:
+def _columns(count: int, width: int, height: int) -> int:
     """The number of columns whose sheet comes closest to `SHAPE`, as little as possible of it empty."""
 
     def distance(columns: int) -> float:
         rows = math.ceil(count / columns)
-        empty = columns * rows / count
-        return abs(math.log(columns * step[0] / (rows * step[1]) / SHAPE)) + math.log(empty)
+        return abs(math.log(columns * width / (rows * height) / SHAPE)) + math.log(columns * rows / count)
 
     return min(range(1, count + 1), key=distance)

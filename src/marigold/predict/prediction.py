@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from marigold.export._reports import Reports
+from marigold.export._write import save
+from marigold.export.base import USUAL, Format, Maps, check, chosen
 from marigold.modalities.base import Modality
-
-if TYPE_CHECKING:
-    from marigold.export.base import Format
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,19 @@ class Prediction:
         """Pictures to look at, by name: [H, W, 3] uint8."""
         return self.modality.colorize(self.maps)
 
+    def as_maps(self) -> Maps:
+        """What the formats take of it: the maps, and the checkpoint's name and licence as facts."""
+        checkpoint = self.report.get("checkpoint", {})
+        facts = {
+            "Software": "marigold",
+            "Source": checkpoint.get("name", ""),
+            "Copyright": checkpoint.get("licence", ""),
+        }
+        given = {fact: words for fact, words in facts.items() if words}
+        return Maps(self.modality, self.maps, uncertainty=self.uncertainty, photo=self.photo, facts=given)
+
     def save(
-        self, folder: str | Path, name: str | None = None, formats: "str | Sequence[str | Format] | None" = None
+        self, folder: str | Path, name: str | None = None, formats: str | Sequence[str | Format] | None = None
     ) -> list[Path]:
         """Writes maps, pictures and report into a folder and returns the files. Raises `OutputError`.
 
@@ -46,10 +57,6 @@ class Prediction:
         last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
         written and this one does not is deleted.
         """
-        from marigold.export._reports import Reports
-        from marigold.export._write import as_formats, save
-        from marigold.export.base import USUAL, check
-
-        wanted = as_formats(USUAL if formats is None else formats)
+        wanted = chosen(USUAL if formats is None else formats)
         check(wanted, [self.modality])
-        return save(self, Reports(Path(folder)), name or self.name, wanted)
+        return save(self.as_maps(), self.report, Reports(Path(folder)), name or self.name, wanted)
