@@ -11,7 +11,6 @@ import tifffile
 import torch
 from PIL import ImageCms
 
-from marigold.core import deep_images
 from marigold.core.errors import ImageError
 from marigold.core.images import read_image, to_image, write_npy, write_png8, write_png16
 
@@ -145,16 +144,6 @@ def test_a_grey_16_bit_tiff_with_lzw_keeps_every_bit(tmp_path):
     PIL.Image.fromarray(DEEP[..., 0]).save(tmp_path / "a.tif", compression="tiff_lzw")
     image = as_array(read_image(tmp_path / "a.tif"))[..., 0]
     np.testing.assert_array_equal(image, DEEP[..., 0].astype(np.float32) / np.float32(65535))
-
-
-def test_a_16_bit_tiff_is_whole_when_tifffile_lacks_its_codec(tmp_path, monkeypatch):
-    def no_codec(page):
-        raise ValueError("requires the 'imagecodecs' package")
-
-    tifffile.imwrite(tmp_path / "a.tif", DEEP[..., :3], photometric="rgb", compression="zlib")
-    monkeypatch.setattr(tifffile.TiffPage, "asarray", no_codec)
-    expected = DEEP[..., :3].astype(np.float32) / np.float32(65535)
-    np.testing.assert_array_equal(as_array(read_image(tmp_path / "a.tif")), expected)
 
 
 def test_a_16_bit_tiff_where_zero_is_white_is_inverted(tmp_path):
@@ -319,13 +308,6 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         read_image(tmp_path / "nowhere.jpg")
     with pytest.raises(ImageError, match="a folder, not an image"):
         read_image(tmp_path)
-
-
-def test_only_16_bit_colour_pngs_take_the_slow_road(tmp_path):
-    PIL.Image.fromarray(RGB).save(tmp_path / "a.png")
-    with (tmp_path / "a.png").open("rb") as file:
-        assert not deep_images.is_deep_png(file)
-    assert deep_images.is_deep_png(io.BytesIO(png(DEEP[..., :3], 2)))
 
 
 def test_16_bit_values_are_rounded_and_clipped(tmp_path):

@@ -17,7 +17,8 @@ from marigold.compat.base import RULES, Rules
 from marigold.core.distribution import VERSION
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
-from marigold.core.images import read_image, to_image
+from marigold.core.images import to_photo
+from marigold.core.raster import Photo
 from marigold.diffusion.sampling import Sampling
 from marigold.estimator import Estimator
 from marigold.predict.augmentation import VIEWS
@@ -53,7 +54,7 @@ class Predictor:
     @torch.inference_mode()
     def predict(
         self,
-        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor",
+        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo",
         *,
         steps: int | None = None,
         ensemble: int | None = None,
@@ -77,7 +78,8 @@ class Predictor:
         """
         watch = Stopwatch(self.plan.device)
         with watch("read"):
-            photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
+            read = to_photo(image)
+            photo = read.pixels
         count = ensemble if noise is None or ensemble is not None else len(noise)
         request = Request(
             steps=steps,
@@ -100,7 +102,7 @@ class Predictor:
             uncertainty=uncertainty,
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
-            report=self._report(photo, frame, settings, watch, notes),
+            report=self._report(photo, frame, settings, watch, [*read.notes, *notes]),
             photo=_as_bytes(photo, next(iter(maps.values())).shape[:2]),
         )
 

@@ -17,7 +17,8 @@ from marigold.checkpoints.card import Card
 from marigold.checkpoints.store import Description, bundled, describe
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, unknown
-from marigold.core.images import read_image, to_image
+from marigold.core.images import to_photo
+from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from marigold.predict.encodings import share_encodings
@@ -50,13 +51,15 @@ class MultiPredictor:
         share_encodings(self.predictors.values())
 
     def predict(
-        self, image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor", request: Request | None = None
+        self,
+        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo",
+        request: Request | None = None,
     ) -> dict[str, Prediction]:
         """The predictions of one photo by modality, as `Predictor.predict` makes them one at a time."""
         if isinstance(image, str | PathLike):
-            predictions = self.predict(read_image(image), request)
+            predictions = self.predict(to_photo(image), request)
             return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
-        photo = to_image(image)
+        photo = to_photo(image)
         settings = (request or Request()).keywords()
         return {modality: one.predict(photo, **settings) for modality, one in self.predictors.items()}
 
