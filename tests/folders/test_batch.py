@@ -55,10 +55,7 @@ def test_bad_photos_are_listed_and_the_good_ones_finished(tmp_path, capsys):
     assert outcome.done == 1 and (tmp_path / "out" / "good_depth.npy").exists()
     assert "bad.jpg: not an image" in outcome.failures[0] and "missing.jpg: no such" in outcome.failures[1]
     lines = capsys.readouterr().out.splitlines()
-    assert (
-        lines[0]
-        == f"{photos[0]}: failed: not an image that can be read (JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 or PPM)"
-    )
+    assert lines[0].startswith(f"{photos[0]}: failed: not an image that can be read (JPEG, PNG, ")
     assert lines[2] == f"{photos[2]}: failed: no such file" and "good.png: 24 x 16, " in lines[1]
     assert lines[1].endswith(os.path.join("out", "good_depth_colored.png"))
 

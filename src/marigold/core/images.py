@@ -1,4 +1,4 @@
-"""Reads photos as upright sRGB tensors, whatever their file holds, and writes maps and pictures.
+"""Reads photos as upright sRGB tensors, whatever their file holds, and writes arrays.
 
 JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 and PPM; 8 and 16 bits; grey, colour, palette, CMYK, alpha. A photo is
 turned as its EXIF orientation says, converted to sRGB by its colour profile or what else its file states, and laid on
@@ -32,9 +32,9 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PP
 _KNOWN = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 or PPM"
 _ORIENTATION = 0x0112
 _EXIF, _INTEROPERABILITY = 0x8769, 0xA005
+_LAB_STEPS = np.array([100 / 255, 1, 1])
 _HEAD = 1 << 16
 """Bytes at the start of a file in which its boxes and marks are looked for."""
-_PNG_COMPRESSION = 3
 
 
 def read_photo(path: str | PathLike[str]) -> Photo:
@@ -99,17 +99,6 @@ def write_npy(path: str | Path, values: np.ndarray) -> None:
         np.save(file, values, allow_pickle=False)
 
 
-def write_png8(path: str | Path, picture: np.ndarray) -> None:
-    """Writes a picture [H, W] or [H, W, 3], uint8."""
-    _write_png(path, np.ascontiguousarray(picture, dtype=np.uint8))
-
-
-def write_png16(path: str | Path, values: np.ndarray) -> None:
-    """Writes values [H, W] in 0 to 1 as 16-bit grey, rounded; what lies outside is clipped."""
-    levels = np.clip(values, 0, 1) * 65535
-    _write_png(path, np.rint(levels, out=levels).astype(np.uint16))
-
-
 def _is_ready(image: Tensor) -> bool:
     """Whether a tensor is what `to_image` gives, found without copying it."""
     plain = image.device.type == "cpu" and image.dtype == torch.float32 and not image.requires_grad
@@ -117,11 +106,6 @@ def _is_ready(image: Tensor) -> bool:
         return False
     low, high = image.aminmax()
     return bool(low >= 0 and high <= 1)  # neither holds for NaN
-
-
-def _write_png(path: str | Path, picture: np.ndarray) -> None:
-    with whole_file(path) as file:
-        PIL.Image.fromarray(picture).save(file, format="PNG", compress_level=_PNG_COMPRESSION)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -201,7 +185,7 @@ def _from_pillow(image: PIL.Image.Image) -> Raster:
     elif image.mode == "I":
         samples = _sixteen_bits(np.asarray(image))
     elif image.mode == "LAB":
-        samples, profile = profiles.lab_to_srgb(np.asarray(image) * np.float32([100 / 255, 1, 1]) - [0, 128, 128]), None
+        samples, profile = profiles.lab_to_srgb(np.asarray(image) * _LAB_STEPS - (0, 128, 128)), None
     else:
         plain = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
         image_mode = plain + "A" if image.has_transparency_data else "CMYK" if inks else plain

@@ -7,6 +7,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -21,7 +22,9 @@ ADOBE_RGB = imagecodecs.cms_profile("adobergb")
 
 _SRGB = imagecodecs.cms_profile("srgb")
 _SPACES = {b"GRAY": ("gray", 1), b"RGB ": ("rgb", 3), b"CMYK": ("cmyk", 4)}
-_INVISIBLE = 0.5 / 255
+_DARK_LEVELS = np.linspace(0, 1, 17, dtype=np.float32) ** 2
+_GRID = np.stack(np.meshgrid(*[_DARK_LEVELS] * 3), -1).reshape(1, -1, 3)
+"""Colours of the whole cube, most of them dark, where curves differ most."""
 _STRIP = 1 << 18
 """Pixels that one thread converts at a time."""
 _BT2020 = (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
@@ -41,10 +44,10 @@ class Stated:
 
     def profile(self) -> bytes:
         """The ICC profile of these colours. Raises `ValueError` when there is none."""
-        if self.chromaticities is None or not 0.1 <= (self.gamma or 1) <= 10:
+        if self.chromaticities is None or not 0.1 <= (1 if self.gamma is None else self.gamma) <= 10:
             raise ValueError("no profile has its primaries and its curve, as is so with HDR")
         if self.gamma is None or abs(2.2 * self.gamma - 1) < 0.05:
-            curve = {"transferfunction": srgb_to_linear(np.linspace(0, 1, 4096, dtype=np.float32))}
+            curve: dict[str, Any] = {"transferfunction": srgb_to_linear(np.linspace(0, 1, 4096, dtype=np.float32))}
         else:
             curve = {"gamma": 1 / self.gamma}
         white, primaries = self.chromaticities[:2], self.chromaticities[2:]
@@ -67,12 +70,15 @@ def to_srgb(colours: np.ndarray, profile: bytes | Stated) -> np.ndarray:
     given = colours.shape[-1]
     if given != channels and (given, channels) != (1, 3):
         raise ValueError(f"it is for {space}, not for {given} channels")
-    if given == 1:
-        return _grey_to_srgb(colours, icc, space)
-    if given == 3 and _changes_nothing(_grid(), icc, space):
-        return colours
-    if given == 4 and colours.dtype == np.float32:
+    if given != 3 and colours.dtype == np.float32:
         colours = np.rint(colours * 65535).astype(np.uint16)
+    if given == 1:
+        # A table with an entry for each level.
+        levels = np.linspace(0, 1, int(WHITE[colours.dtype]) + 1, dtype=np.float32)[:, None]
+        table = _convert(np.repeat(levels, 3, axis=1)[None] if channels == 3 else levels.T, icc, space)[0]
+        return colours if _are_alike(table, levels) else table[colours[..., 0]]
+    if given == 3 and _are_alike(_convert(_GRID, icc, space), _GRID):
+        return colours
     result = np.empty((*colours.shape[:2], 3), np.uint16 if colours.dtype == np.uint8 else np.float32)
     rows = max(1, _STRIP // colours.shape[1])
     strips = [slice(start, start + rows) for start in range(0, len(colours), rows)]
@@ -83,39 +89,16 @@ def to_srgb(colours: np.ndarray, profile: bytes | Stated) -> np.ndarray:
 
 def lab_to_srgb(lab: np.ndarray) -> np.ndarray:
     """CIE L*a*b* of white D50, [H, W, 3] with L* in 0 to 100, as sRGB, float32."""
-    result = np.empty(lab.shape, np.float32)
-    return _convert(lab.astype(np.float32), imagecodecs.cms_profile("lab4"), "lab", result)
+    return _convert(lab.astype(np.float32), imagecodecs.cms_profile("lab4"), "lab")
 
 
-def _grey_to_srgb(grey: np.ndarray, icc: bytes, space: str) -> np.ndarray:
-    """By a table with an entry for each level, where levels can be counted."""
-    white = WHITE.get(grey.dtype)
-    levels = grey[..., 0] if white is None else np.arange(int(white) + 1, dtype=np.float32)[None] / white
-    if _changes_nothing(np.linspace(0, 1, 256, dtype=np.float32)[None], icc, space):
-        return grey
-    table = _converted(levels, icc, space)
-    return table if white is None else table[0][grey[..., 0]]
-
-
-def _changes_nothing(colours: np.ndarray, icc: bytes, space: str) -> bool:
-    """Whether float colours [H, W] or [H, W, 3] stay as they are, to less than half a step of 8 bits."""
-    there = colours if colours.ndim == 3 else colours[..., None]
-    return bool(np.abs(_converted(colours, icc, space) - there).max() < _INVISIBLE)
-
-
-def _grid() -> np.ndarray:
-    """Colours of the whole cube, most of them dark, where curves differ most: [1, N, 3]."""
-    levels = np.linspace(0, 1, 17, dtype=np.float32) ** 2
-    return np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
-
-
-def _converted(colours: np.ndarray, icc: bytes, space: str) -> np.ndarray:
-    """Float colours, grey [H, W] or RGB [H, W, 3], as sRGB [H, W, 3]."""
-    if colours.ndim == 2 and space == "rgb":
-        colours = np.repeat(colours[..., None], 3, axis=-1)
-    return _convert(colours, icc, space, np.empty((*colours.shape[:2], 3), np.float32))
-
-
-def _convert(colours: np.ndarray, icc: bytes, space: str, result: np.ndarray) -> np.ndarray:
+def _convert(colours: np.ndarray, icc: bytes, space: str, result: Any = None) -> np.ndarray:
+    """Grey [H, W] or other colours [H, W, C] as sRGB [H, W, 3], float32 unless there is another result to fill."""
+    result = np.empty((*colours.shape[:2], 3), np.float32) if result is None else result
     imagecodecs.cms_transform(colours, icc, _SRGB, colorspace=space, outcolorspace="rgb", out=result)
     return np.clip(result, 0, 1, out=result) if result.dtype == np.float32 else result
+
+
+def _are_alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether colours differ by less than half a step of 8 bits."""
+    return bool(np.abs(one - other).max() < 0.5 / 255)

@@ -17,7 +17,7 @@ MIN_SIDE = 8
 _CAMERA_BITS = (8, 10, 12, 14)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photo:
     """A photo that has been read."""
 
@@ -27,7 +27,7 @@ class Photo:
     """What a person should know about how it was read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raster:
     """Samples and what they mean."""
 
@@ -53,7 +53,7 @@ def develop(raster: Raster) -> Photo:
     samples = _of_known_range(samples)
     count = 4 if raster.inks else 1 if samples.shape[-1] < 3 else 3
     colours, notes = _in_srgb(samples[..., :count], raster)
-    notes = (*raster.notes, *_dim(samples[..., :count]), *notes)
+    notes = (*raster.notes, *(() if raster.inks else _dim(samples[..., :count])), *notes)
     if samples.shape[-1] > count:
         alpha = as_float(samples[..., count:])
         colours = as_float(colours) * alpha + (1 - alpha)

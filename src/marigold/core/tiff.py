@@ -6,7 +6,7 @@ import numpy as np
 import tifffile
 
 from marigold.core.errors import ImageError
-from marigold.core.profiles import Stated, lab_to_srgb
+from marigold.core.profiles import lab_to_srgb
 from marigold.core.raster import Raster, as_float, in_bits
 
 _WHITE_IS_ZERO, _PALETTE, _CMYK, _YCBCR, _CIELAB, _ICCLAB = 0, 3, 5, 6, 8, 9
@@ -15,7 +15,7 @@ _DNG_VERSION, _CFA_PATTERN = 50706, 33421
 _FAX_AND_JPEG = (2, 3, 4, 6, 7)
 _REDUCED_OR_MASK = 0b101
 _PREMULTIPLIED, _STRAIGHT = 1, 2
-_ORIENTATION, _MAX_SAMPLE, _WHITE_POINT, _PRIMARIES, _PROFILE = 274, 281, 318, 319, 34675
+_ORIENTATION, _MAX_SAMPLE, _PROFILE = 274, 281, 34675
 
 
 def full_picture(tiff: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
@@ -25,7 +25,7 @@ def full_picture(tiff: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str,
     Raises `ImageError` for the raw data of a camera.
     """
     pages = list(_all_pages(tiff.pages))
-    if any(page.photometric in _SENSOR or {_DNG_VERSION, _CFA_PATTERN} & set(page.tags.keys()) for page in pages):
+    if any(page.photometric in _SENSOR or _DNG_VERSION in page.tags or _CFA_PATTERN in page.tags for page in pages):
         raise ImageError("raw data of a camera's sensor; develop it with a raw converter and give the TIFF or JPEG")
     whole = [page for page in pages if not page.subfiletype & _REDUCED_OR_MASK] or pages
     largest = max(whole, key=lambda page: page.imagewidth * page.imagelength)
@@ -49,7 +49,7 @@ def raster(page: tifffile.TiffPage) -> Raster:
     samples = np.moveaxis(samples, 0, -1) if page.axes.startswith("S") else samples
     samples = samples[..., None] if samples.ndim == 2 else samples
     colours, alpha = _parted(samples, page)
-    if page.photometric == _PALETTE:
+    if page.photometric == _PALETTE and page.colormap is not None:
         # The table [3, N] has 16 bits, of which the high ones count, as everywhere.
         colours = np.moveaxis(page.colormap[:, colours[..., 0]] >> 8, 0, -1).astype(np.uint8)
     elif page.photometric in (_CIELAB, _ICCLAB):
@@ -59,17 +59,17 @@ def raster(page: tifffile.TiffPage) -> Raster:
         if page.photometric == _WHITE_IS_ZERO:
             colours = 1 - as_float(colours)
     if alpha is not None:
-        alpha = as_float(alpha)
-        colours = as_float(colours)
+        colours, alpha = as_float(colours), as_float(alpha)
         if _PREMULTIPLIED in page.extrasamples:
             colours = np.minimum(colours / np.maximum(alpha, 1e-6), 1)
         colours = np.concatenate([colours, alpha], axis=-1)
-    return Raster(colours, _profile(page), page.photometric == _CMYK, page.tags.valueof(_ORIENTATION, 1))
+    profile = page.tags.valueof(_PROFILE) if page.photometric not in (_CIELAB, _ICCLAB) else None
+    return Raster(colours, profile, page.photometric == _CMYK, page.tags.valueof(_ORIENTATION, 1))
 
 
-def _all_pages(pages: Iterable[tifffile.TiffPage]) -> Iterator[tifffile.TiffPage]:
-    for page in pages:
-        yield page
+def _all_pages(pages: Iterable[tifffile.TiffPage | tifffile.TiffFrame]) -> Iterator[tifffile.TiffPage]:
+    for any_page in pages:
+        yield (page := any_page.aspage())
         yield from _all_pages(page.pages or ())
 
 
@@ -101,15 +101,3 @@ def _lab(samples: np.ndarray, signed: bool) -> np.ndarray:
     full = 65535 if deep and signed else 255 * step
     ab = samples[..., 1:].view(samples.dtype.str.replace("u", "i")) / step if signed else samples[..., 1:] / step - 128
     return np.concatenate([samples[..., :1] * (100 / full), ab], axis=-1)
-
-
-def _profile(page: tifffile.TiffPage) -> bytes | Stated | None:
-    if page.photometric in (_CIELAB, _ICCLAB):
-        return None
-    if _PROFILE in page.tags:
-        return bytes(page.tags.valueof(_PROFILE))
-    if _PRIMARIES in page.tags and page.photometric != _CMYK:
-        white = page.tags.valueof(_WHITE_POINT, (3127, 10000, 3290, 10000))
-        fractions = np.reshape([*white, *page.tags.valueof(_PRIMARIES)], (-1, 2))
-        return Stated(tuple(fractions[:, 0] / fractions[:, 1]))
-    return None
