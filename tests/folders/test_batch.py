@@ -48,6 +48,13 @@ def test_results_of_the_same_photo_are_replaced_without_a_note(tmp_path, change,
     assert "replaces" not in capsys.readouterr().out
 
 
+def test_how_a_photo_was_read_is_told_in_its_line_and_its_reports(tmp_path, capsys):
+    PIL.Image.fromarray(np.full((16, 24), 4095, np.uint16)).save(tmp_path / "a.png")
+    predict_photos(identity(), [tmp_path / "a.png"], Request(), tmp_path / "out")
+    assert "end at 4095 of 65535" in capsys.readouterr().out
+    assert "end at 4095 of 65535" in (tmp_path / "out" / "a_depth.json").read_text()
+
+
 def test_bad_photos_are_listed_and_the_good_ones_finished(tmp_path, capsys):
     (tmp_path / "bad.jpg").write_text("no photo")
     photos = [tmp_path / "bad.jpg", photo(tmp_path / "good.png", 9), tmp_path / "missing.jpg"]
