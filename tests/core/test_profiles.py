@@ -8,8 +8,8 @@ import PIL.Image
 import pytest
 import tifffile
 
-from core.icc import ADOBE, PROPHOTO, SRGB, as_srgb, cmyk_profile, grey_profile, rgb_profile, srgb_of, srgb_of_lab
 from marigold.core.images import read_photo, to_image, to_photo
+from toys.icc import ADOBE, PROPHOTO, SRGB, as_srgb, cmyk_profile, grey_profile, rgb_profile, srgb_of, srgb_of_lab
 
 Y, X = np.mgrid[0:16, 0:24]
 VALUES = np.stack([0.2 + X / 40, 0.25 + Y / 30, 0.6 - X / 80], -1)

@@ -7,6 +7,7 @@ import tifffile
 
 from marigold.core.errors import ImageError
 from marigold.core.images import read_photo, to_photo
+from toys.icc import SRGB, as_srgb, rgb_profile
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -54,6 +55,13 @@ def test_of_several_full_pictures_the_first_is_read_with_a_note(tmp_path):
     image, notes = read(pages(tmp_path / "a.tif", (RGB, {}), (255 - RGB, {}), (RGB[:30], {})))
     np.testing.assert_allclose(image, RGB / 255, atol=1e-6)
     assert len(notes) == 1 and "several pictures" in notes[0]
+
+
+def test_a_picture_below_a_preview_is_turned_and_coloured_as_the_preview_says(tmp_path):
+    turned = {"extratags": [(274, "H", 1, 6, True)], "iccprofile": rgb_profile(SRGB, 1)}
+    layout = (SMALL, {"subfiletype": 1, "subifds": 1, **turned}), (RGB, {})
+    image, _ = read(pages(tmp_path / "a.tif", *layout))
+    np.testing.assert_allclose(image, np.rot90(as_srgb(RGB / 255), -1), atol=0.003)
 
 
 SENSOR = (DEEP[..., 0], {"photometric": 32803, "subfiletype": 0})

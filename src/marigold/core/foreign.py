@@ -25,10 +25,6 @@ class Foreign:
     """A regular expression for the first bytes of its files."""
     remedy: str = "convert it to PNG or JPEG first"
 
-    def has_start(self, head: bytes) -> bool:
-        """Whether a file that starts with `head` is of this kind."""
-        return bool(re.match(self.start, head, re.DOTALL))
-
 
 _RAW = Foreign(
     "a raw file of a camera",
@@ -59,7 +55,7 @@ def looks_like_photo(head: bytes) -> bool:
 
 def refuse(path: Path, head: bytes) -> None:
     """Raises `ImageError` for a file of such a kind, by its first bytes or, where these say nothing, its ending."""
-    kind = next((kind for kind in _KINDS if kind.has_start(head)), None)
+    kind = next((kind for kind in _KINDS if re.match(kind.start, head, re.DOTALL)), None)
     if kind is None and (not looks_like_photo(head) or (head.startswith(TIFF) and kind_of(path) is _RAW)):
         kind = kind_of(path)
     if kind is not None:

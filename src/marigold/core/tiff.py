@@ -1,6 +1,7 @@
 """TIFF: which of a file's pictures is the photo, and its samples (TIFF 6.0 and its supplements)."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -63,8 +64,14 @@ def raster(page: tifffile.TiffPage) -> Raster:
         if _PREMULTIPLIED in page.extrasamples:
             colours = np.minimum(colours / np.maximum(alpha, 1e-6), 1)
         colours = np.concatenate([colours, alpha], axis=-1)
-    profile = page.tags.valueof(_PROFILE) if page.photometric not in (_CIELAB, _ICCLAB) else None
-    return Raster(colours, profile, page.photometric == _CMYK, page.tags.valueof(_ORIENTATION, 1))
+    profile = None if page.photometric in (_CIELAB, _ICCLAB) else _tag(page, _PROFILE)
+    return Raster(colours, profile, page.photometric == _CMYK, _tag(page, _ORIENTATION) or 1)
+
+
+def _tag(page: tifffile.TiffPage, code: int) -> Any:
+    """What a page says, or else the page above it; None when neither says anything."""
+    above = page.parent.pages[page.treeindex[0]].aspage()
+    return page.tags.valueof(code, above.tags.valueof(code))
 
 
 def _all_pages(pages: Iterable[tifffile.TiffPage | tifffile.TiffFrame]) -> Iterator[tifffile.TiffPage]:
