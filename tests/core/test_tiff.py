@@ -192,6 +192,14 @@ def test_a_cut_tiff_is_refused(tmp_path, compression):
         read_photo(tmp_path / "a.tif")
 
 
+def test_a_tiff_with_too_few_strips_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", rowsperstrip=10)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as tiff:
+        tiff.pages.first.tags["RowsPerStrip"].overwrite(5)
+    with pytest.raises(ImageError, match="damaged or cut short .4 of 8 strips"):
+        read_photo(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("compression", ["group4", "group3", "tiff_ccitt", "packbits", "tiff_lzw", "raw"])
 def test_one_bit_of_every_compression_is_black_and_white(tmp_path, compression):
     bits = RGB[..., 0] > 127

@@ -1,5 +1,6 @@
 """TIFF: which of a file's pictures is the photo, and its samples (TIFF 6.0 and its supplements)."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -43,7 +44,9 @@ def is_for_pillow(page: tifffile.TiffPage) -> bool:
 
 
 def raster(page: tifffile.TiffPage) -> Raster:
-    """The samples of a page. Raises `ImageError` for those that are no photo's."""
+    """The samples of a page. Raises `ImageError` for those of no photo, `ValueError` where some are missing."""
+    if len(page.dataoffsets) < (parts := math.prod(page.chunked)):
+        raise ValueError(f"{len(page.dataoffsets)} of {parts} strips or tiles")
     samples = page.asarray()
     if samples.dtype.kind in "ic":
         raise ImageError(f"signed or complex samples ({samples.dtype}); save it with unsigned 8 or 16 bits")
