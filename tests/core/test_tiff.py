@@ -196,7 +196,7 @@ def test_a_tiff_with_too_few_strips_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", rowsperstrip=10)
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as tiff:
         tiff.pages.first.tags["RowsPerStrip"].overwrite(5)
-    with pytest.raises(ImageError, match="damaged or cut short .4 of 8 strips"):
+    with pytest.raises(ImageError, match=r"damaged or cut short \(4 of 8 strips"):
         read_photo(tmp_path / "a.tif")
 
 
