@@ -11,9 +11,8 @@ import tifffile
 import torch
 from PIL import ImageCms
 
-from marigold.core import deep_images
 from marigold.core.errors import ImageError
-from marigold.core.images import read_image, to_image, write_npy, write_png8, write_png16
+from marigold.core.images import read_image, read_photo, to_image, write_npy
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -147,14 +146,56 @@ def test_a_grey_16_bit_tiff_with_lzw_keeps_every_bit(tmp_path):
     np.testing.assert_array_equal(image, DEEP[..., 0].astype(np.float32) / np.float32(65535))
 
 
-def test_a_16_bit_tiff_is_whole_when_tifffile_lacks_its_codec(tmp_path, monkeypatch):
-    def no_codec(page):
-        raise ValueError("requires the 'imagecodecs' package")
+def with_chunk(content, kind, body):
+    return (
+        content[:33]
+        + struct.pack(">I", len(body))
+        + kind
+        + body
+        + struct.pack(">I", zlib.crc32(kind + body))
+        + content[33:]
+    )
 
-    tifffile.imwrite(tmp_path / "a.tif", DEEP[..., :3], photometric="rgb", compression="zlib")
-    monkeypatch.setattr(tifffile.TiffPage, "asarray", no_codec)
-    expected = DEEP[..., :3].astype(np.float32) / np.float32(65535)
-    np.testing.assert_array_equal(as_array(read_image(tmp_path / "a.tif")), expected)
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize(("color_type", "channels"), [(0, 1), (2, 3), (6, 4)])
+def test_a_png_that_states_its_bits_but_is_not_scaled_to_16_fills_the_range(tmp_path, bits, color_type, channels):
+    samples = DEEP[..., :channels] >> 16 - bits
+    samples[..., 3:] = 2**bits - 1
+    (tmp_path / "a.png").write_bytes(with_chunk(png(samples, color_type), b"sBIT", bytes([bits] * channels)))
+    photo = read_photo(tmp_path / "a.png")
+    expected = np.broadcast_to(samples[..., :3] / (2**bits - 1), (12, 20, 3))
+    np.testing.assert_allclose(as_array(photo.pixels), expected, atol=1e-6)
+    assert photo.notes == ()
+
+
+@pytest.mark.parametrize("scaled", [lambda dark: dark << 4 | dark >> 8, lambda dark: dark << 4])
+@pytest.mark.parametrize("dark", [0, 1])
+def test_a_png_that_states_its_bits_and_is_scaled_stays_as_it_is(tmp_path, scaled, dark):
+    samples = scaled(DEEP[..., :3] >> (8 if dark else 4)).astype(np.uint16)
+    (tmp_path / "a.png").write_bytes(with_chunk(png(samples, 2), b"sBIT", bytes([12] * 3)))
+    photo = read_photo(tmp_path / "a.png")
+    np.testing.assert_allclose(as_array(photo.pixels), samples / 65535, atol=1e-6)
+    assert len(photo.notes) == dark
+
+
+def test_a_16_bit_colour_may_stand_for_transparent(tmp_path):
+    samples = DEEP[..., :3].copy()
+    samples[3, 4] = 1000, 2000, 3000
+    key = struct.pack(">HHH", 1000, 2000, 3000)
+    (tmp_path / "a.png").write_bytes(with_chunk(png(samples, 2), b"tRNS", key))
+    expected = samples / 65535
+    expected[3, 4] = 1
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.png")), expected, atol=1e-6)
+
+
+def test_a_16_bit_png_is_turned_as_its_exif_says(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    content = with_chunk(png(DEEP[..., :3], 2), b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    (tmp_path / "a.png").write_bytes(content)
+    expected = np.rot90(DEEP[..., :3], -1) / 65535
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.png")), expected, atol=1e-6)
 
 
 def test_a_16_bit_tiff_where_zero_is_white_is_inverted(tmp_path):
@@ -321,24 +362,8 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         read_image(tmp_path)
 
 
-def test_only_16_bit_colour_pngs_take_the_slow_road(tmp_path):
-    PIL.Image.fromarray(RGB).save(tmp_path / "a.png")
-    with (tmp_path / "a.png").open("rb") as file:
-        assert not deep_images.is_deep_png(file)
-    assert deep_images.is_deep_png(io.BytesIO(png(DEEP[..., :3], 2)))
-
-
-def test_16_bit_values_are_rounded_and_clipped(tmp_path):
-    write_png16(tmp_path / "a.png", np.array([[0.0, 0.6 / 65535, 0.4 / 65535, 0.5, 1.0, 1.2, -0.1]]))
-    with PIL.Image.open(tmp_path / "a.png") as picture:
-        assert picture.mode == "I;16"
-        assert np.asarray(picture).tolist() == [[0, 1, 0, 32768, 65535, 65535, 0]]
-
-
-def test_pictures_and_arrays_come_back_as_written(tmp_path):
-    write_png8(tmp_path / "a.png", RGB)
+def test_arrays_come_back_as_written(tmp_path):
     write_npy(tmp_path / "a.npy", RGB / 7)
-    np.testing.assert_array_equal(np.asarray(PIL.Image.open(tmp_path / "a.png")), RGB)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), RGB / 7)
 
 

@@ -1,5 +1,6 @@
 """PNG files of 8 and 16 bits, read back by Pillow and taken apart by hand."""
 
+import io
 import struct
 import zlib
 
@@ -9,7 +10,7 @@ import pytest
 
 from marigold.core.errors import OutputError
 from marigold.core.images import read_image
-from marigold.core.png import write_png
+from marigold.core.png import read_chunks, write_png
 
 LEVELS = np.random.default_rng(0)
 
@@ -94,3 +95,18 @@ def test_smooth_maps_take_less_room_than_their_numbers(tmp_path):
 def test_a_file_that_cannot_be_written_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         write_png(tmp_path / "nowhere" / "a.png", np.zeros((2, 2), np.uint8))
+
+
+def test_chunks_are_read_from_before_and_behind_the_pixels(tmp_path):
+    write_png(tmp_path / "a.png", np.zeros((2, 3), np.uint8), text={"Title": "depth"}, curve="linear")
+    content = (tmp_path / "a.png").read_bytes()
+    late = struct.pack(">I", 3) + b"eXIf" + b"abc" + bytes(4)
+    content = content.replace(content[-12:], late + content[-12:])
+    found = read_chunks(io.BytesIO(content))
+    assert found[b"gAMA"] == struct.pack(">I", 100_000) and found[b"eXIf"] == b"abc" and found[b"IDAT"] == b""
+    assert found[b"IHDR"] == struct.pack(">IIBBBBB", 3, 2, 8, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffgAMA"])
+def test_what_is_no_whole_png_has_the_chunks_that_are_there(content):
+    assert set(read_chunks(io.BytesIO(content)).values()) <= {b""}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from marigold.folders.photos import find_photos, result_names
+from marigold.folders.photos import find_photos, left_out, result_names
 
 
 @pytest.fixture
@@ -65,6 +65,38 @@ def test_a_result_that_is_named_itself_is_a_photo(folder):
 def test_json_of_other_kinds_hides_no_photo(folder, content):
     (folder / "other.json").write_text(content)
     assert named(find_photos([str(folder)], folder)[0], folder) == ["a.png", "b.JPG"]
+
+
+def test_pictures_that_are_left_out_are_named_in_one_line(folder):
+    for name in ("IMG_1.HEIC", "deep/b.nef", "c.jxl", "d.avif", "e.jfif", "d.xmp", ".hidden.heic"):
+        (folder / name).write_bytes(b"x")
+    (folder / "from_phone").write_bytes(b"\xff\xd8\xff\xe0")
+    line = left_out([str(folder), str(folder / "**" / "*"), str(folder / "a.png")])
+    for name in ("IMG_1.HEIC (a HEIC photo)", "b.nef (a raw file", "c.jxl (a JPEG XL", "from_phone (a photo without"):
+        assert line.count(name) == 1
+    assert line.startswith("left out") and "\n" not in line
+    assert not any(name in line for name in ("d.avif", "e.jfif", "d.xmp", "notes.txt", "hidden", "a.png"))
+    assert named(find_photos([str(folder)])[0], folder) == ["a.png", "b.JPG", "d.avif", "e.jfif"]
+
+
+def test_many_pictures_that_are_left_out_are_counted(folder):
+    for number in range(9):
+        (folder / f"{number}.heic").write_bytes(b"x")
+    line = left_out([str(folder)])
+    assert "4.heic" in line and "5.heic" not in line and line.endswith(" and 4 more")
+
+
+def test_nothing_is_left_out_of_plain_folders_or_named_files(folder):
+    (folder / "a.heic").write_bytes(b"x")
+    (folder / "r.exr").write_bytes(b"x")
+    (folder / "r.json").write_text('{"files": ["r.exr", "a.heic", "r.json"]}')
+    assert left_out([str(folder)], folder) == "" and left_out([str(folder / "a.heic"), "nowhere"]) == ""
+
+
+@pytest.mark.parametrize("name", ["https://example.org/p.jpg", "s3://bucket/[a]*.png", "file:///p.jpg"])
+def test_an_address_is_a_failure_that_keeps_its_slashes(name):
+    photos, failures = find_photos([name])
+    assert photos == [] and failures[0].startswith(f"{name}: an address") and left_out([name]) == ""
 
 
 def test_a_missing_file_is_kept_for_reading_to_complain_about():

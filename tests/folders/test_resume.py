@@ -26,7 +26,7 @@ def test_what_is_complete_is_skipped_and_left_alone(tmp_path, capsys):
 def test_what_is_complete_is_not_even_decoded(tmp_path, monkeypatch):
     photos = [photo(tmp_path / "a.png", 10)]
     run(photos, tmp_path / "out")
-    monkeypatch.setattr(batch, "read_image", None)
+    monkeypatch.setattr(batch, "read_photo", None)
     assert run(photos, tmp_path / "out").skipped == 1
 
 

@@ -54,13 +54,15 @@ def run(options: Options) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from marigold.export.base import check_options, chosen
     from marigold.folders.batch import predict_photos
-    from marigold.folders.photos import find_photos
+    from marigold.folders.photos import find_photos, left_out
     from marigold.predict.together import choose
 
     # Both remark on oddities of files that are read all the same.
     warnings.filterwarnings("ignore", module="PIL")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     photos, failures = find_photos(options.inputs, options.output)
+    if missed := left_out(options.inputs, options.output):
+        print(f"marigold: {one_line(missed)}", file=sys.stderr)
     if not photos:
         raise ImageError("; ".join(failures) or "no photo was named; give files, folders or patterns")
     request = options.request

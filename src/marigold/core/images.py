@@ -1,55 +1,87 @@
-"""Reads photos as upright sRGB tensors, whatever their file holds, and writes maps and pictures.
+"""Reads photos as upright sRGB tensors, whatever their file holds, and writes arrays.
 
-JPEG, PNG, WebP, TIFF and BMP; 8 and 16 bits; grey, colour, palette, CMYK, alpha. A photo is turned as its EXIF
-orientation says, converted to sRGB by its colour profile (8-bit photos), and laid on white where it is transparent. Of
-an animation or a document of several pages the first picture counts. A file whose header promises more than
-`MAX_PIXELS` is refused before anything is decoded.
+JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 and PPM; 8 and 16 bits; grey, colour, palette, CMYK, alpha. A photo is
+turned as its EXIF orientation says, converted to sRGB by its colour profile or what else its file states, and laid on
+white where it is transparent. Of an animation or a document of several pages the first picture counts. A file whose
+header promises more than `MAX_PIXELS` is refused before anything is decoded.
 """
 
-import io
+from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 import PIL.Image
 import torch
-from PIL import ImageCms
 from torch import Tensor
 
-from marigold.core import deep_images
+from marigold.core import foreign, profiles
 from marigold.core.errors import ImageError
 from marigold.core.files import whole_file
+from marigold.core.png import read_chunks
+from marigold.core.raster import MAX_PIXELS, MIN_SIDE, Photo, Raster, check_size, develop, in_bits, too_large
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+_ENDINGS = "jpg jpeg jpe jfif mpo png apng webp tif tiff avif bmp gif jp2 j2k ppm pgm pnm"
+SUFFIXES = tuple(f".{ending}" for ending in _ENDINGS.split())
 """Endings of the files that count as photos in a folder."""
-MAX_PIXELS = 178_000_000
-"""A little less than where Pillow itself takes a file for a decompression bomb."""
-MIN_SIDE = 8
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM")
+_KNOWN = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 or PPM"
 _ORIENTATION = 0x0112
-_PNG_COMPRESSION = 3
-_WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
+_EXIF, _INTEROPERABILITY = 0x8769, 0xA005
+_LAB_STEPS = np.array([100 / 255, 1, 1])
+_HEAD = 1 << 16
+"""Bytes at the start of a file in which its boxes and marks are looked for."""
+
+
+def read_photo(path: str | PathLike[str]) -> Photo:
+    """The photo in a file, and what to know about how it was read. Raises `ImageError`."""
+    foreign.refuse_address(path)
+    path = Path(path)
+    with _opened(path) as file:
+        try:
+            return develop(_decode(file, path))
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from error
+        except PIL.Image.DecompressionBombError as error:
+            raise ImageError(f"{path}: {too_large()}") from error
+        except PIL.UnidentifiedImageError as error:
+            raise ImageError(f"{path}: not an image that can be read ({_KNOWN}); convert it to PNG or JPEG") from error
+        except Exception as error:  # decoders meet hostile bytes with errors of every type
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ImageError(f"{path}: damaged or cut short ({reason}); copy or download it again") from error
 
 
 def read_image(path: str | PathLike[str]) -> Tensor:
     """The photo in a file, upright: [3, H, W] float32 sRGB, 0 to 1. Raises `ImageError`."""
-    path = Path(path)
-    with _opened(path) as file:
-        try:
-            array = _decode(file)
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from error
-        except PIL.Image.DecompressionBombError as error:
-            raise ImageError(f"{path}: {_too_large()}") from error
-        except PIL.UnidentifiedImageError as error:
-            known = "JPEG, PNG, WebP, TIFF or BMP"
-            raise ImageError(f"{path}: not an image that can be read ({known}); convert it to PNG or JPEG") from error
-        except Exception as error:  # decoders meet hostile bytes with errors of every type
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(f"{path}: damaged or cut short ({reason}); copy or download it again") from error
-    return _as_tensor(array)
+    return read_photo(path).pixels
+
+
+def to_photo(image: str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo) -> Photo:
+    """A photo in a file or in memory; one that has been read already is returned itself.
+
+    Takes what `read_photo` and `to_image` take. Raises `ImageError`.
+    """
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, str | PathLike):
+        return read_photo(image)
+    if isinstance(image, PIL.Image.Image):
+        check_size(image.width, image.height)
+        return develop(_from_pillow(image))
+    if isinstance(image, np.ndarray):
+        return develop(Raster(image))
+    if not isinstance(image, Tensor):
+        raise ImageError(f"a {type(image).__name__} is no photo; give a path, a PIL image, a NumPy array or a tensor")
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ImageError(f"a tensor of shape {list(image.shape)} is no photo; give [3, H, W]")
+    if _is_ready(image):
+        return Photo(image)
+    tensor = image.detach().permute(1, 2, 0).cpu()
+    return develop(Raster((tensor.float() if tensor.is_floating_point() else tensor).numpy()))
 
 
 def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
@@ -58,38 +90,13 @@ def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
     Takes a PIL image of any mode, a NumPy array [H, W] or [H, W, C] (uint8, uint16, or float in 0 to 1) or a tensor
     [3, H, W] or [1, H, W] (likewise); a tensor that is the result already is returned itself. Raises `ImageError`.
     """
-    if isinstance(image, PIL.Image.Image):
-        _check_size(image.width, image.height)
-        array = _upright(_from_pillow(image), _orientation(image))
-    elif isinstance(image, np.ndarray):
-        array = _from_array(image)
-    elif isinstance(image, Tensor):
-        if image.ndim != 3 or image.shape[0] not in (1, 3):
-            raise ImageError(f"a tensor of shape {list(image.shape)} is no photo; give [3, H, W]")
-        if _is_ready(image):
-            return image
-        tensor = image.detach().permute(1, 2, 0).cpu()
-        array = _from_array((tensor.float() if tensor.is_floating_point() else tensor).numpy())
-    else:
-        raise ImageError(f"a {type(image).__name__} is no photo; give a path, a PIL image, a NumPy array or a tensor")
-    return _as_tensor(array)
+    return to_photo(image).pixels
 
 
 def write_npy(path: str | Path, values: np.ndarray) -> None:
     """Writes an array as it is. Raises `OutputError`, as the other writers do."""
     with whole_file(path) as file:
         np.save(file, values, allow_pickle=False)
-
-
-def write_png8(path: str | Path, picture: np.ndarray) -> None:
-    """Writes a picture [H, W] or [H, W, 3], uint8."""
-    _write_png(path, np.ascontiguousarray(picture, dtype=np.uint8))
-
-
-def write_png16(path: str | Path, values: np.ndarray) -> None:
-    """Writes values [H, W] in 0 to 1 as 16-bit grey, rounded; what lies outside is clipped."""
-    levels = np.clip(values, 0, 1) * 65535
-    _write_png(path, np.rint(levels, out=levels).astype(np.uint16))
 
 
 def _is_ready(image: Tensor) -> bool:
@@ -99,11 +106,6 @@ def _is_ready(image: Tensor) -> bool:
         return False
     low, high = image.aminmax()
     return bool(low >= 0 and high <= 1)  # neither holds for NaN
-
-
-def _write_png(path: str | Path, picture: np.ndarray) -> None:
-    with whole_file(path) as file:
-        PIL.Image.fromarray(picture).save(file, format="PNG", compress_level=_PNG_COMPRESSION)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -123,47 +125,96 @@ def _opened(path: Path) -> BinaryIO:
     return file
 
 
-def _decode(file: BinaryIO) -> np.ndarray:
-    """The picture in a file, upright: [H, W, 3]; uint8, uint16, or float32 in 0 to 1."""
-    tiff = deep_images.tiff_header(file)
-    if tiff is not None:
-        _check_size(tiff.width, tiff.height)
-        if tiff.deep:
-            array, orientation = deep_images.read_tiff(file)
-            return _upright(_from_array(array), orientation)
-    deep_png = deep_images.is_deep_png(file)
+def _decode(file: BinaryIO, path: Path) -> Raster:
+    """The picture in a file, whose size is known to be acceptable before it is decoded."""
+    head = file.read(_HEAD)
+    file.seek(0)
+    foreign.refuse(path, head)
+    return _decode_tiff(file) if head.startswith(foreign.TIFF) else _decode_other(file, head)
+
+
+def _decode_tiff(file: BinaryIO) -> Raster:
+    import tifffile
+
+    from marigold.core import tiff
+
+    with tifffile.TiffFile(file) as pages:
+        page, notes = tiff.full_picture(pages)
+        check_size(page.imagewidth, page.imagelength)
+        if not tiff.is_for_pillow(page):
+            return replace(tiff.raster(page), notes=notes)
+        number = page.index
+    file.seek(0)
+    with PIL.Image.open(file, formats=("TIFF",)) as image:
+        image.seek(number)
+        return replace(_from_pillow(image), notes=notes)
+
+
+def _decode_other(file: BinaryIO, head: bytes) -> Raster:
+    chunks = read_chunks(file)
     file.seek(0)
     with PIL.Image.open(file, formats=_FORMATS) as image:
-        _check_size(image.width, image.height)
-        array = _from_array(deep_images.read_png(file)) if deep_png else _from_pillow(image)
-        return _upright(array, _orientation(image))
+        check_size(image.width, image.height)
+        deep = chunks.get(b"IHDR", b"")[8:9] == bytes([16])
+        raster = _deep_png(file, image, chunks) if deep else _from_pillow(image)
+        code = chunks.get(b"cICP", b"")
+        profile = profiles.coded(*code[:2]) if len(code) == 4 else raster.profile or _boxed_profile(head)
+        animated = getattr(image, "is_animated", False) and image.format != "MPO"
+        notes = ("the file is an animation, whose first picture is taken",) if animated else ()
+        return replace(raster, profile=profile, notes=notes)
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{width} x {height} pixels, {_too_large()}")
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(
-            f"{width} x {height} pixels, less than the minimum of {MIN_SIDE} x {MIN_SIDE}; use a larger image"
-        )
+def _deep_png(file: BinaryIO, image: PIL.Image.Image, chunks: Mapping[bytes, bytes]) -> Raster:
+    """A PNG with 16 bits, of which Pillow would keep 8 in colours."""
+    orientation = _exif(image)[0] if chunks.keys() & {b"eXIf", b"iTXt", b"zTXt"} else 1
+    file.seek(0)
+    samples = imagecodecs.png_decode(file.read())
+    bits = max(chunks.get(b"sBIT", b"\x10"))
+    # By the standard samples of fewer bits are scaled up, which leaves the low bits 0 or 1 while the high ones are 0.
+    if bits < 16 and not samples.max() >> bits and (samples & (1 << 16 - bits) - 1).max() > 1:
+        samples = in_bits(samples, bits)
+    return Raster(samples, _profile(image), orientation=orientation)
 
 
-def _too_large() -> str:
-    return f"more than the limit of {MAX_PIXELS // 10**6} megapixels; scale it down first"
-
-
-def _from_pillow(image: PIL.Image.Image) -> np.ndarray:
-    """Any mode of Pillow as [H, W, 3], not yet upright."""
-    profile = image.info.get("icc_profile")
+def _from_pillow(image: PIL.Image.Image) -> Raster:
+    """Any mode of Pillow."""
+    profile = _profile(image)
+    inks = image.mode == "CMYK"
     if image.mode.startswith("I;16") or image.mode == "F":
-        return _from_array(np.asarray(image))
-    if image.mode == "I":
-        return _from_array(_sixteen_bits(np.asarray(image)))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-    elif image.mode not in ("RGB", "L", "CMYK"):
-        image = image.convert("RGB")
-    return _from_array(np.asarray(_to_srgb(image, profile)))
+        samples = np.asarray(image)
+    elif image.mode == "I":
+        samples = _sixteen_bits(np.asarray(image))
+    elif image.mode == "LAB":
+        samples, profile = profiles.lab_to_srgb(np.asarray(image) * _LAB_STEPS - (0, 128, 128)), None
+    else:
+        plain = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+        image_mode = plain + "A" if image.has_transparency_data else "CMYK" if inks else plain
+        samples = np.asarray(image.convert(image_mode))
+    orientation, adobe_rgb = _exif(image)
+    if adobe_rgb and profile is None and "srgb" not in image.info:
+        profile = profiles.ADOBE_RGB
+    return Raster(samples, profile, inks, orientation)
+
+
+def _profile(image: PIL.Image.Image) -> bytes | profiles.Stated | None:
+    """What an image says of its colours; None means sRGB."""
+    found = image.info
+    if profile := found.get("icc_profile"):
+        return profile
+    if "srgb" in found or not found.keys() & {"gamma", "chromaticity"}:
+        return None
+    return profiles.Stated(found.get("chromaticity", profiles.BT709), found.get("gamma"))
+
+
+def _boxed_profile(head: bytes) -> bytes | profiles.Stated | None:
+    """What the first `colr` box of an AVIF or JPEG 2000 file says of its colours."""
+    place = head.find(b"colr")
+    if place < 4 or head[4:8] not in (b"ftyp", b"jP  "):
+        return None
+    content = head[place + 4 : place - 4 + int.from_bytes(head[place - 4 : place])]
+    if content.startswith(b"nclx"):
+        return profiles.coded(int.from_bytes(content[4:6]), int.from_bytes(content[6:8]))
+    return content[3:] if content.startswith(b"\2") else None
 
 
 def _sixteen_bits(array: np.ndarray) -> np.ndarray:
@@ -172,66 +223,11 @@ def _sixteen_bits(array: np.ndarray) -> np.ndarray:
     return array.astype(np.uint16)
 
 
-def _to_srgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
-    """A picture in its profile's colours as sRGB; one without a usable profile counts as sRGB (or plain CMYK)."""
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "srgb" not in ImageCms.getProfileDescription(source).lower():
-                mode = "RGBA" if image.mode == "RGBA" else "RGB"
-                target = ImageCms.createProfile("sRGB")
-                return ImageCms.profileToProfile(image, source, target, outputMode=mode) or image
-        except (ImageCms.PyCMSError, OSError):
-            pass
-    return image.convert("RGB") if image.mode == "CMYK" else image
-
-
-def _from_array(array: np.ndarray) -> np.ndarray:
-    """Samples [H, W] or [H, W, C], C = 1, 2 (grey and alpha), 3 or 4, as [H, W, 3] uint8, uint16 or float32."""
-    array = array[..., None] if array.ndim == 2 else array
-    if array.ndim != 3 or not 1 <= array.shape[-1] <= 4:
-        raise ImageError(f"an array of shape {list(array.shape)} is no photo; give [H, W] or [H, W, 3]")
-    _check_size(array.shape[1], array.shape[0])
-    array = _of_known_range(array)
-    if array.shape[-1] in (2, 4):
-        samples = array.astype(np.float32) / _WHITE.get(array.dtype, np.float32(1))
-        alpha = samples[..., -1:]
-        array = samples[..., :-1] * alpha + (1 - alpha)
-    return array if array.shape[-1] == 3 else np.repeat(array, 3, axis=2)
-
-
-def _of_known_range(array: np.ndarray) -> np.ndarray:
-    """Samples whose white is known: uint8, uint16, or float32 in 0 to 1."""
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    if array.dtype == bool:
-        return array.astype(np.float32)
-    if array.dtype.kind != "f":
-        raise ImageError(f"samples of type {array.dtype} have no known range; use uint8, uint16, or float in 0 to 1")
-    if not np.isfinite(array).all():
-        raise ImageError("float samples that are NaN or infinite; replace them with numbers in 0 to 1, such as 0")
-    if array.min() < 0 or array.max() > 1:
-        raise ImageError("float samples outside 0 to 1; scale them first (8-bit values: divide by 255)")
-    return array.astype(np.float32)
-
-
-def _as_tensor(array: np.ndarray) -> Tensor:
-    """[H, W, 3] uint8, uint16 or float32 as a tensor [3, H, W] float32, 0 to 1, with memory of its own."""
-    channels_first = torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
-    return channels_first.float().div_(float(_WHITE.get(array.dtype, 1)))
-
-
-def _orientation(image: PIL.Image.Image) -> int:
+def _exif(image: PIL.Image.Image) -> tuple[int, bool]:
+    """The orientation, and whether a camera says that its colours are Adobe RGB (DCF 2.0: index R03)."""
     try:
-        return image.getexif().get(_ORIENTATION, 1)
+        exif = image.getexif()
+        space, index = exif.get_ifd(_EXIF).get(0xA001), exif.get_ifd(_INTEROPERABILITY).get(1)
+        return exif.get(_ORIENTATION, 1), (space, index) == (0xFFFF, "R03")
     except Exception:  # a damaged label is no reason to refuse a photo whose pixels are whole
-        return 1
-
-
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undoes the EXIF orientation 1 to 8 of [H, W, 3]: 5 to 8 exchange rows and columns, then rows or columns flip."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    rows = orientation in (3, 4, 7, 8)
-    columns = orientation in (2, 3, 6, 7)
-    return array[:: -1 if rows else 1, :: -1 if columns else 1]
+        return 1, False

@@ -1,12 +1,14 @@
 """PNG files of 8 or 16 bits, grey or RGB, that state their display curve and say in words what they hold.
 
-Pillow writes no colour with 16 bits. The format: ISO/IEC 15948.
+Pillow writes no colour with 16 bits, and reads no chunk that it does not know. The format: ISO/IEC 15948.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,6 +20,8 @@ _GREY, _RGB = 0, 2
 _UP = 2
 """The row filter that stores each byte's difference to the byte above."""
 _COMPRESSION = 3
+_LARGEST = 1 << 10
+"""Bytes that are kept of a chunk."""
 _CURVES = {"srgb": (b"sRGB", b"\0"), "linear": (b"gAMA", struct.pack(">I", 100_000))}
 
 
@@ -34,6 +38,18 @@ def write_png(
         for kind, content in _chunks(levels, text or {}, curve):
             check = zlib.crc32(content, zlib.crc32(kind))
             file.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check))
+
+
+def read_chunks(file: BinaryIO) -> dict[bytes, bytes]:
+    """What the chunks of a PNG hold, its pixels left out, by kind; nothing for any other file."""
+    file.seek(0)
+    found: dict[bytes, bytes] = {}
+    if file.read(len(_START)) == _START:
+        while len(start := file.read(8)) == 8 and (kind := start[4:]) != b"IEND":
+            size = int.from_bytes(start[:4])
+            found[kind] = file.read(min(size, _LARGEST)) if kind != b"IDAT" else b""
+            file.seek(max(0, size - len(found[kind])) + 4, io.SEEK_CUR)
+    return found
 
 
 def _chunks(levels: np.ndarray, text: Mapping[str, str], curve: Space | None) -> Iterator[tuple[bytes, bytes]]:

@@ -29,7 +29,8 @@ from torch import Tensor
 from marigold.core.errors import DataError, ImageError, OutputError
 from marigold.core.fields import FIELDS
 from marigold.core.files import make_folder, write_json
-from marigold.core.images import read_image, write_png8
+from marigold.core.images import read_image
+from marigold.core.png import write_png
 from marigold.core.sample import Camera, Sample
 from marigold.datasets.base import Dataset, DatasetCard
 
@@ -131,7 +132,7 @@ def write_sample(root: Path, sample: Sample) -> Path:
         arrays["camera"] = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float64)
     photo = (sample.image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     with _whole_folder(root / sample.key) as folder:
-        write_png8(folder / "image.png", photo)
+        write_png(folder / "image.png", photo)
         _save(folder / "maps.npz", arrays)
     return root / sample.key
 

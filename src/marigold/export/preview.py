@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from marigold.core.colour import colormap
-from marigold.core.images import write_png8
+from marigold.core.png import write_png
 from marigold.export import _legend
 from marigold.export.base import Format, Maps, Options
 from marigold.modalities.base import Modality
@@ -42,7 +42,7 @@ class Preview(Format):
             file = folder / f"{stem}_{maps.name}_uncertainty.png"
             files[file] = self.uncertainty(maps.uncertainty)
         for file, picture in files.items():
-            write_png8(file, picture)
+            write_png(file, picture)
         return list(files)
 
     def pictures(self, maps: Maps) -> dict[str, np.ndarray]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
 from tqdm import tqdm
 
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, MarigoldError, OutputError
 from marigold.core.files import prepare
-from marigold.core.images import read_image
+from marigold.core.images import read_photo
+from marigold.core.raster import Photo
 from marigold.export._reports import places
 from marigold.export.base import USUAL, Format, chosen
 from marigold.folders.complete import photo_hash
@@ -48,8 +48,8 @@ class PhotoJob:
     photo: Path
     name: str
     hash: str = ""
-    pixels: Tensor | None = None
-    """[3, H, W] in 0 to 1; None when its results are complete or it could not be read."""
+    image: Photo | None = None
+    """None when its results are complete or it could not be read."""
     predictions: dict[str, Prediction] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage."""
@@ -119,19 +119,19 @@ class _Run:
         try:
             job.hash = photo_hash(job.photo)
             if self._overwrite or not self._results.are_complete(job.name, job.hash):
-                job.pixels = read_image(job.photo)
+                job.image = read_photo(job.photo)
         except ImageError as error:
             job.error = str(error)
         job.stages["read"] = time.perf_counter() - start
         return job
 
     def compute(self, job: PhotoJob) -> PhotoJob:
-        if job.pixels is None:
+        if job.image is None:
             return job
         predictors = self._predictors.loaded()
         start = time.perf_counter()
         try:
-            job.predictions = predictors.predict(job.pixels, self._request)
+            job.predictions = predictors.predict(job.image, self._request)
             self._settings_work = True
         except (ImageError, DeviceMemoryError, MemoryError) as error:
             job.error = f"{job.photo}: {error}"
@@ -139,7 +139,7 @@ class _Run:
             if not self._settings_work:
                 raise
             job.error = f"{job.photo}: {error}"
-        job.pixels = None
+        job.image = None
         job.stages["predict"] = time.perf_counter() - start
         return job
 

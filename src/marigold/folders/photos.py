@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
+from marigold.core import foreign
 from marigold.core.errors import ImageError
 from marigold.core.images import SUFFIXES
 from marigold.export._reports import result_files
 
+MOST_NAMES = 5
+"""How many pictures that are left out are named."""
 MOST_FOLDERS = 3
 """How many folders of a photo's path may become part of a result's name."""
 
@@ -31,6 +34,16 @@ def find_photos(inputs: Sequence[str], output: Path | None = None) -> tuple[list
     return list(found.values()), failures
 
 
+def left_out(inputs: Sequence[str], output: Path | None = None) -> str:
+    """A line that names the pictures which folders and patterns hold but `find_photos` leaves out; or nothing."""
+    results = set() if output is None else result_files(output)
+    visible = (path for name in inputs for path in _visible(_listed(name) or (), results))
+    found = {path.resolve(): f"{path} ({what})" for path in visible if (what := _why_left_out(path))}
+    named = list(found.values())[:MOST_NAMES]
+    more = f" and {len(found) - len(named)} more" if len(found) > len(named) else ""
+    return f"left out, as it is not read here: {', '.join(named)}{more}" if found else ""
+
+
 def result_names(photos: Sequence[Path]) -> list[str]:
     """What to call each photo's results: its name without the ending, or more of its path where that is not unique."""
     choices = [_names(photo, number) for number, photo in enumerate(photos, start=1)]
@@ -46,23 +59,44 @@ def result_names(photos: Sequence[Path]) -> list[str]:
 
 
 def _meant(name: str, results: Set[Path]) -> list[Path]:
+    foreign.refuse_address(name)
+    listed = _listed(name)
+    if listed is None:
+        return [Path(name).expanduser()]
+    photos = [path for path in _visible(listed, results) if path.suffix.lower() in SUFFIXES]
+    if photos:
+        return photos
+    if Path(name).expanduser().is_dir():
+        raise ImageError(f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there")
+    raise ImageError(f"{name}: no photo matches this pattern; check the path")
+
+
+def _listed(name: str) -> list[Path] | None:
+    """What a folder holds or a pattern matches; None for the name of a file."""
     path = Path(name).expanduser()
     if path.is_dir():
-        photos = _photos(path.iterdir(), results)
-        problem = f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there"
-    elif glob.has_magic(name) and not path.exists():
-        photos = _photos((Path(match) for match in glob.glob(str(path), recursive=True)), results)
-        problem = f"{name}: no photo matches this pattern; check the path"
-    else:
-        return [path]
-    if not photos:
-        raise ImageError(problem)
-    return photos
+        return list(path.iterdir())
+    if glob.has_magic(name) and not path.exists():
+        return [Path(match) for match in glob.glob(str(path), recursive=True)]
+    return None
 
 
-def _photos(paths: Iterable[Path], results: Set[Path]) -> list[Path]:
-    visible = (path for path in paths if not path.name.startswith(".") and path.suffix.lower() in SUFFIXES)
+def _visible(paths: Iterable[Path], results: Set[Path]) -> list[Path]:
+    visible = (path for path in paths if not path.name.startswith("."))
     return sorted(path for path in visible if path.is_file() and path.resolve() not in results)
+
+
+def _why_left_out(path: Path) -> str:
+    """What a picture is that is no photo by its ending; nothing for a photo, and for a file that is no picture."""
+    if path.suffix.lower() in SUFFIXES:
+        return ""
+    if kind := foreign.kind_of(path):
+        return kind.name
+    try:
+        with path.open("rb") as file:
+            return "a photo without the ending of one" if foreign.looks_like_photo(file.read(64)) else ""
+    except OSError:
+        return ""
 
 
 def _names(photo: Path, number: int) -> list[str]:

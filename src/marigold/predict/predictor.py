@@ -17,7 +17,8 @@ from marigold.core.choices import Reduction, Resampling
 from marigold.core.distribution import VERSION
 from marigold.core.errors import ConfigError
 from marigold.core.find import name_of
-from marigold.core.images import read_image, to_image
+from marigold.core.images import to_photo
+from marigold.core.raster import Photo
 from marigold.core.resampling import resample
 from marigold.estimator import Estimator
 from marigold.predict.encodings import Encodings
@@ -60,7 +61,7 @@ class Predictor:
 
     def predict(
         self,
-        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor",
+        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo",
         *,
         steps: int | None = None,
         ensemble: int | None = None,
@@ -95,7 +96,7 @@ class Predictor:
 
     def predict_request(
         self,
-        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor",
+        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo",
         request: Request,
         *,
         noise: Tensor | np.ndarray | None = None,
@@ -108,7 +109,8 @@ class Predictor:
         """
         watch = Stopwatch(self.plan.device)
         with watch("read"):
-            photo = read_image(image) if isinstance(image, str | PathLike) else to_image(image)
+            read = to_photo(image)
+            photo = read.pixels
         settings = request.settings(self.estimator.card.defaults)
         _check_reduction(settings, self.estimator)
         found = infer(self.runtime, photo, settings, noise=noise, encodings=encodings, watch=watch)
@@ -119,12 +121,14 @@ class Predictor:
             uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
-            report=self._report(photo, settings, found, watch),
+            report=self._report(photo, settings, found, watch, [*read.notes, *found.notes]),
             photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
             latent=found.latents[0].float().cpu().numpy() if output_latent else None,
         )
 
-    def _report(self, photo: Tensor, settings: Settings, found: Inference, watch: Stopwatch) -> dict[str, Any]:
+    def _report(
+        self, photo: Tensor, settings: Settings, found: Inference, watch: Stopwatch, notes: list[str]
+    ) -> dict[str, Any]:
         card, size = self.estimator.card, found.working_size
         return {
             "modality": name_of(self.estimator.modality),
@@ -137,7 +141,7 @@ class Predictor:
             "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
             "working_size": {"height": size.height, "width": size.width},
             "seconds": {stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
-            "notes": list(found.notes),
+            "notes": notes,
             "marigold": VERSION,
         }
 

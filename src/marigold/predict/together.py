@@ -17,7 +17,8 @@ from marigold.checkpoints.card import Card
 from marigold.checkpoints.store import Description, bundled, describe
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, unknown
-from marigold.core.images import read_image, to_image
+from marigold.core.images import to_photo
+from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from marigold.predict.encodings import shared
@@ -51,13 +52,15 @@ class MultiPredictor:
         self._encodings = dict(zip(self.predictors, shared(runtimes), strict=True))
 
     def predict(
-        self, image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor", request: Request | None = None
+        self,
+        image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo",
+        request: Request | None = None,
     ) -> dict[str, Prediction]:
         """The predictions of one photo by modality, as `Predictor.predict` makes them one at a time."""
         if isinstance(image, str | PathLike):
-            predictions = self.predict(read_image(image), request)
+            predictions = self.predict(to_photo(image), request)
             return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
-        photo, request = to_image(image), request or Request()
+        photo, request = to_photo(image), request or Request()
         return {
             modality: one.predict_request(photo, request, encodings=self._encodings[modality])
             for modality, one in self.predictors.items()
