@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from marigold import checkpoint
-from marigold.checkpoints import hub
-from marigold.checkpoints.hub import cached, needed, weight_files
+from marigold.checkpoints.cache import cached
+from marigold.checkpoints.hub import needed
+from marigold.checkpoints.layout import PROMPT_FILE, weight_files
 from marigold.core.errors import CheckpointError
 from toys.hub import COMMIT, serving
 from toys.published import marigold
@@ -160,7 +161,7 @@ def test_the_cache_is_listed_with_names_and_sizes(repository, tmp_path):
     checkpoint.open("toys/depth")
     (found,) = cached()
     blobs = (tmp_path / "cache").glob("*/blobs/*")
-    prompt = found.folder / hub.PROMPT_FILE
+    prompt = found.folder / PROMPT_FILE
     assert found.name == "toys/depth"
     assert found.bytes == sum(file.stat().st_size for file in blobs) + prompt.stat().st_size
     assert found.folder == Path(next((tmp_path / "cache").glob("*/snapshots/*")))

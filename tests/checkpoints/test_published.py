@@ -284,7 +284,7 @@ def test_normals_that_others_paint_with_x_to_the_left_are_given_with_x_to_the_ri
 
 def test_a_lotus_checkpoint_of_unknown_purpose_asks_for_a_card(tmp_path):
     lotus(tmp_path / "toy", sees_noise=True)
-    with pytest.raises(CheckpointError, match=r'predicts depth, disparity or normals.*card\.json.*"painted_x": "left"'):
+    with pytest.raises(CheckpointError, match=r'predicts depth, disparity or normals.*card\.json.*"target_x": "left"'):
         checkpoint.open(tmp_path / "toy")
 
 

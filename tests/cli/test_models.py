@@ -10,7 +10,7 @@ import pytest
 from marigold import checkpoint, cli
 from marigold.checkpoints import catalogue
 from marigold.checkpoints.catalogue import models
-from marigold.checkpoints.published import PUBLISHED
+from marigold.checkpoints.published import published
 from toys.published import marigold
 
 
@@ -50,8 +50,8 @@ def test_bundled_checkpoints_come_first_with_licence_and_size(cache, capsys):
 
 def test_every_published_checkpoint_is_known_without_a_size(cache, capsys):
     rows = {row[0]: row for row in listed(capsys)}
-    for published in PUBLISHED:
-        assert rows[published.name][1:] == [published.modality, *published.licence.split(), "-", "hub"]
+    for name, one in published().items():
+        assert rows[name][1:] == [one.modality, *one.licence.split(), "-", "hub"]
 
 
 def test_a_licence_that_the_authors_do_not_state_is_no_dash(cache, capsys):
@@ -63,7 +63,7 @@ def test_a_licence_that_the_authors_do_not_state_is_no_dash(cache, capsys):
 
 
 def test_the_ids_of_the_papers_checkpoints_are_all_there():
-    names = {published.name.removeprefix("prs-eth/marigold-"): published.modality for published in PUBLISHED}
+    names = {name.removeprefix("prs-eth/marigold-"): one.modality for name, one in published().items()}
     assert {
         "depth-v1-0": "depth",
         "depth-v1-1": "depth",

@@ -1,0 +1,98 @@
+"""What the hub's local cache holds: which checkpoints open from it without a network, and what the others lack."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, shards, weight_files, within
+from marigold.core.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A checkpoint in the hub's local cache."""
+
+    name: str
+    folder: Path
+    bytes: int
+
+
+def cached() -> Iterator[Cached]:
+    """The checkpoints that open from the hub's local cache, each by its id alone."""
+    for repository in sorted(_cache().glob("models--*--*")):
+        name = repository.name.removeprefix("models--").replace("--", "/", 1)
+        if folder := held(name):
+            yield Cached(name, folder, _size(repository))
+
+
+def held(name: str) -> Path | None:
+    """The folder of a hub id in the local cache if it opens without a network.
+
+    With a revision that one alone; without one that of the branch `main` or, where that is not there as a whole, the
+    one that was fetched last.
+    """
+    return next((folder for folder in _snapshots(name) if not _lacking(folder)), None)
+
+
+def absence(name: str) -> str:
+    """What the local cache has of a checkpoint that does not open from it."""
+    folder = next(iter(_snapshots(name)), None)
+    if folder is None:
+        return "not in this machine's cache"
+    return f"only in part in this machine's cache, without {', '.join(_lacking(folder))}"
+
+
+def _snapshots(name: str) -> list[Path]:
+    """The folders that may hold a hub id in the local cache, the best first."""
+    hub_id, _, revision = name.partition("@")
+    repository = _cache() / f"models--{hub_id.replace('/', '--')}"
+    reference = repository / "refs" / (revision or "main")
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    every = [] if revision else sorted(repository.glob("snapshots/*"), key=lambda one: -one.stat().st_mtime)
+    named = repository / "snapshots" / commit
+    return [named, *every] if commit and named.is_dir() else every
+
+
+def _lacking(folder: Path) -> list[str]:
+    """What opening the folder would miss: files that are not there, are empty or are cut short."""
+    names = {file.relative_to(folder).as_posix() for file in _files(folder) if file.stat().st_size}
+    computed = PROMPT_FILE not in names
+    parts = [part for part in STEMS if computed or part != "text_encoder"]
+    words = [f"tokenizer/{name}" for name in ("vocab.json", "merges.txt")] if computed else [PROMPT_FILE]
+    words = [] if "tokenizer/tokenizer.json" in names else words
+    wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *words]
+    lacking = [name for name in wanted if name not in names]
+    for part in parts:
+        found = weight_files(within(part, names), STEMS[part])
+        if not found or not all(_whole(folder / part / file) for file in found):
+            lacking.append(f"the weights in {part}/")
+    return lacking
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.is_file())
+
+
+def _whole(file: Path) -> bool:
+    """Whether a file of weights holds as much as its header says, or an index only names shards that do."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if file.suffix == ".json":
+            return all(_whole(shard) for shard in shards(file))
+        with safe_open(file, "numpy"):
+            return True
+    except (SafetensorError, OSError, CheckpointError):
+        return False
+
+
+def _cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _size(repository: Path) -> int:
+    """Bytes of all revisions; files of several are links to one."""
+    files = [*_files(repository / "blobs"), *_files(repository / "snapshots")]
+    return sum(file.stat().st_size for file in files if not file.is_symlink())
