@@ -389,7 +389,7 @@ def test_weights_of_another_width_are_refused(saved):
 
 def test_a_network_with_other_targets_than_its_modality_is_refused(saved):
     edit(saved / "card.json", modality="lighting", options={})
-    with pytest.raises(CheckpointError, match="paints 1 targets, but `lighting` has 3"):
+    with pytest.raises(CheckpointError, match="predicts 1 targets, but `lighting` has 3"):
         checkpoint.open(saved)
 
 

@@ -137,3 +137,13 @@ def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "marigold", "wrong"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("marigold: error: no verb named `wrong`")
+
+
+def test_a_verb_of_another_package_that_cannot_be_imported_stops_no_other_and_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "stranger.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(cli, "plugins", lambda group: {"greet": "stranger.verb", "wave": "stranger"})
+    assert cli.main(["--help"]) == 0
+    for verb in ("greet", "wave"):
+        assert cli.main([verb]) == 1
+        assert "No module named 'no_such_library'" in capsys.readouterr().err

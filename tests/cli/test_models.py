@@ -1,9 +1,7 @@
-"""`marigold models` lists what is bundled, cached and known, with licence and size, and loads no torch for it."""
+"""`marigold models` lists what is bundled, what opens from the cache and what is known, with licence and size."""
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -109,8 +107,3 @@ def test_json_holds_the_same(cache, capsys):
     assert [entry["name"] for entry in found] == [model.name for model in models()]
     assert found[0]["bytes"] > 0
     assert found[-1]["bytes"] is None
-
-
-def test_listing_loads_no_torch():
-    code = "import sys; from marigold import cli; code = cli.main(['models']); sys.exit(code or 'torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
