@@ -126,9 +126,7 @@ def test_a_file_that_is_cut_short_says_how_much_of_it_is_there(tmp_path, lost):
     file = tmp_path / f"{STEM}.safetensors"
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[:-lost])
-    words = (
-        rf"{file}: cannot be read \(cut short: {size - lost} of {size} bytes are there\); fetch"
-    )
+    words = rf"{file}: cannot be read \(cut short: {size - lost} of {size} bytes are there\); fetch"
     with pytest.raises(CheckpointError, match=words):
         weights.build(make, tmp_path)
 
