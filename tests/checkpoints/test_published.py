@@ -1,6 +1,7 @@
 """Checkpoints that others published open as they are, and give what the code beside them gives."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from diffusers import DDIMScheduler
 from marigold import checkpoint
 from marigold.accel.plan import Plan
 from marigold.checkpoints.convention import Convention
+from marigold.checkpoints.hub import is_hub_id
+from marigold.checkpoints.published import derived_card, published
+from marigold.core import find
 from marigold.core.errors import CheckpointError
+from marigold.core.find import implementation, names
 from marigold.core.seeds import stream
 from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
 from marigold.predict.predictor import Predictor
 from toys.published import APPEARANCE, KINDS, edit, end_to_end, lotus, marigold
 
@@ -136,6 +142,33 @@ def test_consistency_models_that_state_no_steps_take_one(tmp_path):
     marigold(tmp_path / "toy", "marigold-depth-lcm-v1-0")
     edit(tmp_path / "toy" / "model_index.json", default_denoising_steps=None)
     assert checkpoint.open(tmp_path / "toy").card.defaults["steps"] == 1
+
+
+def test_a_modality_of_another_package_states_its_pipeline_and_its_checkpoints(tmp_path, monkeypatch):
+    (tmp_path / "warmth.py").write_text(
+        "from marigold.modalities.image import Image\n"
+        "class Warmth(Image):\n"
+        "    pipelines = ('WarmthPipeline',)\n"
+        "    published = {'toys/warmth': 'MIT'}\n"
+        "    single_step = {'warm': {}}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(find, "plugins", lambda family: {"warmth": "warmth"} if "modalities" in family else {})
+    assert published()["toys/warmth"].licence == "MIT"
+    end_to_end(tmp_path / "toy", _class_name="WarmthPipeline")
+    index = {"_class_name": "WarmthPipeline"}
+    (tmp_path / "plain" / "unet").mkdir(parents=True)
+    assert derived_card("toys/warmth", tmp_path / "plain", index).modality == "warmth"
+    assert derived_card("warm-e2e-ft", tmp_path / "toy", index).convention.start == "zeros"
+    monkeypatch.delitem(sys.modules, "warmth")
+
+
+@pytest.mark.parametrize("name", names(Modality))
+def test_no_two_modalities_state_the_same_checkpoint(name):
+    others = [implementation(Modality, other).published.keys() for other in names(Modality) if other != name]
+    stated = implementation(Modality, name).published
+    assert all(is_hub_id(hub_id) for hub_id in stated)
+    assert stated.keys().isdisjoint(set().union(*others))
 
 
 def test_unknown_keys_of_an_index_are_tolerated(tmp_path):
