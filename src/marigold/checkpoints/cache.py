@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, shards, weight_files, within
+from marigold.checkpoints import layout
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS
 from marigold.core.errors import CheckpointError
 
 
@@ -54,16 +55,16 @@ def _snapshots(name: str) -> list[Path]:
 
 
 def _lacking(folder: Path) -> list[str]:
-    """What opening the folder would miss: files that are not there, are empty or are cut short."""
-    names = {file.relative_to(folder).as_posix() for file in _files(folder) if file.stat().st_size}
+    """What opening the folder would miss: files that are not there or cannot be read."""
+    names = {file.relative_to(folder).as_posix() for file in _files(folder)}
     computed = PROMPT_FILE not in names
     parts = [part for part in STEMS if computed or part != "text_encoder"]
     words = [f"tokenizer/{name}" for name in ("vocab.json", "merges.txt")] if computed else [PROMPT_FILE]
     words = [] if "tokenizer/tokenizer.json" in names else words
     wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *words]
-    lacking = [name for name in wanted if name not in names]
+    lacking = [name for name in wanted if name not in names or not _whole(folder / name)]
     for part in parts:
-        found = weight_files(within(part, names), STEMS[part])
+        found = layout.weight_files(layout.within(part, names), STEMS[part])
         if not found or not all(_whole(folder / part / file) for file in found):
             lacking.append(f"the weights in {part}/")
     return lacking
@@ -74,16 +75,21 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _whole(file: Path) -> bool:
-    """Whether a file of weights holds as much as its header says, or an index only names shards that do."""
+    """Whether a file can be read: JSON, weights as long as their header says, an index of shards that are there."""
     from safetensors import SafetensorError, safe_open
 
     try:
+        layout.check_content(file)
+        if ".safetensors.index" in file.name:
+            return all(map(_whole, layout.shards(file)))
         if file.suffix == ".json":
-            return all(_whole(shard) for shard in shards(file))
-        with safe_open(file, "numpy"):
-            return True
+            layout.read_json(file)
+        if file.suffix == ".safetensors":
+            with safe_open(file, "numpy"):
+                pass
     except (SafetensorError, OSError, CheckpointError):
         return False
+    return True
 
 
 def _cache() -> Path:

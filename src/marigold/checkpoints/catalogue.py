@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from marigold.backbones.base import Backbone
 from marigold.checkpoints import card as cards
 from marigold.checkpoints.cache import cached
 from marigold.checkpoints.card import Card
@@ -64,13 +65,14 @@ def models(root: Path = BUNDLED) -> list[Model]:
 def describe(name: str, folder: Path) -> Description:
     """What the checkpoint in this folder says of itself, or what follows from its configurations and `name`.
 
-    Raises `CheckpointError` and, for a modality that does not exist, `UnknownNameError`.
+    Raises `CheckpointError` and, for a modality or backbone that does not exist, `UnknownNameError`.
     """
     index = read_json(folder / INDEX)
     if (folder / cards.FILE).is_file():
         card = Card.read(folder, stated_convention(folder, index))
     else:
         card = derived_card(name, folder, index)
+    named_in_card(Backbone, card.backbone, folder)
     return Description(folder, card, _modality(folder, card, index))
 
 

@@ -106,14 +106,13 @@ def _modalities() -> Iterator[tuple[str, type[Modality]]]:
 
 def _modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
     """What a published pipeline predicts: the modality that recognises it most surely."""
-    kind = index.get("_class_name", "")
-    surely = {found: (one.recognises(index, _words(name)), one) for found, one in _modalities()}
-    found = max(surely, key=lambda modality: surely[modality][0])
-    score, modality = surely[found]
-    if not score:
+    kind, words = index.get("_class_name", ""), _words(name)
+    found, modality = max(_modalities(), key=lambda one: one[1].recognises(index, words))
+    if not modality.recognises(index, words):
+        targets = (index.get("target_properties") or {}).get("target_names", ())
         raise CheckpointError(
             f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type "
-            f"`{index.get('prediction_type')}` and targets {_listed(index)}; if there is one, add a {cards.FILE} with "
+            f"`{index.get('prediction_type')}` and targets {list(targets)}; if there is one, add a {cards.FILE} with "
             "`name` and `modality`"
         )
     if not modality.needs and _sees_a_photo(folder):
@@ -122,10 +121,6 @@ def _modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
             f"it is called: add a {cards.FILE} with `name`, `modality` and, if it takes a single step, `convention`"
         )
     return found
-
-
-def _listed(index: Mapping[str, Any]) -> list[str]:
-    return list((index.get("target_properties") or {}).get("target_names", ()))
 
 
 def _end_to_end(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
