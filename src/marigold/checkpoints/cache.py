@@ -57,11 +57,11 @@ def _snapshots(name: str) -> list[Path]:
 def _lacking(folder: Path) -> list[str]:
     """What opening the folder would miss: files that are not there or cannot be read."""
     names = {file.relative_to(folder).as_posix() for file in _files(folder)}
-    computed = PROMPT_FILE not in names
-    parts = [part for part in STEMS if computed or part != "text_encoder"]
-    words = [f"tokenizer/{name}" for name in ("vocab.json", "merges.txt")] if computed else [PROMPT_FILE]
-    words = [] if "tokenizer/tokenizer.json" in names else words
-    wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *words]
+    parts = [part for part in STEMS if part != "text_encoder" or PROMPT_FILE not in names]
+    prompt = ["tokenizer/vocab.json", "tokenizer/merges.txt"] if "text_encoder" in parts else [PROMPT_FILE]
+    if "text_encoder" in parts and "tokenizer/tokenizer.json" in names:
+        prompt = ["tokenizer/tokenizer.json"]
+    wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *prompt]
     lacking = [name for name in wanted if name not in names or not _whole(folder / name)]
     for part in parts:
         found = layout.weight_files(layout.within(part, names), STEMS[part])
