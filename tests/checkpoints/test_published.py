@@ -250,7 +250,7 @@ def test_options_of_a_modality_that_cannot_be_used_are_named_with_their_folder(t
         checkpoint.open(tmp_path / "toy")
 
 
-def test_end_to_end_checkpoints_of_the_first_class_name_are_told_by_their_name(tmp_path):
+def test_end_to_end_checkpoints_of_the_first_class_name_are_recognised_by_their_name(tmp_path):
     end_to_end(tmp_path / "stable_diffusion_e2e_ft_normals", _class_name="MarigoldPipeline")
     card = checkpoint.open(tmp_path / "stable_diffusion_e2e_ft_normals").card
     assert (card.modality, card.convention) == ("normals", Convention(start="zeros", timestep=999))
@@ -267,7 +267,7 @@ def test_a_generators_pipeline_with_a_wider_network_asks_for_a_card(tmp_path):
 
 @torch.no_grad()
 @pytest.mark.parametrize("sees_noise", [True, False])
-def test_lotus_checkpoints_are_told_by_their_switch(tmp_path, sees_noise):
+def test_lotus_checkpoints_are_recognised_by_their_switch(tmp_path, sees_noise):
     folder = tmp_path / "lotus-normal-v1-0"
     pipeline = lotus(folder, sees_noise=sees_noise)
     model = checkpoint.open(folder)
@@ -349,7 +349,7 @@ def test_target_properties_that_cannot_be_read_are_named_with_their_file(tmp_pat
 @pytest.mark.parametrize(
     ("file", "key"), [("scheduler/scheduler_config.json", "num_train_timesteps"), ("unet/config.json", "in_channels")]
 )
-def test_numbers_that_a_convention_is_told_by_are_checked(tmp_path, file, key):
+def test_numbers_that_a_convention_follows_from_are_checked(tmp_path, file, key):
     lotus(tmp_path / "lotus-depth", sees_noise=True)
     edit(tmp_path / "lotus-depth" / file, **{key: "many"})
     with pytest.raises(CheckpointError, match=f"{file}: {key}: expected int, found 'many'"):
@@ -408,7 +408,7 @@ def test_a_network_that_sees_the_photo_alone_needs_its_time(tmp_path):
 
 
 @torch.no_grad()
-def test_a_network_told_by_a_card_alone_sees_the_photo_alone(tmp_path):
+def test_a_network_whose_card_says_so_sees_the_photo_alone(tmp_path):
     checkpoint.save(checkpoint.open("generator"), tmp_path / "toy")
     card(tmp_path / "toy", convention={"start": "nothing", "timestep": 1, "output": "sample"})
     model = checkpoint.open(tmp_path / "toy")
