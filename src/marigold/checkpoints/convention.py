@@ -9,11 +9,10 @@ Spacing = Literal["auto", "published", "trailing"]
 """Which times sampling takes: `published` are the checkpoint's own (see `diffusion/sampling.py`)."""
 
 TTA = Literal["none", "flip-scale"]
-"""What the members of an ensemble see: all of them the photo as it is, or also mirrored and larger."""
+"""Test-time augmentation: the members of an ensemble see the photo as it is, or also flipped and scaled."""
 
 Sizing = Literal["longest", "area"]
-"""What `resolution` measures of the size that the network works at: its longest side, or the side of a square of its
-area."""
+"""What the resolution is of the working size: its longest side, or the side of a square of as many pixels."""
 
 
 @dataclass(frozen=True)
