@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from marigold.checkpoints.card import Card
+from marigold.checkpoints.card import Card, wrong_default
 from marigold.checkpoints.convention import Convention
 from marigold.core.errors import CheckpointError
 
@@ -39,12 +39,35 @@ def test_unknown_keys_are_ignored_and_missing_ones_have_defaults(tmp_path):
             json.dumps({"name": "toy", "modality": "depth", "defaults": {"tta": "many"}}),
             "default tta 'many' is not none or flip-scale",
         ),
+        (
+            json.dumps({"name": "toy", "modality": "depth", "defaults": {"sizing": "shortest"}}),
+            "default sizing 'shortest' is not longest or area",
+        ),
+        (
+            json.dumps({"name": "toy", "modality": "depth", "defaults": {"ensemble": True}}),
+            "default ensemble True is not a whole",
+        ),
+        (
+            json.dumps({"name": "toy", "modality": "depth", "defaults": {"reduction": 3}}),
+            "default reduction 3 is not the name of a reduction",
+        ),
     ],
 )
 def test_a_card_that_cannot_be_used_is_named(tmp_path, text, words):
     (tmp_path / "card.json").write_text(text)
     with pytest.raises(CheckpointError, match=rf"card\.json: .*{words}"):
         Card.read(tmp_path)
+
+
+def test_a_card_may_recommend_every_setting_and_those_of_later_versions(tmp_path):
+    usual = {"steps": 4, "resolution": 0, "ensemble": 2, "tta": "flip-scale", "sizing": "area", "reduction": "mean"}
+    Card("toy", "depth", defaults={**usual, "tiles": "many"}).write(tmp_path)
+    assert usual.items() <= Card.read(tmp_path).defaults.items()
+    assert wrong_default(usual) == ""
+
+
+def test_a_recipe_that_recommends_an_unknown_setting_is_answered_with_the_nearest():
+    assert wrong_default({"step": 4}) == "no default named `step`; did you mean `steps`?"
 
 
 def test_a_missing_card_is_named(tmp_path):

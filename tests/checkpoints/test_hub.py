@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from marigold import checkpoint
-from marigold.checkpoints import hub
-from marigold.checkpoints.hub import cached, needed, weight_files
+from marigold.checkpoints.cache import cached
+from marigold.checkpoints.hub import needed
+from marigold.checkpoints.layout import PROMPT_FILE, weight_files
 from marigold.core.errors import CheckpointError
 from toys.hub import COMMIT, serving
 from toys.published import marigold
@@ -132,16 +133,99 @@ def test_a_repository_of_pickles_alone_is_refused(repository):
     assert fetched == []
 
 
-def test_a_repository_that_does_not_exist_says_what_to_do(repository):
-    with pytest.raises(CheckpointError, match=r"hf download toys/nothing.*bundled: .*depth"):
-        checkpoint.open("toys/nothing")
+@pytest.mark.parametrize(
+    ("path", "status", "code", "words"),
+    [
+        (
+            "/",
+            404,
+            "RepoNotFound",
+            "none of that name, or it is private; correct the name or.*`hf auth login`",
+        ),
+        (
+            "/",
+            401,
+            "RepoNotFound",
+            "none of that name, or it is private; correct the name or.*`hf auth login`",
+        ),
+        (
+            "/",
+            403,
+            "GatedRepo",
+            r"\(a gated model\); accept the licence on http://\S+/toys/depth and log in",
+        ),
+        ("/resolve/", 403, "GatedRepo", "a gated model.*accept the licence on .* log in with .* or set HF_TOKEN"),
+        ("/resolve/", 401, "GatedRepo", "a gated model.*accept the licence on .* log in with .* or set HF_TOKEN"),
+        ("/resolve/", 403, "", r"access is refused \(403\); accept the licence .* log in"),
+        ("/", 404, "RevisionNotFound", "it has no revision `v9`; choose a branch, tag or commit"),
+        ("/", 400, "", r"it answers with an error \(400\); try again later"),
+        ("/", 500, "", r"it answers with an error \(500\); try again later"),
+    ],
+)
+def test_why_the_hub_does_not_give_a_checkpoint_is_said_with_what_helps(
+    tmp_path, monkeypatch, path, status, code, words
+):
+    marigold(tmp_path / "root" / "toys" / "depth", "marigold-depth-v1-1")
+    refusal = lambda asked: (status, code) if path in asked else None  # noqa: E731
+    with serving(tmp_path / "root", monkeypatch, tmp_path / "cache", refusal):
+        with pytest.raises(CheckpointError, match=rf"^toys/depth@v9: .*{words}.*, or use a .* bundled: .*depth"):
+            checkpoint.open("toys/depth@v9")
+        assert list(cached()) == []
+
+
+def test_a_hub_that_is_not_there_leaves_the_way_by_another_machine(repository, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the port that nothing listens at
+    with pytest.raises(CheckpointError, match=r"no connection.*`hf download toys/depth --local-dir depth` where there"):
+        checkpoint.open("toys/depth")
+
+
+def test_a_cache_that_cannot_be_written_is_named(repository, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(CheckpointError, match=rf"{tmp_path}/cache\S* cannot be written.*set HF_HOME to another folder"):
+        checkpoint.open("toys/depth")
+
+
+def test_a_checkpoint_that_is_here_opens_whatever_the_hub_says(repository, monkeypatch):
+    checkpoint.open("toys/depth")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert checkpoint.open("toys/depth").card.revision == COMMIT
+
+
+def test_a_revision_is_fetched_and_then_opens_without_a_network(repository, monkeypatch, tmp_path):
+    checkpoint.open("toys/depth@v2")
+    (reference,) = (tmp_path / "cache").glob("*/refs/*")
+    assert (reference.name, reference.read_text()) == ("v2", COMMIT)
+    offline(monkeypatch)
+    for name in ("toys/depth@v2", f"toys/depth@{COMMIT}", "toys/depth"):
+        assert checkpoint.open(name).card.source == "toys/depth"
+    with pytest.raises(CheckpointError, match=r"toys/depth@v3: not in this .* --revision v3 --local-dir depth`"):
+        checkpoint.open("toys/depth@v3")
+
+
+def test_a_download_that_broke_says_what_is_missing(tmp_path, monkeypatch):
+    marigold(tmp_path / "root" / "toys" / "depth", "marigold-depth-v1-1")
+    refusal = lambda asked: (400, "") if "/vae/diffusion" in asked else None  # noqa: E731
+    with (
+        serving(tmp_path / "root", monkeypatch, tmp_path / "cache", refusal),
+        pytest.raises(CheckpointError, match=r"only in part in this machine's cache, without the weights in vae/"),
+    ):
+        checkpoint.open("toys/depth")
+
+
+@pytest.mark.parametrize("address", ["https://huggingface.co/toys/depth", "http://hub/toys/depth"])
+def test_an_address_is_answered_with_the_form_of_a_hub_id(address):
+    with pytest.raises(CheckpointError, match=f"^{address}: an address; give the hub id alone, `organisation/name`"):
+        checkpoint.open(address)
 
 
 def test_offline_and_not_cached_says_what_to_do(repository, monkeypatch):
     offline(monkeypatch)
-    with pytest.raises(
-        CheckpointError, match=r"not in this machine's cache.*`hf download toys/depth --local-dir depth`.*bundled"
-    ):
+    remedy = "unset HF_HUB_OFFLINE, or run `hf download toys/depth --local-dir depth`"
+    with pytest.raises(CheckpointError, match=rf"not in this machine's cache.*{remedy}.*bundled"):
         checkpoint.open("toys/depth")
 
 
@@ -150,7 +234,7 @@ def test_a_half_fetched_checkpoint_is_not_taken_for_one(repository, monkeypatch,
     for file in (tmp_path / "cache").glob("*/snapshots/*/unet/*.safetensors"):
         file.unlink()
     offline(monkeypatch)
-    with pytest.raises(CheckpointError, match="not in this machine's cache"):
+    with pytest.raises(CheckpointError, match="only in part in this machine's cache, without the weights in unet/"):
         checkpoint.open("toys/depth")
     assert list(cached()) == []
 
@@ -160,7 +244,7 @@ def test_the_cache_is_listed_with_names_and_sizes(repository, tmp_path):
     checkpoint.open("toys/depth")
     (found,) = cached()
     blobs = (tmp_path / "cache").glob("*/blobs/*")
-    prompt = found.folder / hub.PROMPT_FILE
+    prompt = found.folder / PROMPT_FILE
     assert found.name == "toys/depth"
     assert found.bytes == sum(file.stat().st_size for file in blobs) + prompt.stat().st_size
     assert found.folder == Path(next((tmp_path / "cache").glob("*/snapshots/*")))

@@ -1,6 +1,7 @@
 """Checkpoints that others published open as they are, and give what the code beside them gives."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +13,14 @@ from diffusers import DDIMScheduler
 from marigold import checkpoint
 from marigold.accel.plan import Plan
 from marigold.checkpoints.convention import Convention
+from marigold.checkpoints.hub import is_hub_id
+from marigold.checkpoints.published import derived_card, published
+from marigold.core import find
 from marigold.core.errors import CheckpointError
+from marigold.core.find import implementation, names
 from marigold.core.seeds import stream
 from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
 from marigold.predict.predictor import Predictor
 from toys.published import APPEARANCE, KINDS, edit, end_to_end, lotus, marigold
 
@@ -138,6 +144,33 @@ def test_consistency_models_that_state_no_steps_take_one(tmp_path):
     assert checkpoint.open(tmp_path / "toy").card.defaults["steps"] == 1
 
 
+def test_a_modality_of_another_package_states_its_pipeline_and_its_checkpoints(tmp_path, monkeypatch):
+    (tmp_path / "warmth.py").write_text(
+        "from marigold.modalities.image import Image\n"
+        "class Warmth(Image):\n"
+        "    pipelines = ('WarmthPipeline',)\n"
+        "    published = {'toys/warmth': 'MIT'}\n"
+        "    single_step = {'warm': {}}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(find, "plugins", lambda family: {"warmth": "warmth"} if "modalities" in family else {})
+    assert published()["toys/warmth"].licence == "MIT"
+    end_to_end(tmp_path / "toy", _class_name="WarmthPipeline")
+    index = {"_class_name": "WarmthPipeline"}
+    (tmp_path / "plain" / "unet").mkdir(parents=True)
+    assert derived_card("toys/warmth", tmp_path / "plain", index).modality == "warmth"
+    assert derived_card("warm-e2e-ft", tmp_path / "toy", index).convention.start == "zeros"
+    monkeypatch.delitem(sys.modules, "warmth")
+
+
+@pytest.mark.parametrize("name", names(Modality))
+def test_no_two_modalities_state_the_same_checkpoint(name):
+    others = [implementation(Modality, other).published.keys() for other in names(Modality) if other != name]
+    stated = implementation(Modality, name).published
+    assert all(is_hub_id(hub_id) for hub_id in stated)
+    assert stated.keys().isdisjoint(set().union(*others))
+
+
 def test_unknown_keys_of_an_index_are_tolerated(tmp_path):
     pipeline = marigold(tmp_path / "toy", "marigold-depth-v1-1")
     edit(tmp_path / "toy" / "model_index.json", something_new={"nested": [1, 2]}, _name_or_path="somewhere")
@@ -161,7 +194,7 @@ def test_a_missing_shard_is_named(tmp_path):
     marigold(tmp_path / "toy", "marigold-depth-v1-1", max_shard_size="20KB")
     shard = sorted((tmp_path / "toy" / "unet").glob("*-of-*.safetensors"))[1]
     shard.unlink()
-    with pytest.raises(CheckpointError, match=f"{shard.name}: cannot be read"):
+    with pytest.raises(CheckpointError, match=rf"/unet/\w+\.safetensors\.index\.json: lists {shard.name}, which"):
         checkpoint.open(tmp_path / "toy")
 
 
@@ -217,7 +250,7 @@ def test_options_of_a_modality_that_cannot_be_used_are_named_with_their_folder(t
         checkpoint.open(tmp_path / "toy")
 
 
-def test_end_to_end_checkpoints_of_the_first_class_name_are_told_by_their_name(tmp_path):
+def test_end_to_end_checkpoints_of_the_first_class_name_are_recognised_by_their_name(tmp_path):
     end_to_end(tmp_path / "stable_diffusion_e2e_ft_normals", _class_name="MarigoldPipeline")
     card = checkpoint.open(tmp_path / "stable_diffusion_e2e_ft_normals").card
     assert (card.modality, card.convention) == ("normals", Convention(start="zeros", timestep=999))
@@ -234,7 +267,7 @@ def test_a_generators_pipeline_with_a_wider_network_asks_for_a_card(tmp_path):
 
 @torch.no_grad()
 @pytest.mark.parametrize("sees_noise", [True, False])
-def test_lotus_checkpoints_are_told_by_their_switch(tmp_path, sees_noise):
+def test_lotus_checkpoints_are_recognised_by_their_switch(tmp_path, sees_noise):
     folder = tmp_path / "lotus-normal-v1-0"
     pipeline = lotus(folder, sees_noise=sees_noise)
     model = checkpoint.open(folder)
@@ -263,7 +296,7 @@ def test_lotus_checkpoints_come_back_as_they_were_saved(tmp_path):
     assert again.card.convention == model.card.convention
 
 
-def test_disparity_in_the_name_of_a_lotus_checkpoint_is_what_it_paints(tmp_path):
+def test_disparity_in_the_name_of_a_lotus_checkpoint_is_its_target(tmp_path):
     lotus(tmp_path / "lotus-depth-g-v2-1-disparity", sees_noise=True)
     modality = checkpoint.open(tmp_path / "lotus-depth-g-v2-1-disparity").modality
     assert (modality.target_space, modality.fixed_ratio) == ("disparity", False)
@@ -273,18 +306,18 @@ def test_disparity_in_the_name_of_a_lotus_checkpoint_is_what_it_paints(tmp_path)
     ("name", "make"),
     [("lotus-normal-d-v1-1", partial(lotus, sees_noise=False)), ("marigold-e2e-ft-normals", end_to_end)],
 )
-def test_normals_that_others_paint_with_x_to_the_left_are_given_with_x_to_the_right(tmp_path, name, make):
+def test_normals_of_others_with_x_to_the_left_are_given_with_x_to_the_right(tmp_path, name, make):
     make(tmp_path / name)
     model = checkpoint.open(tmp_path / name)
-    painted = torch.tensor([0.6, 0.0, 0.8]).view(1, 1, 3, 1, 1)  # their colour of a surface that faces left and us
-    assert model.modality.decode(painted).flatten().tolist() == pytest.approx([-0.6, 0.0, 0.8])
+    pixels = torch.tensor([0.6, 0.0, 0.8]).view(1, 1, 3, 1, 1)  # their colour of a surface that faces left and us
+    assert model.modality.decode(pixels).flatten().tolist() == pytest.approx([-0.6, 0.0, 0.8])
     checkpoint.save(model, tmp_path / "again")
     assert checkpoint.open(tmp_path / "again").modality == model.modality
 
 
 def test_a_lotus_checkpoint_of_unknown_purpose_asks_for_a_card(tmp_path):
     lotus(tmp_path / "toy", sees_noise=True)
-    with pytest.raises(CheckpointError, match=r'predicts depth, disparity or normals.*card\.json.*"painted_x": "left"'):
+    with pytest.raises(CheckpointError, match=r'disparity or depth or normals.*card\.json.*"left"} for normals'):
         checkpoint.open(tmp_path / "toy")
 
 
@@ -316,7 +349,7 @@ def test_target_properties_that_cannot_be_read_are_named_with_their_file(tmp_pat
 @pytest.mark.parametrize(
     ("file", "key"), [("scheduler/scheduler_config.json", "num_train_timesteps"), ("unet/config.json", "in_channels")]
 )
-def test_numbers_that_a_convention_is_told_by_are_checked(tmp_path, file, key):
+def test_numbers_that_a_convention_follows_from_are_checked(tmp_path, file, key):
     lotus(tmp_path / "lotus-depth", sees_noise=True)
     edit(tmp_path / "lotus-depth" / file, **{key: "many"})
     with pytest.raises(CheckpointError, match=f"{file}: {key}: expected int, found 'many'"):
@@ -335,7 +368,7 @@ def test_a_class_embedding_that_nothing_is_said_about_is_refused(tmp_path):
     lotus(tmp_path / "toy", sees_noise=True)
     edit(tmp_path / "toy" / "model_index.json", _class_name="MarigoldDepthPipeline")
     card(tmp_path / "toy", convention={"timestep": 999})
-    with pytest.raises(CheckpointError, match=f"^{tmp_path}/toy: unet: .*nothing says what it is to be told; .*switch"):
+    with pytest.raises(CheckpointError, match=f"^{tmp_path}/toy: unet: .*nothing says what its input is; .*switch"):
         checkpoint.open(tmp_path / "toy")
 
 
@@ -375,7 +408,7 @@ def test_a_network_that_sees_the_photo_alone_needs_its_time(tmp_path):
 
 
 @torch.no_grad()
-def test_a_network_told_by_a_card_alone_sees_the_photo_alone(tmp_path):
+def test_a_network_whose_card_says_so_sees_the_photo_alone(tmp_path):
     checkpoint.save(checkpoint.open("generator"), tmp_path / "toy")
     card(tmp_path / "toy", convention={"start": "nothing", "timestep": 1, "output": "sample"})
     model = checkpoint.open(tmp_path / "toy")

@@ -389,7 +389,7 @@ def test_weights_of_another_width_are_refused(saved):
 
 def test_a_network_with_other_targets_than_its_modality_is_refused(saved):
     edit(saved / "card.json", modality="lighting", options={})
-    with pytest.raises(CheckpointError, match="paints 1 targets, but `lighting` has 3"):
+    with pytest.raises(CheckpointError, match="predicts 1 targets, but `lighting` has 3"):
         checkpoint.open(saved)
 
 
@@ -465,6 +465,56 @@ def test_a_broken_configuration_is_named(saved, file):
     (saved / file).write_text("{")
     with pytest.raises(CheckpointError, match=f"{file}: not JSON"):
         checkpoint.open(saved)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 1234\n"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        UNET,
+        "unet/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+        "vae/config.json",
+        "scheduler/scheduler_config.json",
+        "model_index.json",
+        "card.json",
+        "empty_prompt.safetensors",
+    ],
+)
+def test_a_pointer_of_git_lfs_in_place_of_a_file_says_how_to_get_the_file(saved, file):
+    (saved / file).write_text(POINTER)
+    with pytest.raises(CheckpointError, match=rf"^{saved / file}: a Git LFS pointer.*`git lfs pull`"):
+        checkpoint.open(saved)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "text_encoder/model.safetensors",
+        "text_encoder/config.json",
+        "tokenizer/vocab.json",
+        "tokenizer/merges.txt",
+        "tokenizer/tokenizer_config.json",
+    ],
+)
+def test_a_pointer_in_place_of_the_text_encoder_matters_where_the_prompt_is_computed(saved, tmp_path, file):
+    (saved / file).write_text(POINTER)
+    checkpoint.save(checkpoint.open(saved), tmp_path / "again")
+    assert not (tmp_path / "again" / Path(file).parent).exists()
+    (saved / "empty_prompt.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=rf"^{saved / file}: a Git LFS pointer.*`git lfs pull`"):
+        checkpoint.open(saved)
+
+
+def test_an_index_states_the_settings_that_the_card_states_and_no_others(tmp_path):
+    for name, defaults in (("some", {"steps": 2, "ensemble": 4}), ("none", {})):
+        checkpoint.save(estimator(defaults=defaults), tmp_path / name)
+    some, none = (json.loads((tmp_path / name / "model_index.json").read_text()) for name in ("some", "none"))
+    assert some["default_denoising_steps"] == 2
+    assert "default_processing_resolution" not in some
+    assert "default_denoising_steps" not in none
 
 
 def test_autoencoders_of_early_diffusers_are_read(tmp_path):

@@ -120,11 +120,39 @@ def test_large_finite_weights_are_accepted(tmp_path):
     weights.build(make, tmp_path)
 
 
-def test_a_truncated_file_is_refused(tmp_path):
+@pytest.mark.parametrize("lost", [1, 7, 40])
+def test_a_file_that_is_cut_short_says_how_much_of_it_is_there(tmp_path, lost):
     stored(tmp_path)
     file = tmp_path / f"{STEM}.safetensors"
-    file.write_bytes(file.read_bytes()[:-7])
-    with pytest.raises(CheckpointError, match=f"{STEM}.safetensors: cannot be read"):
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:-lost])
+    words = rf"{file}: cannot be read \(cut short: {size - lost} of {size} bytes are there\); fetch"
+    with pytest.raises(CheckpointError, match=words):
+        weights.build(make, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", r"cannot be read \(it is empty\)"),
+        (b"\x10\x00", "cannot be read"),
+        (b"\xff" * 8, "cannot be read"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer.*`git lfs pull`"),
+        (b"\n<!DOCTYPE html><html>", "a web page, not the file that it is called after"),
+        (b"<html><body>", "a web page"),
+        (b'<?xml version="1.0"?><Error>', "a web page"),
+    ],
+)
+def test_a_file_that_holds_no_weights_says_what_it_holds(tmp_path, content, words):
+    (tmp_path / f"{STEM}.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{STEM}\.safetensors: {words}"):
+        weights.build(make, tmp_path)
+
+
+def test_a_shard_that_is_not_there_is_named_with_its_index(tmp_path):
+    index = tmp_path / f"{STEM}.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"0.weight": "one.safetensors"}}))
+    with pytest.raises(CheckpointError, match=f"^{index}: lists one.safetensors, which is not there"):
         weights.build(make, tmp_path)
 
 

@@ -150,3 +150,13 @@ def test_a_console_that_lacks_a_character_gets_an_escape(encoding):
     assert b"Traceback" not in done.stderr and done.stderr.startswith(
         b"marigold: error: no verb named `x" + arrow + rb"\udce9\x1b\n`; there are: "
     )
+
+
+def test_a_verb_of_another_package_that_cannot_be_imported_stops_no_other_and_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "stranger.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(cli, "plugins", lambda group: {"greet": "stranger.verb", "wave": "stranger"})
+    assert cli.main(["--help"]) == 0
+    for verb in ("greet", "wave"):
+        assert cli.main([verb]) == 1
+        assert "No module named 'no_such_library'" in capsys.readouterr().err

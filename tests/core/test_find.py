@@ -1,11 +1,14 @@
 """Names of a family, and modules of other packages, are found or explained."""
 
 import re
+import sys
 
 import pytest
 
-from marigold.core.errors import UnknownNameError
-from marigold.core.find import implementation, name_of
+from marigold.core import find
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.find import implementation, name_of, names
+from marigold.datasets.base import Dataset
 from marigold.modalities.base import Modality
 from marigold.modalities.depth import Depth
 
@@ -32,3 +35,98 @@ def test_a_module_that_is_not_there_says_where_modules_are_looked_for(name):
 def test_a_module_without_a_class_of_the_family_is_named():
     with pytest.raises(UnknownNameError, match=r"module `json\.decoder` defines no Modality"):
         implementation(Modality, "json.decoder")
+
+
+MEMBER = """
+from marigold.modalities.image import Image
+class Member(Image):
+    pass
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a package `stranger` that declares a modality's short name for its module of this content."""
+    find.plugins.cache_clear()
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def declared(name, content=MEMBER, module="stranger.member", package=""):
+        (tmp_path / "stranger").mkdir()
+        (tmp_path / "stranger" / "__init__.py").write_text(package)
+        (tmp_path / "stranger" / "member.py").write_text(content)
+        (tmp_path / "stranger-1.0.dist-info").mkdir()
+        (tmp_path / "stranger-1.0.dist-info" / "METADATA").write_text("Name: stranger\nVersion: 1.0\n")
+        points = f"[marigold.modalities]\n{name} = {module}\n"
+        (tmp_path / "stranger-1.0.dist-info" / "entry_points.txt").write_text(points)
+
+    yield declared
+    find.plugins.cache_clear()
+    for module in [module for module in sys.modules if module.partition(".")[0] == "stranger"]:
+        del sys.modules[module]
+
+
+def test_a_short_name_of_another_package_stands_for_its_module(install):
+    install("warmth")
+    found = implementation(Modality, "warmth")
+    assert found.__module__ == "stranger.member"
+    assert implementation(Modality, "stranger.member") is found
+    assert names(Modality) == sorted(names(Modality)) and "warmth" in names(Modality)
+    assert "warmth" not in names(Dataset)
+
+
+def test_what_has_a_short_name_is_called_by_it(install):
+    install("warmth")
+    assert name_of(implementation(Modality, "warmth")()) == "warmth"
+
+
+def test_what_has_no_short_name_is_called_by_its_module(install):
+    install("warmth", module="stranger.other")
+    assert name_of(implementation(Modality, "stranger.member")()) == "stranger.member"
+
+
+def test_an_own_name_is_never_taken_by_another_package(install):
+    install("depth")
+    assert implementation(Modality, "depth") is Depth
+    assert names(Modality).count("depth") == 1
+
+
+def test_a_short_name_is_among_those_that_come_nearest(install):
+    install("warmth")
+    with pytest.raises(UnknownNameError, match="no modality named `warmht`; did you mean `warmth`"):
+        implementation(Modality, "warmht")
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"content": "import no_such_library"}, "ModuleNotFoundError: No module named 'no_such_library'"),
+        ({"content": "raise RuntimeError('no device')"}, "RuntimeError: no device"),
+        ({"content": "def"}, "SyntaxError"),
+        ({"package": "import no_such_library"}, "ModuleNotFoundError: No module named 'no_such_library'"),
+        ({"package": "raise ValueError('too old')"}, "ValueError: too old"),
+    ],
+)
+@pytest.mark.parametrize("name", ["warmth", "stranger.member"])
+def test_a_module_that_cannot_be_imported_is_named_with_the_reason(install, broken, words, name):
+    install("warmth", **broken)
+    with pytest.raises(ConfigError, match=rf"module `stranger\.member` cannot be imported \({words}.*; install what"):
+        implementation(Modality, name)
+
+
+def test_a_short_name_for_a_module_that_is_not_there_names_the_module(install):
+    install("warmth", module="stranger.gone")
+    with pytest.raises(
+        UnknownNameError, match=r"no module `stranger\.gone`, which .* declares as the modality `warmth`"
+    ):
+        implementation(Modality, "warmth")
+
+
+def test_a_module_that_defines_no_member_is_named(install):
+    install("warmth", content="")
+    with pytest.raises(UnknownNameError, match=r"module `stranger\.member` defines no Modality"):
+        implementation(Modality, "warmth")
+
+
+def test_the_renderer_is_found_by_its_short_name():
+    assert "procedural" in names(Dataset)
+    assert implementation(Dataset, "procedural").__module__ == "marigold_scenes.procedural"

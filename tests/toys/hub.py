@@ -3,17 +3,25 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
+Refusal = tuple[int, str] | None
+"""A status and the hub's own code for what is wrong, such as 403 and GatedRepo; None where nothing is."""
+
 
 @contextmanager
-def serving(root: Path, monkeypatch, cache: Path) -> Iterator[list[str]]:
-    """The files that clients fetch from `root/ORGANISATION/NAME`, in order; `cache` becomes their local cache."""
+def serving(
+    root: Path, monkeypatch, cache: Path, refused: Callable[[str], Refusal] = lambda path: None
+) -> Iterator[list[str]]:
+    """The files that clients fetch from `root/ORGANISATION/NAME`, in order; `cache` becomes their local cache.
+
+    `refused` says which paths are answered with an error.
+    """
     fetched: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,7 +36,9 @@ def serving(root: Path, monkeypatch, cache: Path) -> Iterator[list[str]]:
 
         def _answer(self, body: bool) -> None:
             path = self.path.partition("?")[0].strip("/").split("/")
-            if path[:2] == ["api", "models"] and (root / path[2] / path[3]).is_dir():
+            if refusal := refused(self.path):
+                self._send(b"{}", body, *refusal)
+            elif path[:2] == ["api", "models"] and (root / path[2] / path[3]).is_dir():
                 self._send(json.dumps(_described(root / path[2] / path[3], path[4:])).encode(), body)
             elif (file := root.joinpath(*path[:2], *path[4:])).is_file():
                 if body:
@@ -37,8 +47,10 @@ def serving(root: Path, monkeypatch, cache: Path) -> Iterator[list[str]]:
             else:
                 self._send(b"{}", body, 404)
 
-        def _send(self, content: bytes, body: bool, status: int = 200) -> None:
+        def _send(self, content: bytes, body: bool, status: int = 200, code: str = "") -> None:
             self.send_response(status)
+            if code:
+                self.send_header("X-Error-Code", code)
             self.send_header("Content-Length", str(len(content)))
             self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from marigold.checkpoints import weights
-from marigold.checkpoints.card import read_json
+from marigold.checkpoints.layout import fetch_again, read_json
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
 
@@ -91,7 +91,7 @@ def _constructed(kind: Any, file: Path) -> Any:
         return kind.from_config(config)
     except Exception as error:  # diffusers checks few of the values, so that bad ones fail in any way
         raise CheckpointError(
-            f"{file}: diffusers makes no {kind.__name__} of it ({_reason(error)}); fetch the checkpoint again"
+            f"{file}: diffusers makes no {kind.__name__} of it ({_reason(error)}); {fetch_again(file)}"
         ) from error
 
 

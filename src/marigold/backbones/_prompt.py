@@ -17,7 +17,7 @@ from torch import Tensor
 
 from marigold.checkpoints import weights
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.hub import PROMPT_FILE
+from marigold.checkpoints.layout import PROMPT_FILE, check_content, fetch_again, is_pointer
 from marigold.core.errors import CheckpointError, MissingExtraError, OutputError
 from marigold.core.files import cache_folder, make_folder, whole_file
 
@@ -62,15 +62,11 @@ def write_prompt(file: Path, prompt: Tensor, padded: bool) -> None:
 
 
 def text_files(parts: Mapping[str, Path]) -> TextFiles:
-    """The files of a checkpoint's text encoder and tokenizer; none unless both are there."""
+    """The files of a checkpoint's text encoder and tokenizer; none unless both are there, with their content."""
     if not TEXT_PARTS.keys() <= parts.keys():
         return {}
-    return {
-        f"{part}/{file.name}": file
-        for part in TEXT_PARTS
-        for file in sorted(parts[part].iterdir())
-        if file.suffix in (".json", ".txt", ".safetensors")
-    }
+    files = {f"{part}/{file.name}": file for part in TEXT_PARTS for file in _read_from(parts[part])}
+    return {} if any(map(is_pointer, files.values())) else files
 
 
 def write_text_files(files: TextFiles, folder: Path, leave_out: Collection[str] = ()) -> None:
@@ -88,13 +84,15 @@ def write_text_files(files: TextFiles, folder: Path, leave_out: Collection[str] 
 
 def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
     """The embedding of the empty prompt [1, L, D]: L is 2, or the text encoder's full length when padded."""
+    for file in (*_read_from(text_encoder), *_read_from(tokenizer)):
+        check_content(file)
     transformers = _transformers("computing the empty prompt of a checkpoint")
     try:
         encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig.from_pretrained(text_encoder))
         words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
     except Exception as error:  # transformers checks few of the values, so that bad ones fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{text_encoder}: cannot be opened ({reason}); fetch the checkpoint again") from error
+        raise CheckpointError(f"{text_encoder}: cannot be opened ({reason}); {fetch_again(text_encoder)}") from error
     prefix = _prefix(encoder)
     tensors = weights.read(text_encoder, "model")
     named = {prefix + name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items() if _POSITIONS not in name}
@@ -104,6 +102,11 @@ def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) ->
     tokens = words("", return_tensors="pt", **padding)["input_ids"]
     with torch.no_grad():
         return encoder.eval().float()(tokens).last_hidden_state
+
+
+def _read_from(part: Path) -> list[Path]:
+    """The files that are read in the folder of a text encoder or tokenizer."""
+    return [file for file in sorted(part.iterdir()) if file.suffix in (".json", ".txt", ".safetensors")]
 
 
 def make_text_encoder(dim: int) -> tuple[TextFiles, Tensor]:

@@ -16,9 +16,9 @@ from marigold.diffusion.schedule import Schedule
 class Backbone(nn.Module, ABC):
     """An autoencoder, a denoising network and a schedule.
 
-    C is `latent_channels`; h and w are the sides of the picture divided by `stride`. Pictures have sides that are
-    multiples of `stride`; the caller pads. The network sees `conditions` latents beside `targets` noisy ones, all of C
-    channels; a generator of pictures has no condition and one target.
+    C is `latent_channels`; h and w are the sides of the image divided by `stride`. Images have sides that are multiples
+    of `stride`; the caller pads. The network sees `conditions` latents beside `targets` noisy ones, all of C channels;
+    a generator of images has no condition and one target.
     """
 
     latent_channels: int
@@ -35,7 +35,7 @@ class Backbone(nn.Module, ABC):
     @property
     @abstractmethod
     def autoencoder(self) -> nn.Module:
-        """The network between pictures and latents, frozen when a modality is taught."""
+        """The network between images and latents, frozen in training for a modality."""
 
     @abstractmethod
     def hot_parts(self) -> list[nn.Module]:
@@ -62,11 +62,11 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, image: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] in -1 to 1 to latents [B, C, h, w]: the posterior mean, scaled."""
+        """Images [B, 3, H, W] in -1 to 1 to latents [B, C, h, w]: the posterior mean, scaled."""
 
     @abstractmethod
     def decode(self, latent: Tensor) -> Tensor:
-        """Latents [B, C, h, w] to pictures [B, 3, H, W], about -1 to 1 and not clamped."""
+        """Latents [B, C, h, w] to images [B, 3, H, W], about -1 to 1 and not clamped."""
 
     @abstractmethod
     def network(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:

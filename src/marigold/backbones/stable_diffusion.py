@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from marigold.backbones import _networks as networks
 from marigold.backbones._deepen import deeper
 from marigold.backbones._prompt import (
-    PROMPT_FILE,
     TEXT_PARTS,
     TextFiles,
     make_text_encoder,
@@ -21,9 +20,9 @@ from marigold.backbones._prompt import (
     write_text_files,
 )
 from marigold.backbones.base import Backbone
-from marigold.checkpoints.card import Card, read_json
+from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
-from marigold.checkpoints.published import INDEX
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, fetch_again, read_json
 from marigold.core.config import require
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
@@ -95,7 +94,7 @@ class StableDiffusion(Backbone):
         folder = parts[INDEX].parent
         for part in ("unet", "vae", "scheduler"):
             if part not in parts:
-                raise CheckpointError(f"{folder}: the folder `{part}` is missing; fetch the checkpoint again")
+                raise CheckpointError(f"{folder}: the folder `{part}` is missing; {fetch_again(folder)}")
         scheduler = parts["scheduler"] / "scheduler_config.json"
         stated = {"prediction_type": card.convention.output} if card.convention.output else {}
         try:
@@ -234,7 +233,7 @@ def _switch(config: Any, switch: Sequence[float]) -> Tensor | None:
     """
     kind = config.class_embed_type or ("index" if config.num_class_embeds is not None else None)
     if (kind is None) != (not switch):
-        what = "has a class embedding, and nothing says what it is to be told" if kind else "has no class embedding"
+        what = "has a class embedding, and nothing says what its input is" if kind else "has no class embedding"
         raise ConfigError(f"unet: {what}; correct `convention.switch` in card.json, such as [1, 0]")
     if kind is None:
         return None

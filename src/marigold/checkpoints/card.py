@@ -1,19 +1,23 @@
 """A checkpoint's label: what it is, where it comes from, how it is meant to be used and how good it is."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from marigold.checkpoints.convention import TTA, Convention
+from marigold.checkpoints.convention import TTA, Convention, Sizing
+from marigold.checkpoints.layout import read_json
 from marigold.core.config import decode
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import write_json
+from marigold.core.find import unknown
 
 FILE = "card.json"
 
 _LEAST = {"steps": 1, "resolution": 0, "ensemble": 1}
+_CHOICES = {"tta": get_args(TTA), "sizing": get_args(Sizing)}
+DEFAULTS = (*_LEAST, *_CHOICES, "reduction")
+"""The settings that a card or a recipe may recommend."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Card:
     """With those of earlier results of the same modality that this one went on from."""
     scores: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, int | str] = field(default_factory=dict)
-    """Settings to use when nothing else is asked for: `steps`, `resolution`, `ensemble`, `tta`."""
+    """Settings to use when nothing else is asked for, by the names in `DEFAULTS`."""
     source: str = ""
     """The checkpoint that this one was fine-tuned from, or the place that it was found."""
     prompt_padded: bool = False
@@ -74,33 +78,23 @@ class Card:
 
 
 def check_defaults(defaults: Mapping[str, object], file: Path) -> None:
-    """Raises `CheckpointError` naming the file unless the settings that it recommends can be used."""
-    if wrong := wrong_default(defaults):
+    """Raises `CheckpointError` naming the file for a setting with a value that cannot be used; others are ignored."""
+    if wrong := wrong_default({name: value for name, value in defaults.items() if name in DEFAULTS}):
         raise CheckpointError(f"{file}: {wrong}; correct it")
 
 
 def wrong_default(defaults: Mapping[str, object]) -> str:
-    """What is wrong with the first recommended setting that cannot be used; empty if all can."""
+    """What is wrong with the first recommended setting that is unknown or cannot be used; empty if all can."""
     for name, value in defaults.items():
-        least = _LEAST.get(name, 0)
-        if name == "tta":
-            usable, kind = value in get_args(TTA), " or ".join(get_args(TTA))
-        else:
-            usable, kind = isinstance(value, int) and value >= least, f"a whole number of {least} or more"
+        if name not in DEFAULTS:
+            return unknown("default", name, DEFAULTS)
+        if name in _LEAST:
+            usable = isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[name]
+            kind = f"a whole number of {_LEAST[name]} or more"
+        elif name in _CHOICES:
+            usable, kind = value in _CHOICES[name], " or ".join(_CHOICES[name])
+        else:  # the modality knows its reductions
+            usable, kind = isinstance(value, str), "the name of a reduction"
         if not usable:
             return f"default {name} {value!r} is not {kind}"
     return ""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of a checkpoint; raises `CheckpointError`."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CheckpointError(f"{path}: cannot be read ({reason}); fetch the checkpoint again") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON ({error}); fetch the checkpoint again") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: not a JSON object; fetch the checkpoint again")
-    return value

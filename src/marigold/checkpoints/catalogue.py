@@ -1,21 +1,37 @@
 """The checkpoints that can be opened by name: bundled, in the hub's cache on this machine, or known on the hub.
 
-Nothing here reads weights or loads torch.
+Nothing here reads weights.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
+from marigold.backbones.base import Backbone
 from marigold.checkpoints import card as cards
-from marigold.checkpoints.card import Card, read_json
-from marigold.checkpoints.hub import cached
-from marigold.checkpoints.published import INDEX, PUBLISHED, derived_card
-from marigold.core.errors import CheckpointError
+from marigold.checkpoints.cache import cached
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.layout import INDEX, read_json
+from marigold.checkpoints.published import check_targets, derived_card, published, stated_convention
+from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
+from marigold.core.find import implementation
+from marigold.modalities.base import Modality
+
+T = TypeVar("T")
 
 BUNDLED = Path(__file__).parents[1] / "weights"
 """The folder of the checkpoints inside the package."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a checkpoint before its weights are read."""
+
+    folder: Path
+    card: Card
+    modality: Modality
 
 
 @dataclass(frozen=True)
@@ -39,11 +55,46 @@ def bundled(root: Path = BUNDLED) -> list[str]:
 
 
 def models(root: Path = BUNDLED) -> list[Model]:
-    """Every checkpoint that is known: the bundled ones, those in the cache, and the others on the hub."""
+    """Every checkpoint that is known: the bundled ones, those that open from the cache, and the others on the hub."""
     here = [*_bundled(root), *_cached()]
     names = {model.name for model in here}
-    others = (one for one in PUBLISHED if one.name not in names)
+    others = (one for name, one in published().items() if name not in names)
     return [*here, *(Model(one.name, one.modality, one.licence, None, "hub") for one in others)]
+
+
+def describe(name: str, folder: Path) -> Description:
+    """What the checkpoint in this folder says of itself, or what follows from its configurations and `name`.
+
+    Raises `CheckpointError` and, for a modality or backbone that does not exist, `UnknownNameError`.
+    """
+    index = read_json(folder / INDEX)
+    if (folder / cards.FILE).is_file():
+        card = Card.read(folder, stated_convention(folder, index))
+    else:
+        card = derived_card(name, folder, index)
+    named_in_card(Backbone, card.backbone, folder)
+    return Description(folder, card, _modality(folder, card, index))
+
+
+def named_in_card(base: type[T], name: str, folder: Path) -> type[T]:
+    """The class that a card names; raises `UnknownNameError` naming the card."""
+    try:
+        return implementation(base, name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{folder / cards.FILE}: {error}") from error
+
+
+def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
+    """The modality with the options that the checkpoint stores."""
+    kind = named_in_card(Modality, card.modality, folder)
+    check_targets(index, kind.targets, folder / INDEX)
+    check_targets(card.options, kind.targets, folder / cards.FILE)
+    try:
+        return kind.stored({**index, **card.options})
+    except ConfigError as error:
+        raise CheckpointError(f"{folder}: {error}; correct it in {cards.FILE} or {INDEX}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / INDEX}: {error}") from error
 
 
 def _bundled(root: Path) -> Iterator[Model]:
@@ -53,19 +104,11 @@ def _bundled(root: Path) -> Iterator[Model]:
 
 
 def _cached() -> Iterator[Model]:
-    """What the cache holds; repositories of other purposes are left out."""
+    """What opens from the cache; repositories of other purposes, and those that came in part, are left out."""
     for found in cached():
-        try:
-            card = _card(found.name, found.folder)
-        except CheckpointError:
-            continue
-        yield Model(found.name, card.modality, card.licence, found.bytes, "cached", found.folder)
-
-
-def _card(name: str, folder: Path) -> Card:
-    if (folder / cards.FILE).is_file():
-        return Card.read(folder)
-    return derived_card(name, folder, read_json(folder / INDEX))
+        with suppress(CheckpointError, UnknownNameError):
+            card = describe(found.name, found.folder).card
+            yield Model(found.name, card.modality, card.licence, found.bytes, "cached", found.folder)
 
 
 def _size(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a network expects beside the photo: how the answer starts, at which time, and which switch is thrown."""
+"""What a network expects beside the photo: how the target starts, at which time, and which switch is thrown."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,16 +19,16 @@ Sizing = Literal["longest", "area"]
 class Convention:
     """How a network is called. The defaults are those of networks that denoise step by step.
 
-    Networks that were tuned to answer at once start from nothing random and know one time alone; nothing in their
-    weights says so, and called in another way they give a plausible wrong answer.
+    Networks that were tuned for a single step start from nothing random and know one time alone; nothing in their
+    weights says so, and called in another way they predict something plausible and wrong.
     """
 
     start: Literal["noise", "zeros", "nothing"] = "noise"
     """What stands beside the photo at first: noise, zeros, or nothing at all, so that the network sees one latent."""
     timestep: int | None = None
-    """The one time that the network is called at; its answer is the clean latent. None: the times of the schedule."""
+    """The one time that the network is called at; its output is the clean latent. None: the times of the schedule."""
     switch: tuple[float, ...] = ()
-    """What the network's class embedding is told, such as [1, 0]; empty for networks without one."""
+    """The input of the network's class embedding, such as [1, 0]; empty for networks without one."""
     output: Literal["", "epsilon", "sample", "v_prediction"] = ""
     """What the network outputs, where the scheduler's configuration says something else; empty where it is right."""
 
@@ -38,7 +38,7 @@ class Convention:
 
     @property
     def single_step(self) -> bool:
-        """The network answers in one step, whatever number is asked for."""
+        """The network takes one step, whatever number is asked for."""
         return self.timestep is not None
 
     @property

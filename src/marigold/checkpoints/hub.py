@@ -1,64 +1,56 @@
-"""Checkpoints on the hub: only the files that are needed, and what the local cache holds."""
+"""Checkpoints on the hub: only the files that are needed, and why one cannot be had."""
 
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
-from marigold.checkpoints.published import INDEX, PUBLISHED
+from marigold.checkpoints.cache import absence, held
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, weight_files, within
 from marigold.core.errors import CheckpointError
 from marigold.core.find import unknown
 
-PROMPT_FILE = "empty_prompt.safetensors"
-VARIANTS = ("", ".fp16", ".bf16")
-"""What may stand in the name of a weights file, the most exact first."""
-
-_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-
-
-@dataclass(frozen=True)
-class Cached:
-    """A checkpoint in the hub's local cache."""
-
-    name: str
-    folder: Path
-    bytes: int
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@(?!.*\.\.)\w[\w./-]*)?")
+_LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
 def is_hub_id(name: str) -> bool:
-    """The name looks like `organisation/name`."""
+    """The name looks like `organisation/name` or, with a branch, tag or commit, `organisation/name@REVISION`."""
     return bool(_HUB_ID.fullmatch(name))
 
 
-def fetch(hub_id: str, instead: Collection[str]) -> Path:
+def fetch(name: str, instead: Collection[str], *, known: bool = False) -> Path:
     """The folder of a checkpoint from the hub, or from its local cache where the hub does not answer.
 
     Raises `CheckpointError`, which says how to get it and names what may be used `instead`; where the id may as well be
-    the path of a folder that is not there, it says that.
+    the path of a folder that is not there, unless it is `known` to be a checkpoint's, it says that.
     """
     from huggingface_hub import HfApi, snapshot_download
 
-    held = _in_cache(hub_id)
+    hub_id, _, revision = name.partition("@")
+    here = held(name)
     try:
-        repository = HfApi().model_info(hub_id)
+        repository = HfApi().model_info(hub_id, revision=revision or None)
         there = {entry.rfilename for entry in repository.siblings or ()}
-        if held and held.name == repository.sha and (held / PROMPT_FILE).is_file():
+        current = here if here and here.name == repository.sha else None
+        if current and (current / PROMPT_FILE).is_file():
             there.add(PROMPT_FILE)  # computed here before, so that the text encoder is not needed
-        _check_weights(hub_id, there)
+        _check_weights(name, there)
         wanted = needed(there)
-        if held and held.name == repository.sha and all((held / name).is_file() for name in wanted):
-            return held
-        return Path(snapshot_download(hub_id, allow_patterns=wanted))
+        if current and all((current / file).is_file() for file in wanted):
+            return current
+        return Path(snapshot_download(hub_id, revision=revision or None, allow_patterns=wanted))
     except CheckpointError:
         raise
     except Exception as error:  # no network, no such repository, a gate: every version of the client has its own
-        if held:
-            return held
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        told = _no_folder(hub_id, reason) if _may_be_a_path(hub_id) else _not_fetched(hub_id, reason, instead)
-        raise CheckpointError(told) from error
+        if here:
+            return here
+        reason, remedy = _explained(error, hub_id, revision)
+        if not known and Path(hub_id).parent.is_dir():
+            raise CheckpointError(_no_folder(name, reason)) from error
+        raise CheckpointError(
+            f"{name}: {absence(name)}, and the hub does not give it: {reason}; {remedy}, or use a checkpoint that is "
+            f"bundled: {', '.join(instead)}"
+        ) from error
 
 
 def needed(there: Collection[str]) -> list[str]:
@@ -68,59 +60,57 @@ def needed(there: Collection[str]) -> list[str]:
     only where the empty prompt is not stored. Pickles never.
     """
     parts = ["unet", "vae"] if PROMPT_FILE in there else ["unet", "vae", "text_encoder"]
-    files = {name for name in (INDEX, "card.json", PROMPT_FILE, "scheduler/scheduler_config.json") if name in there}
+    files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER) if name in there}
     for part in parts:
         files |= {name for name in (f"{part}/config.json",) if name in there}
-        files |= {f"{part}/{name}" for name in weight_files(_within(part, there), _STEMS[part])}
+        files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part])}
     if "text_encoder" in parts:
-        files |= {f"tokenizer/{name}" for name in _within("tokenizer", there) if name.endswith((".json", ".txt"))}
+        files |= {f"tokenizer/{name}" for name in within("tokenizer", there) if name.endswith((".json", ".txt"))}
     return sorted(files)
 
 
-def weight_files(names: Collection[str], stem: str) -> list[str]:
-    """The safetensors files of a network among the names in its folder: one file, or an index and its shards.
+def _explained(error: BaseException, hub_id: str, revision: str) -> tuple[str, str]:
+    """Why the hub does not give a checkpoint, and what helps."""
+    from huggingface_hub import constants, errors
 
-    Empty when there are none; a variant such as fp16 only where there is no other.
-    """
-    for variant in VARIANTS:
-        if (single := f"{stem}{variant}.safetensors") in names:
-            return [single]
-        if (index := f"{stem}.safetensors.index{variant}.json") in names:
-            return [index, *_shards(names, stem, variant)]
-    return []
-
-
-def cached() -> Iterator[Cached]:
-    """The checkpoints in the hub's local cache that hold an index and a network."""
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        found = scan_cache_dir(constants.HF_HUB_CACHE)
-    except (CacheNotFound, ValueError):
-        return
-    for repository in sorted(found.repos, key=lambda one: one.repo_id):
-        folder = _latest(repository)
-        if folder and (folder / INDEX).is_file() and any((folder / "unet").glob("*.safetensors")):
-            yield Cached(repository.repo_id, folder, repository.size_on_disk)
-
-
-def _in_cache(hub_id: str) -> Path | None:
-    """The folder of a checkpoint in the local cache, if it holds a network."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        index = try_to_load_from_cache(hub_id, INDEX)
-    except HFValidationError:
-        return None
-    folder = Path(index).parent if isinstance(index, str) else None
-    return folder if folder and any((folder / "unet").glob("*.safetensors")) else None
+    error = _telling(error)
+    page = f"{constants.ENDPOINT}/{hub_id}"
+    which = f"{hub_id} --revision {revision}" if revision else hub_id
+    folder = hub_id.split("/")[-1]  # this name may say how the network is called
+    elsewhere = f"run `hf download {which} --local-dir {folder}` where there is a network and give that folder"
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    if isinstance(error, errors.GatedRepoError):
+        return "its authors ask for consent first (a gated model)", f"accept the licence on {page} and {_LOG_IN}"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"it has no revision `{revision}`", f"choose a branch, tag or commit that {page} lists"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return "there is none of that name, or it is private", f"correct the name or, for a private one, {_LOG_IN}"
+    if status in (401, 403):
+        return f"access is refused ({status})", f"accept the licence on {page} if it asks for that, and {_LOG_IN}"
+    if status == 429:
+        return "too many requests (429)", f"wait some minutes or {_LOG_IN}"
+    if status:
+        return f"it answers with an error ({status})", "try again later"
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE forbids asking", f"unset HF_HUB_OFFLINE, or {elsewhere}"
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
+        where = error.filename or constants.HF_HUB_CACHE
+        reason = (error.strerror or str(error)).lower()
+        return f"{where} cannot be written ({reason})", "make room there or set HF_HOME to another folder"
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"no connection, or it broke ({reason})", f"try again, which goes on where it stopped, or {elsewhere}"
 
 
-def _may_be_a_path(hub_id: str) -> bool:
-    """Whether a folder is called like the first part, and no checkpoint is known by the whole."""
-    return Path(hub_id).parent.is_dir() and hub_id not in {published.name for published in PUBLISHED}
+def _telling(error: BaseException) -> BaseException:
+    """Of an error and those that it came from, the one that tells the cause."""
+    from huggingface_hub import errors
+
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
+        chain.append(cause)
+    kinds = (errors.HfHubHTTPError, errors.OfflineModeIsEnabled)
+    telling = [one for one in chain if isinstance(one, kinds) and not isinstance(one, errors.EntryNotFoundError)]
+    return (telling or chain)[0]
 
 
 def _no_folder(path: str, reason: str) -> str:
@@ -130,40 +120,12 @@ def _no_folder(path: str, reason: str) -> str:
     return f"{path}: {unknown(f'folder in `{parent}`', name, there)} (the hub does not give it either: {reason})"
 
 
-def _not_fetched(hub_id: str, reason: str, instead: Collection[str]) -> str:
-    """The message for a checkpoint that the hub does not give."""
-    folder = hub_id.split("/")[-1]  # the name may tell how the network is called
-    return (
-        f"{hub_id}: not in this machine's cache, and it cannot be fetched from the hub ({reason}); run "
-        f"`hf download {hub_id} --local-dir {folder}` where there is a network and give that folder, or use a "
-        f"checkpoint that is bundled: {', '.join(instead)}"
-    )
-
-
 def _check_weights(hub_id: str, there: Collection[str]) -> None:
     if INDEX not in there:
         raise CheckpointError(f"{hub_id}: holds no {INDEX}; choose a repository in diffusers' layout")
     for part in ("unet", "vae"):
-        if not weight_files(_within(part, there), _STEMS[part]):
+        if not weight_files(within(part, there), STEMS[part]):
             raise CheckpointError(
                 f"{hub_id}: holds no safetensors of its `{part}`, and a pickle can run code when it is opened; fetch "
                 "and convert it, and give the folder"
             )
-
-
-def _latest(repository: Any) -> Path | None:
-    """The snapshot of a repository that was changed last."""
-    latest = max(repository.revisions, key=lambda revision: revision.last_modified, default=None)
-    return latest.snapshot_path if latest else None
-
-
-def _within(folder: str, there: Collection[str]) -> list[str]:
-    return [name.removeprefix(f"{folder}/") for name in there if name.startswith(f"{folder}/")]
-
-
-def _shards(names: Collection[str], stem: str, variant: str) -> list[str]:
-    """The shards of a variant, whose name holds it before or after the number."""
-    numbered = re.compile(rf"{re.escape(stem)}({re.escape(variant)})?-\d+-of-\d+({re.escape(variant)})?\.safetensors")
-    plain = re.compile(rf"{re.escape(stem)}-\d+-of-\d+\.safetensors")
-    found = sorted(name for name in names if numbered.fullmatch(name))
-    return found if not variant else [name for name in found if not plain.fullmatch(name)]

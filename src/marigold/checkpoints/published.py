@@ -1,41 +1,28 @@
 """Checkpoints that others published: the ones that are known by name, and the card of a folder that has none.
 
-Nothing here loads weights: what a folder predicts, and how its network wants to be called, is told from the
-configurations beside them and, where those are silent, from its name.
+Nothing here loads weights: what a folder predicts, and how its network is to be called, follows from the configurations
+beside them and, where those are silent, from its name. Each modality states what belongs to it.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from marigold.checkpoints import card as cards
-from marigold.checkpoints.card import Card, read_json
+from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
+from marigold.checkpoints.layout import INDEX, read_json, snapshot
 from marigold.core.config import decode
 from marigold.core.errors import CheckpointError, ConfigError
-
-INDEX = "model_index.json"
-
-PIPELINES = {
-    "depth": "MarigoldDepthPipeline",
-    "normals": "MarigoldNormalsPipeline",
-    "appearance": "MarigoldIntrinsicsPipeline",
-    "lighting": "MarigoldIntrinsicsPipeline",
-    "image": "StableDiffusionPipeline",
-}
-"""The pipeline class of diffusers for what is predicted; other modalities are known by their card alone."""
+from marigold.core.find import implementation, names
+from marigold.modalities.base import Modality
 
 FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
 """The settings of a published checkpoint that states none."""
 
-_MARIGOLD, _LOTUS, _END_TO_END = "RAIL++-M", "Apache-2.0", "none stated"
-_X_TO_THE_LEFT = {"painted_x": "left"}
-"""The axes of normals that others evaluate with, and so paint: x left, y up, z towards the viewer."""
-_DISPARITY = {"target_space": "disparity", "fixed_ratio": False}
-_TARGETS = {("albedo", "material"): "appearance", ("albedo", "shading", "residual"): "lighting"}
 _LOTUS_PIPELINES = ("LotusGPipeline", "LotusDPipeline", "DirectDiffusionPipeline")
 
 
@@ -49,47 +36,32 @@ class Published:
     """Of the weights; `none stated` where their authors state none."""
 
 
-PUBLISHED = (
-    Published("prs-eth/marigold-depth-v1-1", "depth", _MARIGOLD),
-    Published("prs-eth/marigold-depth-v1-0", "depth", _MARIGOLD),
-    Published("prs-eth/marigold-depth-lcm-v1-0", "depth", _MARIGOLD),
-    Published("prs-eth/marigold-normals-v1-1", "normals", _MARIGOLD),
-    Published("prs-eth/marigold-normals-v0-1", "normals", _MARIGOLD),
-    Published("prs-eth/marigold-normals-lcm-v0-1", "normals", _MARIGOLD),
-    Published("prs-eth/marigold-iid-appearance-v1-1", "appearance", _MARIGOLD),
-    Published("prs-eth/marigold-iid-lighting-v1-1", "lighting", _MARIGOLD),
-    Published("GonzaloMG/marigold-e2e-ft-depth", "depth", _END_TO_END),
-    Published("GonzaloMG/marigold-e2e-ft-normals", "normals", _END_TO_END),
-    Published("GonzaloMG/stable-diffusion-e2e-ft-depth", "depth", _END_TO_END),
-    Published("GonzaloMG/stable-diffusion-e2e-ft-normals", "normals", _END_TO_END),
-    Published("jingheya/lotus-depth-g-v2-1-disparity", "depth", _LOTUS),
-    Published("jingheya/lotus-depth-d-v2-0-disparity", "depth", _LOTUS),
-    Published("jingheya/lotus-depth-g-v1-0", "depth", _LOTUS),
-    Published("jingheya/lotus-depth-d-v1-0", "depth", _LOTUS),
-    Published("jingheya/lotus-normal-g-v1-1", "normals", _LOTUS),
-    Published("jingheya/lotus-normal-d-v1-1", "normals", _LOTUS),
-    Published("jingheya/lotus-normal-g-v1-0", "normals", _LOTUS),
-    Published("jingheya/lotus-normal-d-v1-0", "normals", _LOTUS),
-)
+def published() -> dict[str, Published]:
+    """Every checkpoint on the hub that a modality states, by its id."""
+    return {
+        hub_id: Published(hub_id, name, licence)
+        for name, kind in _modalities()
+        for hub_id, licence in kind.published.items()
+    }
 
 
 def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     """The card of a folder that has none; `name` is what it was asked for by, `index` its `model_index.json`.
 
-    Raises `CheckpointError` with the keys that a card must state where neither configurations nor name tell.
+    Raises `CheckpointError` with the keys that a card must state where neither configurations nor name say enough.
     """
     stated = {"steps": index.get("default_denoising_steps"), "resolution": index.get("default_processing_resolution")}
     stated = {key: value for key, value in stated.items() if value}
     cards.check_defaults(stated, folder / INDEX)
-    check_targets(index, folder / INDEX)
-    name = _hub_id(folder) or name
-    known = {published.name: published.licence for published in PUBLISHED}
+    check_targets(index, (), folder / INDEX)
+    name, revision = snapshot(folder) or (name, "")
+    known = published().get(name)
     card = Card(
         name=Path(name).name,
         modality="",
-        licence=known.get(name, ""),
+        licence=known.licence if known else "",
         defaults={**_fallback(folder), **stated},
-        revision=folder.name if folder.parent.name == "snapshots" else "",
+        revision=revision,
         source=name,
     )
     if _is_lotus(folder, index):
@@ -99,89 +71,92 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     return replace(card, modality=_modality(card.name, folder, index))
 
 
-def check_targets(content: Mapping[str, Any], file: Path) -> None:
-    """Raises `CheckpointError` naming file and key unless what `target_properties` says can be read."""
+def check_targets(content: Mapping[str, Any], targets: Collection[str], file: Path) -> None:
+    """Raises `CheckpointError` naming file and key unless what `target_properties` says of these can be read."""
     try:
         properties = decode(dict[str, Any], content.get("target_properties") or {}, "target_properties")
         decode(tuple[str, ...], properties.get("target_names", ()), "target_properties.target_names")
-        for name in {name for targets in _TARGETS for name in targets} & properties.keys():
+        for name in targets:
             path = f"target_properties.{name}"
-            stated = {} if properties[name] is None else decode(dict[str, Any], properties[name], path)
+            stated = decode(dict[str, Any], properties.get(name) or {}, path)
             decode(tuple[str | None, ...], stated.get("sub_target_names", ()), f"{path}.sub_target_names")
     except ConfigError as error:
         raise CheckpointError(f"{file}: {error}; correct it") from error
 
 
-def told_convention(folder: Path, index: Mapping[str, Any]) -> Convention:
-    """What the configurations tell about a network's convention: that of Lotus (He et al. 2025), or the default.
+def stated_convention(folder: Path, index: Mapping[str, Any]) -> Convention:
+    """The convention that the configurations imply: that of Lotus (He et al. 2025), or the default.
 
     Its network outputs the clean latent at the last time, whatever the scheduler's configuration says; the switch
     [1, 0] asks for the map rather than the photo. One with a single latent as its input sees the photo alone.
     """
     if not _is_lotus(folder, index):
         return Convention()
-    unet = _configuration(folder / "unet" / "config.json")
     return Convention(
         start="noise" if _sees_a_photo(folder) else "nothing",
         timestep=_last_time(folder),
-        switch=(1.0, 0.0) if _has_switch(unet) else (),
+        switch=(1.0, 0.0) if _has_switch(folder) else (),
         output="sample",
     )
 
 
+def _modalities() -> Iterator[tuple[str, type[Modality]]]:
+    return ((name, implementation(Modality, name)) for name in names(Modality))
+
+
 def _modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
-    """What a published pipeline predicts, by its class or, for the classes that several share, by what they list."""
-    kind, stated = index.get("_class_name", ""), index.get("prediction_type")
-    targets = tuple((index.get("target_properties") or {}).get("target_names", ()))
-    if kind in ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline"):
-        found = _TARGETS.get(targets) or (None if targets else _named(name, "appearance", "lighting"))
-    elif kind == "MarigoldPipeline":  # the first published checkpoints, of depth and of normals
-        told = "use_full_z_range" in index or stated == "normals" or _named(name, "normals", "normal")
-        found = "normals" if told else "depth"
-    else:
-        found = next((modality for modality, pipeline in PIPELINES.items() if pipeline == kind), None)
-    if found is None:
+    """What a published pipeline predicts: the modality that recognises it most surely."""
+    kind, words = index.get("_class_name", ""), _words(name)
+    found, modality = max(_modalities(), key=lambda one: one[1].recognises(index, words))
+    if not modality.recognises(index, words):
+        targets = (index.get("target_properties") or {}).get("target_names", ())
         raise CheckpointError(
-            f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type `{stated}` and targets "
-            f"{list(targets)}; if there is one, add a {cards.FILE} with `name` and `modality`"
+            f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type "
+            f"`{index.get('prediction_type')}` and targets {list(targets)}; if there is one, add a {cards.FILE} with "
+            "`name` and `modality`"
         )
-    if found == "image" and _sees_a_photo(folder):
+    if not modality.needs and _sees_a_photo(folder):
         raise CheckpointError(
-            f"{folder}: a `{kind}` whose network sees a photo beside its latent; what it predicts and how it is called "
-            f"cannot be told: add a {cards.FILE} with `name`, `modality` and, if it answers in one step, `convention`"
+            f"{folder}: a `{kind}` whose network sees a photo beside its latent; nothing says what it predicts and how "
+            f"it is called: add a {cards.FILE} with `name`, `modality` and, if it takes a single step, `convention`"
         )
     return found
 
 
 def _end_to_end(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
-    """A network tuned end to end for one step (Garcia et al. 2024): it starts from zeros at the last time.
+    """A network tuned end to end for one step (Garcia et al. 2025): it starts from zeros at the last time.
 
     Its training pads the empty prompt.
     """
-    modality = _named(card.name, "depth", "normals") or _modality(card.name, folder, index)
+    modality, options = _named(card.name) or (_modality(card.name, folder, index), None)
+    if options is None:
+        options = implementation(Modality, modality).single_step.get(modality, {})
     convention = Convention(start="zeros", timestep=_last_time(folder))
-    painted = _X_TO_THE_LEFT if modality == "normals" else {}
-    return _single_step(
-        replace(card, modality=modality, convention=convention, options=dict(painted), prompt_padded=True)
-    )
+    return replace(_single_step(card, modality, options), convention=convention, prompt_padded=True)
 
 
 def _lotus(card: Card, folder: Path, index: Mapping[str, Any]) -> Card:
     """A network of Lotus (He et al. 2025)."""
-    modality = _named(card.name, "normals", "normal", "disparity", "depth")
-    if modality is None:
+    found = _named(card.name)
+    if found is None:
+        words = {word: json.dumps(options) for _, kind in _modalities() for word, options in kind.single_step.items()}
+        options = " and ".join(f"{options} for {word}" for word, options in words.items() if options != "{}")
         raise CheckpointError(
-            f"{folder}: a network of Lotus, but whether it predicts depth, disparity or normals cannot be told; add a "
-            f"{cards.FILE} with `name`, `modality` and `options`, which are {json.dumps(_DISPARITY)} for disparity and "
-            f"{json.dumps(_X_TO_THE_LEFT)} for normals"
+            f"{folder}: a network of Lotus, but its name does not say whether it predicts {' or '.join(words)}; add a "
+            f"{cards.FILE} with `name`, `modality` and `options`, which are {options}"
         )
-    modality, painted = {
-        "normal": ("normals", _X_TO_THE_LEFT),
-        "normals": ("normals", _X_TO_THE_LEFT),
-        "disparity": ("depth", _DISPARITY),
-    }.get(modality, (modality, {}))
-    convention = told_convention(folder, index)
-    return _single_step(replace(card, modality=modality, convention=convention, options=dict(painted)))
+    return replace(_single_step(card, *found), convention=stated_convention(folder, index))
+
+
+def _named(name: str) -> tuple[str, Mapping[str, Any]] | None:
+    """What a single-step network predicts by the words of its name, with the modality's options there."""
+    words = _words(name)
+    stated = ((found, *entry) for found, kind in _modalities() for entry in kind.single_step.items())
+    return next(((found, options) for found, word, options in stated if word in words), None)
+
+
+def _single_step(card: Card, modality: str, options: Mapping[str, Any]) -> Card:
+    return replace(card, modality=modality, options=dict(options), defaults={**card.defaults, "steps": 1})
 
 
 def _fallback(folder: Path) -> dict[str, int]:
@@ -190,16 +165,13 @@ def _fallback(folder: Path) -> dict[str, int]:
     return {**FALLBACK, "steps": 1} if kind == "LCMScheduler" else FALLBACK
 
 
-def _single_step(card: Card) -> Card:
-    return replace(card, defaults={**card.defaults, "steps": 1})
-
-
 def _is_lotus(folder: Path, index: Mapping[str, Any]) -> bool:
     """By the pipeline's class, or by the task switch that its U-Net embeds in place of a class."""
-    return index.get("_class_name") in _LOTUS_PIPELINES or _has_switch(_configuration(folder / "unet" / "config.json"))
+    return index.get("_class_name") in _LOTUS_PIPELINES or _has_switch(folder)
 
 
-def _has_switch(unet: Mapping[str, Any]) -> bool:
+def _has_switch(folder: Path) -> bool:
+    unet = _configuration(folder / "unet" / "config.json")
     return unet.get("class_embed_type") == "projection" and unet.get("projection_class_embeddings_input_dim") == 4
 
 
@@ -222,18 +194,6 @@ def _number(file: Path, key: str, default: int) -> int:
 
 def _configuration(file: Path) -> dict[str, Any]:
     return read_json(file) if file.is_file() else {}
-
-
-def _hub_id(folder: Path) -> str | None:
-    """`organisation/name` of a folder in the hub's cache, `models--organisation--name/snapshots/COMMIT`."""
-    kind, _, name = folder.absolute().parent.parent.name.partition("--")
-    inside = kind == "models" and folder.absolute().parent.name == "snapshots"
-    return name.replace("--", "/", 1) if inside else None
-
-
-def _named(name: str, *choices: str) -> str | None:
-    """The first of the choices that the name holds as a word."""
-    return next((choice for choice in choices if choice in _words(name)), None)
 
 
 def _words(name: str) -> set[str]:

@@ -11,46 +11,29 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from marigold.backbones.base import Backbone
 from marigold.checkpoints import card as cards
 from marigold.checkpoints import catalogue
-from marigold.checkpoints.card import Card, read_json
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.catalogue import Description
 from marigold.checkpoints.hub import fetch, is_hub_id
-from marigold.checkpoints.published import (
-    FALLBACK,
-    INDEX,
-    PIPELINES,
-    PUBLISHED,
-    check_targets,
-    derived_card,
-    told_convention,
-)
-from marigold.core.errors import CheckpointError, ConfigError, OutputError, UnknownNameError
+from marigold.checkpoints.layout import INDEX
+from marigold.checkpoints.published import published
+from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
 from marigold.core.files import make_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
-T = TypeVar("T")
-
 BUNDLED = catalogue.BUNDLED
 
 _NO_PIPELINE = "DiffusionPipeline"
-
-_GENERATOR_PARTS = {"safety_checker": [None, None], "feature_extractor": [None, None], "requires_safety_checker": False}
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """What is known of a checkpoint before its weights are read."""
-
-    folder: Path
-    card: Card
-    modality: Modality
+_STATED = {"default_denoising_steps": "steps", "default_processing_resolution": "resolution"}
+"""The card's defaults that diffusers' pipelines read, by their names there."""
 
 
 def bundled() -> list[str]:
@@ -63,11 +46,12 @@ def open(  # noqa: A001
 ) -> Estimator:
     """The checkpoint called `name`: a bundled one, a folder in diffusers' layout, or a hub id `organisation/name`.
 
-    Raises `UnknownNameError` for a name that stands for nothing, and `CheckpointError` for what cannot be used.
+    A branch, tag or commit may follow a hub id, `organisation/name@REVISION`. Raises `UnknownNameError` for a name that
+    stands for nothing, and `CheckpointError` for what cannot be used.
     """
     described = describe(name)
     folder, card, modality = described.folder, described.card, described.modality
-    backbone = _kind(Backbone, card.backbone, folder).read(_parts(folder, card), card)
+    backbone = catalogue.named_in_card(Backbone, card.backbone, folder).read(_parts(folder, card), card)
     _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
@@ -77,13 +61,7 @@ def describe(name: str | Path) -> Description:
 
     Raises what `open` raises, but for what is wrong with the networks.
     """
-    folder = _locate(name)
-    index = read_json(folder / INDEX)
-    if (folder / cards.FILE).is_file():
-        card = Card.read(folder, told_convention(folder, index))
-    else:
-        card = derived_card(str(name), folder, index)
-    return Description(folder, card, _modality(folder, card, index))
+    return catalogue.describe(str(name), _locate(name))
 
 
 def save(
@@ -125,8 +103,11 @@ def _locate(name: str | Path) -> Path:
         if not (folder / INDEX).is_file():
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
         return folder
+    if "://" in str(name):
+        raise CheckpointError(f"{name}: an address; give the hub id alone, `organisation/name`, or a folder")
     if isinstance(name, str) and is_hub_id(name):
-        return fetch(name, instead=_instead({one.name: one.modality for one in PUBLISHED}.get(name)))
+        known = published().get(name.partition("@")[0])
+        return fetch(name, _instead(known.modality if known else None), known=known is not None)
     if "/" in str(name) or isinstance(name, Path):
         raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
     raise UnknownNameError(unknown("checkpoint", name, bundled()))
@@ -152,27 +133,6 @@ def _parts(folder: Path, card: Card) -> dict[str, Path]:
     return parts
 
 
-def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
-    """The modality with the options that the checkpoint stores."""
-    kind = _kind(Modality, card.modality, folder)
-    check_targets(index, folder / INDEX)
-    check_targets(card.options, folder / cards.FILE)
-    try:
-        return kind.stored({**index, **card.options})
-    except ConfigError as error:
-        raise CheckpointError(f"{folder}: {error}; correct it in {cards.FILE} or {INDEX}") from error
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder / INDEX}: {error}") from error
-
-
-def _kind(base: type[T], name: str, folder: Path) -> type[T]:
-    """The class that a card names; raises `UnknownNameError` naming the card."""
-    try:
-        return implementation(base, name)
-    except UnknownNameError as error:
-        raise UnknownNameError(f"{folder / cards.FILE}: {error}") from error
-
-
 def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> None:
     """Raises `CheckpointError` where the card, the modality and the network do not fit together."""
     if not 0 <= (card.convention.timestep or 0) < backbone.schedule.length:
@@ -182,12 +142,12 @@ def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> 
         )
     if modality.needs and not backbone.conditions:
         raise CheckpointError(
-            f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is painted from the "
-            f'photo alone, set `"convention": {{"start": "nothing"}}` in {cards.FILE}, with `timestep` and `output`'
+            f"{folder}: the network takes a single latent, as generators do; if `{card.modality}` is predicted from "
+            f'the photo alone, set `"convention": {{"start": "nothing"}}` in {cards.FILE}, with `timestep` and `output`'
         )
     if backbone.targets != len(modality.targets):
         raise CheckpointError(
-            f"{folder}: the network paints {backbone.targets} targets, but `{card.modality}` has "
+            f"{folder}: the network predicts {backbone.targets} targets, but `{card.modality}` has "
             f"{len(modality.targets)}; correct `modality` in {cards.FILE}"
         )
 
@@ -200,16 +160,15 @@ def _index(estimator: Estimator) -> dict[str, Any]:
     """The content of `model_index.json`."""
     from diffusers import __version__
 
-    runs_there = estimator.card.convention.start != "nothing"
-    kind = PIPELINES.get(name_of(estimator.modality), _NO_PIPELINE) if runs_there else _NO_PIPELINE
-    defaults = {**FALLBACK, **estimator.card.defaults}
-    settings = {"default_denoising_steps": defaults["steps"], "default_processing_resolution": defaults["resolution"]}
+    modality, card = estimator.modality, estimator.card
+    runs_there = modality.pipelines and card.convention.start != "nothing"
+    stated = {key: card.defaults[name] for key, name in _STATED.items() if name in card.defaults}
     return {
-        "_class_name": kind,
+        "_class_name": modality.pipelines[0] if runs_there else _NO_PIPELINE,
         "_diffusers_version": __version__,
         **estimator.backbone.index(),
-        **(_GENERATOR_PARTS if kind == "StableDiffusionPipeline" else settings),
-        **{key: value for key, value in estimator.modality.options().items() if value is not None},
+        **(stated if modality.needs else {}),
+        **{key: value for key, value in modality.options().items() if value is not None},
     }
 
 

@@ -1,5 +1,6 @@
 """Weights of one network on disk: safetensors only, whole or in shards, checked before they are used."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from marigold.checkpoints.card import read_json
-from marigold.checkpoints.hub import weight_files
+from marigold.checkpoints.layout import check_content, fetch_again, shards, weight_files
 from marigold.core.errors import CheckpointError
 
 STEM = "diffusion_pytorch_model"
@@ -51,14 +51,30 @@ def read_file(file: Path) -> dict[str, Tensor]:
 
     if file.suffix in _PICKLES:
         raise CheckpointError(f"{file}: a pickle; {_CONVERT}")
+    check_content(file)
     try:
         tensors = load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{file}: cannot be read ({error}); fetch the checkpoint again") from error
+        reason = _cut_short(file) or error
+        raise CheckpointError(f"{file}: cannot be read ({reason}); {fetch_again(file)}") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not _finite(tensor):
-            raise CheckpointError(f"{file}: `{name}` holds NaN or infinite weights; fetch the checkpoint again")
+            raise CheckpointError(f"{file}: `{name}` holds NaN or infinite weights; {fetch_again(file)}")
     return tensors
+
+
+def _cut_short(file: Path) -> str:
+    """How much of a file is missing, by its header (its length in 8 bytes, then JSON); empty if that does not say."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        start = 8 + int.from_bytes(stream.read(8), "little")
+        header = stream.read(min(start, size))[: start - 8]
+    try:
+        tensors = json.loads(header)
+        whole = start + max(tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    return f"cut short: {size} of {whole} bytes are there" if size < whole else ""
 
 
 def _finite(tensor: Tensor) -> bool:
@@ -101,16 +117,13 @@ def _files(folder: Path, stem: str) -> list[Path]:
     """The safetensors files of a network: one, or its shards; the plain ones before an fp16 or bf16 variant."""
     files = weight_files([file.name for file in folder.glob("*")], stem)
     if files and files[0].endswith(".json"):
-        shards = read_json(folder / files[0]).get("weight_map")
-        if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
-            raise CheckpointError(f"{folder / files[0]}: `weight_map` names no files; fetch the checkpoint again")
-        return [folder / Path(name).name for name in sorted(set(shards.values()))]
+        return shards(folder / files[0])
     if files:
         return [folder / name for name in files]
     pickles = sorted(file for file in folder.glob("*") if file.suffix in _PICKLES)
     if pickles:
         raise CheckpointError(f"{pickles[0]}: a pickle; {_CONVERT}")
-    raise CheckpointError(f"{folder}: holds no {stem}.safetensors; fetch the checkpoint again")
+    raise CheckpointError(f"{folder}: holds no {stem}.safetensors; {fetch_again(folder)}")
 
 
 def _check_names(expected: dict[str, Tensor], found: dict[str, Tensor], folder: Path) -> None:
@@ -124,7 +137,7 @@ def _check_names(expected: dict[str, Tensor], found: dict[str, Tensor], folder: 
     problems = [_some("lacks", missing), _some("has the unknown", extra), _some("has another shape:", shapes)]
     if any(problems):
         what = "; ".join(problem for problem in problems if problem)
-        raise CheckpointError(f"{folder}: the weights do not fit its config.json: {what}; fetch the checkpoint again")
+        raise CheckpointError(f"{folder}: the weights do not fit its config.json: {what}; {fetch_again(folder)}")
 
 
 def _some(verb: str, names: list[str]) -> str:

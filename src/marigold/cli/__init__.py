@@ -12,8 +12,6 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 """
 
 import ast
-import importlib
-import importlib.util
 import io
 import os
 import sys
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 from marigold.core.errors import MarigoldError
-from marigold.core.find import plugins, unknown
+from marigold.core.find import imported, plugins, source, unknown
 
 if TYPE_CHECKING:
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -60,15 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
 def verbs() -> dict[str, Path]:
     """The file of every verb, by name: those of this folder and those of other packages."""
     own = {file.stem: file for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_")}
-    specs = {name: importlib.util.find_spec(module) for name, module in plugins(GROUP).items()}
-    others = {name: Path(spec.origin) for name, spec in specs.items() if spec and spec.origin}
+    others = {name: file for name, module in plugins(GROUP).items() if (file := source(module))}
     return dict(sorted((others | own).items()))
 
 
 def verb(name: str) -> ModuleType:
     """The module of a verb."""
     own = (Path(__file__).parent / f"{name}.py").is_file()
-    return importlib.import_module(f"marigold.cli.{name}" if own else plugins(GROUP)[name])
+    return imported(f"marigold.cli.{name}" if own else plugins(GROUP)[name])
 
 
 def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
@@ -150,7 +147,7 @@ def _dispatch(arguments: list[str]) -> int:
     if name in ("-V", "--version"):
         print(f"marigold {VERSION}")
         return 0
-    if name not in verbs():
+    if name not in verbs() | plugins(GROUP):
         print(f"marigold: error: {printable(unknown('verb', name, verbs()))}", file=sys.stderr)
         return 2
     module = verb(name)

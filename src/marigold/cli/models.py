@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What `marigold models` is told."""
+    """The options of `marigold models`."""
 
     modality: Annotated[Positional[str | None], arg(metavar="[MODALITY]", help_behavior_hint="(all when left out)")] = (
         None

@@ -15,9 +15,11 @@ import pkgutil
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
-from marigold.core.errors import UnknownNameError
+from marigold.core.errors import ConfigError, MarigoldError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -37,22 +39,25 @@ def names(base: type) -> list[str]:
 def implementation(base: type[T], name: str) -> type[T]:
     """The class called `name` in the family of `base`.
 
-    Raises `UnknownNameError` with the nearest names when there is none.
+    Raises `UnknownNameError` with the nearest names when there is none, and `ConfigError` for a module of another
+    package that cannot be imported.
     """
-    module_name = name
-    try:
-        module_name = _module(base, name)
-        missing = importlib.util.find_spec(module_name) is None
-    except (ImportError, ValueError):
-        missing = True
+    kind, declared = base.__name__.lower(), plugins(_family(base)).get(name)
+    module_name = _module(base, name)
+    missing = _is_missing(module_name)
     if missing and "." in name:
         raise UnknownNameError(
-            f"no module `{name}`, which is to define a {base.__name__.lower()}; install it, or run "
-            "`python -m marigold` in the folder that holds it"
+            f"no module `{name}`, which is to define a {kind}; install it, or run `python -m marigold` in the folder "
+            "that holds it"
+        )
+    if missing and module_name == declared:
+        raise UnknownNameError(
+            f"no module `{declared}`, which an installed package declares as the {kind} `{name}`; install that package "
+            "again, or remove it"
         )
     if missing or name == "base":
-        raise UnknownNameError(unknown(base.__name__.lower(), name, names(base)))
-    module = importlib.import_module(module_name)
+        raise UnknownNameError(unknown(kind, name, names(base)))
+    module = imported(module_name)
     for value in vars(module).values():
         defined_here = isinstance(value, type) and value.__module__ == module.__name__
         if defined_here and issubclass(value, base) and not getattr(value, "__abstractmethods__", None):
@@ -79,6 +84,30 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"no {kind} named `{name}`; {hint}"
 
 
+def imported(module: str) -> ModuleType:
+    """The module; raises `ConfigError` naming it for what another package does wrong when it is imported."""
+    try:
+        return importlib.import_module(module)
+    except MarigoldError:
+        raise
+    except Exception as error:
+        if module.startswith("marigold."):
+            raise
+        raise ConfigError(
+            f"module `{module}` cannot be imported ({type(error).__name__}: {error}); install what it needs, or "
+            "correct or remove it"
+        ) from error
+
+
+def source(module: str) -> Path | None:
+    """The file of a module, which is not imported; None where there is none, or its package cannot be imported."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # of the package around it; `imported` says what it is
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
 @cache
 def plugins(family: str) -> dict[str, str]:
     """The short names that installed packages declare in a group such as `marigold.datasets`, with their modules."""
@@ -90,7 +119,17 @@ def _module(base: type, name: str) -> str:
     if "." in name:
         return name
     own = f"{_family(base)}.{name}"
-    return own if importlib.util.find_spec(own) else plugins(_family(base)).get(name, own)
+    return plugins(_family(base)).get(name, own) if _is_missing(own) else own
+
+
+def _is_missing(module: str) -> bool:
+    """Whether there is no such module; one whose package fails when it is imported is there."""
+    try:
+        return not module or module.startswith(".") or importlib.util.find_spec(module) is None
+    except ModuleNotFoundError as error:
+        return f"{module}.".startswith(f"{error.name}.")
+    except Exception:  # of the package around it, which is imported to look inside; `imported` says what it is
+        return False
 
 
 def _family(base: type) -> str:

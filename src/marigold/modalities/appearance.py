@@ -1,8 +1,8 @@
 """Appearance: what surfaces are made of, as albedo, roughness and metallicity."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from marigold.measure.losses import decibels, masked_absolute
 from marigold.measure.metrics import Metric, psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
+from marigold.modalities import _intrinsics as intrinsics
 from marigold.modalities.base import Modality
 
 ALBEDO_SPACES = ("srgb", "linear")
@@ -37,6 +38,9 @@ class Appearance(Modality):
 
     albedo_space: Literal["srgb", "linear"] = "srgb"
     """How albedo is encoded; values are sRGB in both."""
+
+    pipelines = intrinsics.PIPELINES
+    published: ClassVar[Mapping[str, str]] = {"prs-eth/marigold-iid-appearance-v1-1": "RAIL++-M"}
 
     needs = ("albedo", "roughness", "metallicity")
     targets = ("albedo", "material")
@@ -131,6 +135,11 @@ class Appearance(Modality):
     def meaning(self, output: str) -> Space:
         """Albedo is in sRGB."""
         return "srgb" if output == "albedo" else "linear"
+
+    @classmethod
+    def recognises(cls, index: Mapping[str, Any], words: Collection[str]) -> int:
+        """By the targets that the index lists or, where it lists none, by the name."""
+        return intrinsics.lists(index, cls.targets, words, "appearance")
 
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -33,6 +33,14 @@ class Modality(ABC):
 
     A modality sees pixels and physical values only; it knows neither networks nor noise.
     """
+
+    pipelines: ClassVar[tuple[str, ...]] = ()
+    """Classes of published pipelines that predict this, diffusers' own first; none: only a card says that it does."""
+    published: ClassVar[Mapping[str, str]] = {}
+    """Checkpoints on the hub that predict this, with the licence of their weights (`none stated` where none is)."""
+    single_step: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Words in the names of published single-step networks (Garcia et al. 2025, He et al. 2025) that predict this, the
+    more exact first, with the options that the modality has there."""
 
     needs: tuple[str, ...]
     """Fields read from a `Sample`."""
@@ -114,6 +122,14 @@ class Modality(ABC):
         """Values [..., C, H, W] by output name."""
         parts = values.split(self.channels, dim=-3)
         return dict(zip(self.outputs, parts, strict=True))
+
+    @classmethod
+    def recognises(cls, index: Mapping[str, Any], words: Collection[str]) -> int:
+        """How surely a folder without a card predicts this, by its `model_index.json` and the words of its name.
+
+        0: it does not; 1: its pipeline's class says so; more: it says so in spite of the class.
+        """
+        return int(index.get("_class_name") in cls.pipelines)
 
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities._depth_spaces import FLAT, NAMES, POWERS, DepthSpace, Linear, Power
 from marigold.modalities.base import Ambiguity, Modality
+
+RELATIVE_DISPARITY: Mapping[str, Any] = {"target_space": "disparity", "fixed_ratio": False}
+"""The options of networks that others taught disparity, between each scene's own ends."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class Depth(Modality):
     apart they are, so that values keep their order, but not their proportions."""
     assumed_ratio: float = 10.0
     """With `fixed_ratio` false: how many times as far as the near end reading takes the far end to be."""
+
+    pipelines = ("MarigoldDepthPipeline", "MarigoldPipeline")
+    published: ClassVar[Mapping[str, str]] = {
+        "prs-eth/marigold-depth-v1-1": "RAIL++-M",
+        "prs-eth/marigold-depth-v1-0": "RAIL++-M",
+        "prs-eth/marigold-depth-lcm-v1-0": "RAIL++-M",
+        "GonzaloMG/marigold-e2e-ft-depth": "none stated",
+        "GonzaloMG/stable-diffusion-e2e-ft-depth": "none stated",
+        "jingheya/lotus-depth-g-v2-1-disparity": "Apache-2.0",
+        "jingheya/lotus-depth-d-v2-0-disparity": "Apache-2.0",
+        "jingheya/lotus-depth-g-v1-0": "Apache-2.0",
+        "jingheya/lotus-depth-d-v1-0": "Apache-2.0",
+    }
+    single_step: ClassVar[Mapping[str, Mapping[str, Any]]] = {"disparity": RELATIVE_DISPARITY, "depth": {}}
 
     needs = ("depth",)
     targets = ("depth",)
@@ -149,9 +166,8 @@ class Depth(Modality):
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:
         """The fields; where there are none, a `prediction_type` of disparity means each scene's own range of it."""
-        of_others = {"target_space": "disparity", "fixed_ratio": False}
-        told = of_others if content.get("prediction_type") == "disparity" else {}
-        return super().stored({**told, **content})
+        options = RELATIVE_DISPARITY if content.get("prediction_type") == "disparity" else {}
+        return super().stored({**options, **content})
 
     def options(self) -> dict[str, Any]:
         """As diffusers' depth pipeline reads them; it shows what is encoded, near bright for the disparities."""

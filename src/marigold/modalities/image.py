@@ -1,6 +1,7 @@
 """The photo itself: what a generator makes before it is adapted to anything else."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from marigold.modalities.base import Modality
 @dataclass(frozen=True)
 class Image(Modality):
     """An sRGB picture; values are [B, 3, H, W] in 0 to 1."""
+
+    pipelines = ("StableDiffusionPipeline",)
 
     needs = ()
     targets = ("image",)
@@ -58,3 +61,11 @@ class Image(Modality):
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The picture itself, [H, W, 3] uint8."""
         return {"image": pictures.to_bytes(maps["image"])}
+
+    def options(self) -> dict[str, Any]:
+        """The parts of diffusers' pipeline that there are none of."""
+        return {
+            "safety_checker": [None, None],
+            "feature_extractor": [None, None],
+            "requires_safety_checker": False,
+        }

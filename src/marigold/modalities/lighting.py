@@ -1,8 +1,8 @@
 """Lighting: a photo in linear light as albedo times diffuse shading plus a residual."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from marigold.measure.losses import decibels, root_square
 from marigold.measure.metrics import Metric, psnr
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
+from marigold.modalities import _intrinsics as intrinsics
 from marigold.modalities.base import Ambiguity, Modality
 
 DARKEST = 1e-6
@@ -43,6 +44,9 @@ class Lighting(Modality):
     """Shading and residual are right up to one scale; otherwise light is encoded as it is, white at 1."""
     albedo_space: Literal["linear", "srgb"] = "linear"
     """How albedo is encoded; values are linear in both."""
+
+    pipelines = intrinsics.PIPELINES
+    published: ClassVar[Mapping[str, str]] = {"prs-eth/marigold-iid-lighting-v1-1": "RAIL++-M"}
 
     needs = ("albedo", "shading", "residual")
     targets = ("albedo", "shading", "residual")
@@ -166,6 +170,11 @@ class Lighting(Modality):
         factor = float(exposure(light, torch.ones_like(light[:1], dtype=torch.bool)))
         exposed = {name: _displayed(factor * maps[name]) for name in ("shading", "residual")}
         return {"albedo": _displayed(maps["albedo"]), **exposed}
+
+    @classmethod
+    def recognises(cls, index: Mapping[str, Any], words: Collection[str]) -> int:
+        """By the targets that the index lists or, where it lists none, by the name."""
+        return intrinsics.lists(index, cls.targets, words, "lighting")
 
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:

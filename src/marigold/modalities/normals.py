@@ -1,7 +1,8 @@
 """Surface normals: unit vectors in camera axes, x right, y up, z towards the viewer."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -35,12 +36,29 @@ class Normals(Modality):
     use_full_z_range: bool = True
     """Blue from -1 to 1 is z from -1 to 1; otherwise it is z from 0 to 1, since visible surfaces rarely face away."""
 
-    painted_x: Literal["right", "left"] = "right"
-    """Where x points in what is painted; values have it to the right in both. Lotus (He et al. 2025) and the networks
-    tuned end to end (Garcia et al. 2025) paint it to the left."""
+    target_x: Literal["right", "left"] = "right"
+    """Where x points in the target image; values have it to the right in both. It points to the left for Lotus (He et
+    al. 2025) and the networks tuned end to end (Garcia et al. 2025)."""
 
     reduction: Literal["closest", "mean"] = "closest"
     """What an ensemble shows: at each pixel the member closest to the mean direction, or that direction itself."""
+
+    pipelines = ("MarigoldNormalsPipeline",)
+    published: ClassVar[Mapping[str, str]] = {
+        "prs-eth/marigold-normals-v1-1": "RAIL++-M",
+        "prs-eth/marigold-normals-v0-1": "RAIL++-M",
+        "prs-eth/marigold-normals-lcm-v0-1": "RAIL++-M",
+        "GonzaloMG/marigold-e2e-ft-normals": "none stated",
+        "GonzaloMG/stable-diffusion-e2e-ft-normals": "none stated",
+        "jingheya/lotus-normal-g-v1-1": "Apache-2.0",
+        "jingheya/lotus-normal-d-v1-1": "Apache-2.0",
+        "jingheya/lotus-normal-g-v1-0": "Apache-2.0",
+        "jingheya/lotus-normal-d-v1-0": "Apache-2.0",
+    }
+    single_step: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "normals": {"target_x": "left"},
+        "normal": {"target_x": "left"},
+    }
 
     needs = ("normals",)
     targets = ("normals",)
@@ -56,14 +74,14 @@ class Normals(Modality):
         """
         valid = usable(sample)
         vectors = torch.where(valid, sample.maps["normals"], _viewer(sample.maps["normals"]))
-        vectors = vectors if self.painted_x == "right" else _turned(vectors)
+        vectors = vectors if self.target_x == "right" else _turned(vectors)
         pixels = vectors if self.use_full_z_range else _encoded_half(vectors)
         return pixels.clamp(-1, 1).unsqueeze(-4), valid.unsqueeze(-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Painted pixels [B, 1, 3, H, W] to unit vectors [B, 3, H, W]."""
         vectors = pixels[:, 0].float().clamp(-1, 1)
-        vectors = vectors if self.painted_x == "right" else _turned(vectors)
+        vectors = vectors if self.target_x == "right" else _turned(vectors)
         return _unit(vectors if self.use_full_z_range else _read_half(vectors))
 
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
@@ -110,8 +128,16 @@ class Normals(Modality):
     def __post_init__(self) -> None:
         if self.reduction not in self.reductions:
             raise ConfigError(f"normals: reduction: {find.unknown('reduction', str(self.reduction), self.reductions)}")
-        if self.painted_x not in SIDES:
-            raise ConfigError(f"normals: painted_x: {find.unknown('side', str(self.painted_x), SIDES)}")
+        if self.target_x not in SIDES:
+            raise ConfigError(f"normals: target_x: {find.unknown('side', str(self.target_x), SIDES)}")
+
+    @classmethod
+    def recognises(cls, index: Mapping[str, Any], words: Collection[str]) -> int:
+        """Also the first published checkpoints, whose class says depth: by an option, or by their name."""
+        stated = "use_full_z_range" in index or index.get("prediction_type") == "normals"
+        named = not cls.single_step.keys().isdisjoint(words)
+        first = index.get("_class_name") == "MarigoldPipeline" and (stated or named)
+        return 2 if first else super().recognises(index, words)
 
     def options(self) -> dict[str, Any]:
         """As diffusers' normals pipeline reads them."""

@@ -1,0 +1,104 @@
+"""What the hub's local cache holds: which checkpoints open from it without a network, and what the others lack."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from marigold.checkpoints import layout
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS
+from marigold.core.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A checkpoint in the hub's local cache."""
+
+    name: str
+    folder: Path
+    bytes: int
+
+
+def cached() -> Iterator[Cached]:
+    """The checkpoints that open from the hub's local cache, each by its id alone."""
+    for repository in sorted(_cache().glob("models--*--*")):
+        name = repository.name.removeprefix("models--").replace("--", "/", 1)
+        if folder := held(name):
+            yield Cached(name, folder, _size(repository))
+
+
+def held(name: str) -> Path | None:
+    """The folder of a hub id in the local cache if it opens without a network.
+
+    With a revision that one alone; without one that of the branch `main` or, where that is not there as a whole, the
+    one that was fetched last.
+    """
+    return next((folder for folder in _snapshots(name) if not _lacking(folder)), None)
+
+
+def absence(name: str) -> str:
+    """What the local cache has of a checkpoint that does not open from it."""
+    folder = next(iter(_snapshots(name)), None)
+    if folder is None:
+        return "not in this machine's cache"
+    return f"only in part in this machine's cache, without {', '.join(_lacking(folder))}"
+
+
+def _snapshots(name: str) -> list[Path]:
+    """The folders that may hold a hub id in the local cache, the best first."""
+    hub_id, _, revision = name.partition("@")
+    repository = _cache() / f"models--{hub_id.replace('/', '--')}"
+    reference = repository / "refs" / (revision or "main")
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    every = [] if revision else sorted(repository.glob("snapshots/*"), key=lambda one: -one.stat().st_mtime)
+    named = repository / "snapshots" / commit
+    return [named, *every] if commit and named.is_dir() else every
+
+
+def _lacking(folder: Path) -> list[str]:
+    """What opening the folder would miss: files that are not there or cannot be read."""
+    names = {file.relative_to(folder).as_posix() for file in _files(folder)}
+    parts = [part for part in STEMS if part != "text_encoder" or PROMPT_FILE not in names]
+    prompt = ["tokenizer/vocab.json", "tokenizer/merges.txt"] if "text_encoder" in parts else [PROMPT_FILE]
+    if "text_encoder" in parts and "tokenizer/tokenizer.json" in names:
+        prompt = ["tokenizer/tokenizer.json"]
+    wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *prompt]
+    lacking = [name for name in wanted if name not in names or not _whole(folder / name)]
+    for part in parts:
+        found = layout.weight_files(layout.within(part, names), STEMS[part])
+        if not found or not all(_whole(folder / part / file) for file in found):
+            lacking.append(f"the weights in {part}/")
+    return lacking
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.rglob("*") if file.is_file())
+
+
+def _whole(file: Path) -> bool:
+    """Whether a file can be read: JSON, weights as long as their header says, an index of shards that are there."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        layout.check_content(file)
+        if ".safetensors.index" in file.name:
+            return all(map(_whole, layout.shards(file)))
+        if file.suffix == ".json":
+            layout.read_json(file)
+        if file.suffix == ".safetensors":
+            with safe_open(file, "numpy"):
+                pass
+    except (SafetensorError, OSError, CheckpointError):
+        return False
+    return True
+
+
+def _cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _size(repository: Path) -> int:
+    """Bytes of all revisions; files of several are links to one."""
+    files = [*_files(repository / "blobs"), *_files(repository / "snapshots")]
+    return sum(file.stat().st_size for file in files if not file.is_symlink())

@@ -1,0 +1,120 @@
+"""The files of a checkpoint's folder: their names, how they are read, and what is said of one that cannot be used."""
+
+import json
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from marigold.core.errors import CheckpointError
+
+INDEX = "model_index.json"
+"""The file of diffusers that lists the parts."""
+SCHEDULER = "scheduler/scheduler_config.json"
+PROMPT_FILE = "empty_prompt.safetensors"
+STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+"""How the files of weights are called in each part's folder."""
+
+VARIANTS = ("", ".fp16", ".bf16")
+"""What may stand in the name of a weights file, the most exact first."""
+
+_POINTERS = (
+    b"version https://git-lfs.github.com/",
+    b"version https://hawser.github.com/",
+    b"version http://git-media.io/",
+)
+_PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
+_IN_CACHE = re.compile(r"models--([^/]+)/snapshots/([^/]+)(?:/(.+))?$")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint; raises `CheckpointError`."""
+    check_content(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}); {fetch_again(path)}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: not a JSON object; {fetch_again(path)}")
+    return value
+
+
+def weight_files(names: Collection[str], stem: str) -> list[str]:
+    """The safetensors files of a network among the names in its folder: one file, or an index and its shards.
+
+    Empty when there are none; a variant such as fp16 only where there is no other.
+    """
+    for variant in VARIANTS:
+        if (single := f"{stem}{variant}.safetensors") in names:
+            return [single]
+        if (index := f"{stem}.safetensors.index{variant}.json") in names:
+            return [index, *_shards(names, stem, variant)]
+    return []
+
+
+def shards(index: Path) -> list[Path]:
+    """The files that an index of shards lists, in order; raises `CheckpointError` where one of them is not there."""
+    listed = read_json(index).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()) or not listed:
+        raise CheckpointError(f"{index}: `weight_map` names no files; {fetch_again(index)}")
+    files = [index.with_name(Path(name).name) for name in sorted(set(listed.values()))]
+    for file in files:
+        if not file.is_file():
+            raise CheckpointError(f"{index}: lists {file.name}, which is not there; {fetch_again(file)}")
+    return files
+
+
+def within(folder: str, names: Collection[str]) -> list[str]:
+    """The names that lie in the folder, without it."""
+    return [name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")]
+
+
+def check_content(file: Path) -> None:
+    """Raises `CheckpointError` for a file that is not there, is empty, or holds something that stands for it."""
+    try:
+        head = _head(file)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(f"{file}: cannot be read ({reason}); {fetch_again(file)}") from error
+    if head.startswith(_POINTERS):
+        raise CheckpointError(
+            f"{file}: a Git LFS pointer, not the file that it stands for; install Git LFS and run `git lfs pull` in "
+            "the folder that was cloned"
+        )
+    if not head:
+        raise CheckpointError(f"{file}: cannot be read (it is empty); {fetch_again(file)}")
+    if head.lstrip().lower().startswith(_PAGES):
+        raise CheckpointError(f"{file}: a web page, not the file that it is called after; {fetch_again(file)}")
+
+
+def is_pointer(file: Path) -> bool:
+    """The file only names a file in Git LFS."""
+    return _head(file).startswith(_POINTERS)
+
+
+def snapshot(path: Path) -> tuple[str, str] | None:
+    """The hub id and the commit of a folder in the hub's cache, `models--organisation--name/snapshots/COMMIT`."""
+    found = _IN_CACHE.search(path.absolute().as_posix())
+    return (found[1].replace("--", "/", 1), found[2]) if found and not found[3] else None
+
+
+def fetch_again(path: Path) -> str:
+    """What helps where a file or folder is damaged; the hub's client never replaces what its cache holds by itself."""
+    found = _IN_CACHE.search(path.absolute().as_posix())
+    if not found:
+        return "fetch the checkpoint again"
+    hub_id, file = found[1].replace("--", "/", 1), f" {found[3]}" if found[3] else ""
+    return f"run `hf download {hub_id}{file} --revision {found[2]} --force-download`"
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(200)
+
+
+def _shards(names: Collection[str], stem: str, variant: str) -> list[str]:
+    """The shards of a variant, whose name holds it before or after the number."""
+    numbered = re.compile(rf"{re.escape(stem)}({re.escape(variant)})?-\d+-of-\d+({re.escape(variant)})?\.safetensors")
+    plain = re.compile(rf"{re.escape(stem)}-\d+-of-\d+\.safetensors")
+    found = sorted(name for name in names if numbered.fullmatch(name))
+    return found if not variant else [name for name in found if not plain.fullmatch(name)]
