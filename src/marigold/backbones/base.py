@@ -51,7 +51,7 @@ class Backbone(nn.Module, ABC):
 
     @classmethod
     def tiny(cls, **settings: Any) -> "Backbone":
-        """A generator with random weights, to be trained from scratch; raises `ConfigError` for settings without use."""
+        """A generator with random weights, to be trained from scratch. Raises `ConfigError`."""
         raise ConfigError(f"recipe.network: {cls.__name__} cannot be trained from scratch; give `start`")
 
     @abstractmethod

@@ -1,5 +1,4 @@
-"""A recipe as the option parser sees it: every field has the class that the recipe chose, so that its settings are options
-with a help text each."""
+"""A recipe as the option parser sees it: fields have the types of what it chose, whose settings are options."""
 
 import dataclasses
 import typing
@@ -10,7 +9,7 @@ from marigold.core.config import is_beside
 
 
 def typed(value: Any) -> Any:
-    """The dataclass `value` as an object of a class derived from its own, whose fields have the types of what they hold."""
+    """The same value in a class derived from its own, whose fields have the types of what is in them."""
     import tyro
 
     hints, fields, given = typing.get_type_hints(type(value)), [], {}

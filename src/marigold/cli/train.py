@@ -19,12 +19,19 @@ class Options:
     """A recipe and how to run it."""
 
     recipe: Any
-    run: Path | None
-    device: str
-    workers: int
-    renderer: str
-    compiled: bool
-    minutes: float
+    run: Path | None = None
+    """The run folder, which is also what resumes; runs/NAME when left out."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    workers: int = 0
+    """Processes that read or lay out samples ahead of need; they change no result."""
+    renderer: str = ""
+    """A device on which those processes, at least one, also make the samples, such as cuda:1."""
+    compiled: bool = False
+    """Compile networks and rendering: a slow start, then more steps a second."""
+    minutes: float = 0.0
+    """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
+    many steps that made, which depends on the machine. 0 makes the recipe's steps."""
 
 
 def parse(arguments: list[str]) -> Options:
@@ -42,32 +49,18 @@ def parse(arguments: list[str]) -> Options:
     loaded = typed(recipes.load(arguments[0]))
 
     @dataclass(frozen=True)
-    class Line:
+    class Line(Options):
         recipe: Annotated[type(loaded), tyro.conf.arg(name="")]  # pyright: ignore[reportInvalidTypeForm]
-        run: Path | None = None
-        """The run folder, which is also what resumes; runs/NAME when left out."""
-        device: str = "auto"
-        """auto, cpu, cuda, cuda:1 or mps."""
-        workers: int = 0
-        """Processes that read or lay out samples ahead of need; they change no result."""
-        renderer: str = ""
-        """A device on which those processes also make the samples, such as cuda:1; at least one then does."""
-        compiled: bool = False
-        """Compile networks and rendering: a slow start, then more steps a second."""
-        minutes: float = 0.0
-        """Train for so long: phases and the rate's decay share the time as they share the recipe's steps; 0 makes those
-        steps. How many are made depends on the machine, and is written into the run's recipe."""
 
     line = tyro.cli(
         Line,
         args=arguments[1:],
         default=Line(loaded),
         prog=f"marigold train {arguments[0]}",
-        description=f"Train by a recipe. Its file chooses the classes, here {_classes(loaded)}; their settings are below.",
+        description=f"Train by a recipe. Its file chooses the classes that have these settings: {_classes(loaded)}.",
         registry=paths(),
     )
-    recipe = decode(recipes.Recipe, encode(line.recipe), "recipe")
-    return Options(recipe, line.run, line.device, line.workers, line.renderer, line.compiled, line.minutes)
+    return Options(**{**vars(line), "recipe": decode(recipes.Recipe, encode(line.recipe), "recipe")})
 
 
 def run(options: Options) -> int:

@@ -1,12 +1,12 @@
 """Strict YAML <-> frozen dataclasses: an unknown key or a wrong type is an error that names the key's path.
 
-Where an abstract class is asked for, `name` chooses the class (`core/find.py`) and the other keys are its fields; the name
-alone stands for its defaults:
+Where an abstract class is asked for, `name` chooses a class (`core/find.py`) whose fields are the other keys; the name
+alone stands for their defaults:
 
     objective: {name: end_to_end, decoded: 0.25}
     objective: denoise
 
-A field made with `beside` keeps its name under the field's own key, and its other keys lie beside that one:
+The keys of a field made with `beside` lie beside its name, but for those that mean something else there:
 
     {dataset: procedural, height: 192, capacity: 4096}
 """
@@ -140,36 +140,20 @@ def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
     if isinstance(content, kind):
         return content
     hints, fields = typing.get_type_hints(kind), {field.name: field for field in settings(kind)}
-    given = dict(_mapping(content, path))
-    members = {name: _take_beside(hints[name], name, given, fields, path) for name in fields if is_beside(fields[name])}
-    known = [*fields, *(field.name for member in members.values() for field in settings(member[0]))]
+    given, known = dict(_mapping(content, path)), list(fields)
+    for name in (name for name, field in fields.items() if is_beside(field) and isinstance(given.get(name), str)):
+        member = _member(hints[name], given[name], f"{path}.{name}")
+        own = [field.name for field in settings(member) if field.name not in fields]
+        given[name] = _decode_dataclass(member, {key: given.pop(key) for key in own if key in given}, path)
+        known += own
     for key in given:
         if key not in fields:
             raise ConfigError(f"{path}.{key}: {unknown('key', str(key), known)}")
     for name, field in fields.items():
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if needed and name not in given and name not in members:
+        if needed and name not in given:
             raise ConfigError(f"{path}.{name}: missing; give it a value")
-    values = {name: _decode_dataclass(*member, path) for name, member in members.items()}
-    values |= {key: _decode(hints[key], item, f"{path}.{key}") for key, item in given.items()}
-    return kind(**values)
-
-
-def _take_beside(
-    family: type, name: str, given: dict[str, Any], fields: dict[str, dataclasses.Field], path: str
-) -> tuple[type, Any]:
-    """Takes the class and the settings of the field `name` out of the keys that are given."""
-    if isinstance(made := given.get(name), family):
-        return type(made), given.pop(name)
-    if name not in given:
-        raise ConfigError(f"{path}.{name}: missing; give it a value")
-    kind = _member(family, given.pop(name), f"{path}.{name}")
-    own = {field.name for field in settings(kind)}
-    if both := own & fields.keys():
-        raise ConfigError(
-            f"{path}: `{kind.__name__}` has a setting `{min(both)}`, which means something else here; rename it"
-        )
-    return kind, {key: given.pop(key) for key in list(given) if key in own}
+    return kind(**{key: _decode(hints[key], item, f"{path}.{key}") for key, item in given.items()})
 
 
 def _decode_union(choices: tuple[Any, ...], content: object, path: str) -> Any:

@@ -53,6 +53,11 @@ class Mix:
         pixels, valid = modality.encode(sample)
         return Batch(image=sample.image * 2 - 1, pixels=pixels, valid=valid, truth=sample)
 
+    def check(self) -> None:
+        """Reads what the first step needs of every source. Raises the error of a sample that cannot be used."""
+        for position in range(len(self.sources)):
+            self.batch_of(position, 0, 1)
+
     def modality(self, source: Source) -> Modality:
         """The modality whose targets a source gives."""
         return find.implementation(Modality, source.modality)() if source.modality else self._modality

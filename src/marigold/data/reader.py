@@ -21,21 +21,15 @@ HALF_MAX = 65504.0
 
 @dataclass(frozen=True)
 class Reading:
-    """Where samples are made. Nothing here changes what they are."""
+    """Where samples are made and kept; nothing here changes what they are."""
 
     device: str = "cpu"
-    """Where they are kept."""
     workers: int = 0
     """Processes that read or lay out samples ahead of need."""
     renderer: str = ""
-    """The device on which those processes also render (at least one does); empty renders on `device` when needed."""
+    """The device on which those processes, at least one, also render; empty renders on `device` when there is need."""
     compiled: bool = False
     """Compile the rendering."""
-
-    @property
-    def processes(self) -> int:
-        """Processes beside the one that trains."""
-        return max(self.workers, 1) if self.renderer else self.workers
 
 
 class Reader:
@@ -45,25 +39,26 @@ class Reader:
         self, source: Source, fields: tuple[str, ...], keys: Callable[[int], list[str]], how: Reading, last: int | None
     ) -> None:
         self._source, self._fields, self._keys, self._how, self._last = source, fields, keys, how, last
-        start = (how.renderer, how.compiled and bool(how.renderer), source.dataset)
-        context = get_context("spawn")
-        self._pool = ProcessPoolExecutor(how.processes, context, _begin, start) if how.processes else None
+        processes = max(how.workers, 1) if how.renderer else how.workers
+        compiled = source.dataset if how.compiled and how.renderer else None
+        spawn = get_context("spawn")
+        self._pool = ProcessPoolExecutor(processes, spawn, _begin, (compiled,)) if processes else None
+        self._ahead = 3 * processes
         self._pending: dict[int, Future[bytes]] = {}
         if how.compiled and not how.renderer:
             source.dataset.compile()
 
     def block(self, number: int) -> Sample:
         """The samples of a block, stacked, in half precision; what comes after it is started in the background."""
+        source, fields, how = self._source, self._fields, self._how
         if self._pool is None:
-            prepared = prepare(self._source, self._fields, self._keys(number))
-            return finish(self._source, self._fields, prepared, self._how.device)
-        end = number + 3 * self._how.processes + 1
+            return finish(source, fields, prepare(source, fields, self._keys(number)), how.device)
+        end = number + self._ahead + 1
         for later in range(number, end if self._last is None else min(end, self._last)):
             if later not in self._pending:
-                job = (_work, self._source, self._fields, self._keys(later), self._how.renderer)
-                self._pending[later] = self._pool.submit(*job)
+                self._pending[later] = self._pool.submit(_work, source, fields, self._keys(later), how.renderer)
         found = pickle.loads(self._pending.pop(number).result())
-        return found if self._how.renderer else finish(self._source, self._fields, found, self._how.device)
+        return found if how.renderer else finish(source, fields, found, how.device)
 
     def close(self) -> None:
         """Ends the processes; what they were doing is dropped."""
@@ -77,8 +72,7 @@ def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> Any:
     if type(dataset).prepare is not Dataset.prepare:
         return dataset.prepare(source.root, keys)
     samples = [_fitted(_only(dataset.read(source.root, key), fields), source.side) for key in keys]
-    for sample in samples:
-        check_size(source, samples[0], sample)
+    check_size(source, *samples)
     return stack(samples)
 
 
@@ -88,15 +82,14 @@ def finish(source: Source, fields: tuple[str, ...], prepared: Any, device: str) 
     return each(sample, lambda x: x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half())
 
 
-def check_size(source: Source, first: Sample, other: Sample) -> None:
-    """Raises `DataError` unless two samples of a source have one size."""
-    one, two = (
-        f"{sample.key.split()[0]} is {sample.image.shape[-1]} x {sample.image.shape[-2]}" for sample in (first, other)
-    )
-    if first.image.shape[-2:] != other.image.shape[-2:]:
+def check_size(source: Source, *samples: Sample) -> None:
+    """Raises `DataError` unless the samples have one size."""
+    sizes = {sample.image.shape[-2:]: sample.key.split()[0] for sample in samples}
+    if len(sizes) > 1:
+        one, other = (f"{key} is {width} x {height} pixels" for (height, width), key in list(sizes.items())[:2])
         raise DataError(
-            f"{source.root}: {one} pixels, {two}; the samples of a source need "
-            "one size: set `augment.size` of the source, such as --data.0.augment.size 256, which crops and resizes them"
+            f"{source.root}: {one}, {other}; a source needs samples of one size: set its `augment.size`, such as "
+            "--data.0.augment.size 256, to which the largest square windows of all are resized"
         )
 
 
@@ -112,12 +105,9 @@ def each(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample:
 
 def _only(sample: Sample, fields: tuple[str, ...]) -> Sample:
     """The photo with these fields alone."""
-    for name in fields:
-        if name not in sample.maps:
-            raise DataError(
-                f"{sample.key}: has no `{name}`, only {', '.join(sample.maps) or 'the photo'}; train a modality that "
-                "needs nothing else, or write the samples with it"
-            )
+    if missing := ", ".join(name for name in fields if name not in sample.maps):
+        there = ", ".join(sample.maps) or "the photo alone"
+        raise DataError(f"{sample.key}: has no {missing}, only {there}; add it or choose another modality")
     maps, valid = ({name: x[name] for name in fields} for x in (sample.maps, sample.valid))
     return Sample(sample.key, sample.image, maps, valid)
 
@@ -132,16 +122,15 @@ def _fitted(sample: Sample, side: int) -> Sample:
     return window.resized(side, side)
 
 
-def _begin(renderer: str, compiled: bool, dataset: Dataset) -> None:
-    """What a process does first."""
+def _begin(compiled: Dataset | None) -> None:
+    """What a process does first; `compiled` is a data set whose rendering is to be compiled there."""
     torch.set_num_threads(1)
-    if compiled:
-        dataset.compile()
+    if compiled is not None:
+        compiled.compile()
 
 
 def _work(source: Source, fields: tuple[str, ...], keys: list[str], renderer: str) -> bytes:
     """What a process sends back. Pickled here, so that tensors travel as bytes and hold no open files."""
     found = prepare(source, fields, keys)
-    if renderer:
-        found = finish(source, fields, found, renderer).to("cpu")
+    found = finish(source, fields, found, renderer).to("cpu") if renderer else found
     return pickle.dumps(found, protocol=pickle.HIGHEST_PROTOCOL)

@@ -13,7 +13,7 @@ from marigold.datasets.base import Dataset
 
 @dataclass(frozen=True)
 class Source:
-    """One data set in a mix; the data set's own settings lie beside these: `{dataset: photos, height: 192, weight: 3}`."""
+    """One data set in a mix, whose own settings lie beside these: `{dataset: photos, height: 192, weight: 3}`."""
 
     dataset: Dataset = beside()
     """A file in `datasets/` or the dotted name of a module; it is chosen in the recipe's file."""

@@ -19,7 +19,6 @@ from marigold.train.recipe import Recipe
 
 def build(recipe: Recipe) -> Estimator:
     """A small generator of its own, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
-    modality = recipe.modality
     with _seeded(seeds.number(recipe.seed, "weights")):
         started = store.open(recipe.start) if recipe.start else None
         backbone = started.backbone if started else _from_scratch(recipe)
@@ -30,22 +29,18 @@ def build(recipe: Recipe) -> Estimator:
     if recipe.schedule:
         backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
     _adapt(backbone, recipe)
-    return Estimator(backbone, modality, card(recipe, started.card if started else None))
-
-
-def card(recipe: Recipe, start: Card | None) -> Card:
-    """The label of what this recipe makes from a checkpoint with the card `start`."""
-    modality = name_of(recipe.modality)
-    return Card(
+    name, before = name_of(recipe.modality), started.card if started else None
+    card = Card(
         name=recipe.name,
-        modality=modality,
+        modality=name,
         licence=recipe.licence,
         recipe=recipe.label(),
         data=recipe.about,
-        seconds_of_training=start.seconds_of_training if start and start.modality == modality else 0.0,
+        seconds_of_training=before.seconds_of_training if before and before.modality == name else 0.0,
         defaults=dict(recipe.defaults),
-        source=f"{start.name} {start.revision}".strip() if start else "",
+        source=f"{before.name} {before.revision}".strip() if before else "",
     )
+    return Estimator(backbone, recipe.modality, card)
 
 
 def _from_scratch(recipe: Recipe) -> Backbone:
@@ -58,18 +53,15 @@ def _from_scratch(recipe: Recipe) -> Backbone:
 
 
 def _adapt(backbone: Backbone, recipe: Recipe) -> None:
-    """Gives the network the modality's number of targets. Raises `ConfigError` for one that has other ones."""
-    modality = recipe.modality
-    if not modality.needs and backbone.conditions:
-        raise ConfigError(
-            f"recipe.start: `{recipe.start}` predicts from a photo, `{name_of(modality)}` is what a generator is trained "
-            "on; start from a generator, or choose another modality"
-        )
+    """Gives the network the modality's number of targets. Raises `ConfigError` for one that has another."""
+    modality, name = recipe.modality, name_of(recipe.modality)
     if modality.needs:
         try:
             backbone.adapt(conditions=1, targets=len(modality.targets))
         except ConfigError as error:
-            raise ConfigError(f"recipe.start: `{recipe.start}`, for {name_of(modality)}: {error}") from None
+            raise ConfigError(f"recipe.start: `{recipe.start}`, for {name}: {error}") from None
+    elif backbone.conditions:
+        raise ConfigError(f"recipe.start: `{recipe.start}` predicts from a photo, {name} does not; use a generator")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What would end a run after hours is found before its first step: data sets, splits and fields."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from marigold.core.errors import DataError, MarigoldError
 from marigold.core.find import implementation, name_of
@@ -29,7 +30,7 @@ def validation_sources(recipe: Recipe, batch: int) -> tuple[tuple[Source, ...], 
     for number, source in enumerate(recipe.validation):
         _check(source, f"recipe.validation.{number}", recipe.modality)
     if recipe.validation:
-        return recipe.validation, []
+        return tuple(replace(source, renewal=0.0) for source in recipe.validation), []
     sources, notes = [], []
     for number, source in enumerate(present(recipe.data)):
         try:

@@ -1,4 +1,4 @@
-"""A time budget: the phases and the rate's decay of a recipe, given in steps, become shares of a run's time."""
+"""How far a run is in its recipe: by its steps or, with a time budget, by the share of the time that has passed."""
 
 from bisect import bisect_right
 from dataclasses import replace
@@ -9,26 +9,35 @@ from marigold.train.recipe import Recipe
 
 
 class Clock:
-    """Where in its recipe a run is after so many seconds of its budget.
+    """Phases and the rate's decay, given in steps, become shares of so many minutes; 0 leaves them to the steps.
 
-    The phases share the time by their cost. The time until `started`, in which samples are read and networks are
-    compiled, is the first phase's but moves nothing. How many steps are made depends on the machine.
+    The phases share the time by their cost. It begins after the first step, before which samples are read and networks
+    compiled. `began` is what a resumed run begins with: the pixels of a sample, and the seconds until then.
     """
 
-    def __init__(self, phases: list[Phase], pixels: int, minutes: float, started: float) -> None:
-        costs = [phase.cost(pixels) for phase in phases]
-        left = max(minutes * 60 - started, 1e-9)
-        self._phases = phases
-        self._times = [started + left * share / sum(costs) for share in accumulate(costs, initial=0.0)]
+    def __init__(self, phases: list[Phase], minutes: float) -> None:
+        self._phases, self._minutes = phases, minutes
+        self._times: list[float] = []
+        self.began: tuple[int, float] | None = None
 
-    def position(self, seconds: float) -> float:
+    def begin(self, pixels: int, seconds: float) -> None:
+        """Starts the time; does nothing when it has begun."""
+        if self.began is None:
+            self.began = pixels, seconds
+            costs = [phase.cost(pixels) for phase in self._phases]
+            left = max(self._minutes * 60 - seconds, 1e-9)
+            self._times = [seconds + left * share / sum(costs) for share in accumulate(costs, initial=0.0)]
+
+    def position(self, step: int, seconds: float) -> float:
         """The step of the recipe that is due, with its fraction; the number of steps once the time is over."""
+        if not self._minutes:
+            return step
         number = bisect_right(self._times, seconds) - 1
         if number < 0:
             return 0.0
         if number == len(self._phases):
             return float(self._phases[-1].end)
-        phase, (begin, end) = self._phases[number], self._times[number : number + 2]
+        phase, begin, end = self._phases[number], *self._times[number : number + 2]
         return phase.first + (phase.end - phase.first) * (seconds - begin) / (end - begin)
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from marigold.accel.compile import compile_networks, uncompiled
 from marigold.checkpoints import store
+from marigold.checkpoints.card import FILE, Card
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.find import name_of
 from marigold.data.mix import Mix
@@ -27,7 +28,7 @@ from marigold.train.clock import Clock, as_made
 from marigold.train.optim import make_optimizer, rate, set_rate
 from marigold.train.phase import Phase, phases, unreached
 from marigold.train.recipe import Recipe
-from marigold.train.run import Run, pack, under, unpack
+from marigold.train.run import Run, pack, unpack
 from marigold.train.validation import Criterion, save_preview, validate
 
 
@@ -92,25 +93,23 @@ class Trainer:
         self.average = Average(self.module, recipe.average)
         self.step, self.seconds, self.made = 0, 0.0, [0] * len(self.phases)
         self.losses: list[Tensor] = []  # of the steps since the last line of the log
-        self.clock: Clock | None = None
-        self.timing: dict[str, float] = {}  # what the clock starts from, known after the first step
+        self.clock, self.pixels = Clock(self.phases, minutes), 0
         self._resume()
 
     def go(self) -> None:
         """Trains from the current step to the last one, validates and writes the checkpoint."""
-        for position in range(len(self.mix.sources)):
-            self.mix.batch_of(position, self.step * self.recipe.accumulate, 1)
-        for position in range(len(self.held_out.sources)):
-            self.held_out.batch_of(position, 0, 1)
-        self.run.open(self.recipe)
+        if self.step == 0:
+            self.mix.check()
+        self.held_out.check()
+        self.run.open()
+        self.run.write_recipe(self.recipe)
         self.run.rewind(self.step)
         begun = time.monotonic() - self.seconds
         with tqdm(total=self.recipe.steps, desc=self.recipe.name, unit="step", mininterval=1.0) as bar:
             while not self._over():
                 self._advance()
                 self.seconds = time.monotonic() - begun
-                if self.minutes and self.clock is None:
-                    self._start_clock(pixels=self.pixels, started=self.seconds)
+                self.clock.begin(self.pixels, self.seconds)
                 bar.update(int(self._position()) - bar.n)
                 self._record(bar)
         self._finish()
@@ -138,40 +137,31 @@ class Trainer:
 
     def _resume(self) -> None:
         """Continues from the run folder's saved state, or from the beginning."""
-        saved = self.run.load()
-        if saved is None:
+        facts = self.run.facts
+        if not facts:
             self._enter(0)
             return
-        tensors, facts = saved
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.made[: len(facts["made"])] = facts["made"]
-        if facts["timing"]:
-            self._start_clock(**facts["timing"])
+        if facts["began"]:
+            self.clock.begin(*facts["began"])
         total, count = facts["losses"]
         # Of the steps before, the next line of the log depends on the mean alone.
         self.losses = [torch.tensor(total / count, device=self.device)] * count if count else []
         # The state was saved at the end of a step, before the next one began another phase.
         self._enter(facts["phase"])
-        self.criterion.kept.load_state_dict(under(tensors, "kept."))
-        unpack(tensors, self.module, self.average, self.optimizer)
+        unpack(self.run.tensors(), self.module, self.criterion.kept, self.average, self.optimizer)
 
     def _enter(self, number: int) -> None:
         """Begins a phase; weights, moments and average go on."""
-        self.number, phase = number, self.phases[number]
-        recipe, stride = self.recipe, self.estimator.backbone.stride
+        self.number, phase, recipe = number, self.phases[number], self.recipe
         kept = phase.objective.setup(self.estimator).to(self.device)
         self.criterion = Criterion(phase.objective, kept, self.estimator, recipe, self.device)
+        settings = {"batch": phase.batch, "seed": recipe.seed, "size": phase.size}
         mix = partial(
-            Mix,
-            modality=recipe.modality,
-            pools=self.pools,
-            batch=phase.batch,
-            seed=recipe.seed,
-            size=phase.size,
-            stride=stride,
+            Mix, modality=recipe.modality, pools=self.pools, stride=self.estimator.backbone.stride, **settings
         )
-        self.mix = mix(self.data)
-        self.held_out = mix(checks.validation_sources(recipe, phase.batch)[0])
+        self.mix, self.held_out = mix(self.data), mix(checks.validation_sources(recipe, phase.batch)[0])
         first, slots = sum(self.made[:number]) * recipe.accumulate, max(1, recipe.cache // phase.batch)
         self.cache = LatentCache(self._encoded, slots, recipe.reuse, recipe.seed, first=first)
 
@@ -230,8 +220,9 @@ class Trainer:
     def _save(self, done: bool) -> None:
         tensors = pack(self.module, self.criterion.kept, self.average, self.optimizer)
         known = [loss for loss in self.losses if not loss.isnan()]
-        facts = {"step": self.step, "seconds": self.seconds, "made": self.made, "phase": self.number, "done": done}
-        self.run.save(tensors, {**facts, "timing": self.timing, "losses": (float(sum(known)), len(known))})
+        losses = (float(sum(known)), len(known))
+        how_far = {"step": self.step, "made": self.made, "phase": self.number, "done": done}
+        self.run.save(tensors, {**how_far, "seconds": self.seconds, "began": self.clock.began, "losses": losses})
 
     def export(self, folder: Path) -> None:
         """The estimator with averaged weights as a checkpoint folder."""
@@ -252,15 +243,9 @@ class Trainer:
         self.pixels = batch.image.shape[-2] * batch.image.shape[-1]
         return self.criterion.prepare(batch)
 
-    def _start_clock(self, pixels: int, started: float) -> None:
-        self.timing = {"pixels": pixels, "started": started}
-        self.clock = Clock(self.phases, pixels, self.minutes, started)
-
     def _position(self) -> float:
         """How far the run is, in steps of the recipe."""
-        if self.minutes:
-            return self.clock.position(self.seconds) if self.clock else 0.0
-        return self.step
+        return self.clock.position(self.step, self.seconds)
 
     def _over(self) -> bool:
         return self._position() >= self.recipe.steps
@@ -271,11 +256,10 @@ class Trainer:
 
 def _finished(run: Run, recipe: Recipe, minutes: float) -> bool:
     """All steps are done and the checkpoint is written."""
-    facts = run.facts()
-    if facts is None or not facts["done"]:
+    if not (run.facts and run.facts["done"] and (run.checkpoint / FILE).is_file()):
         return False
-    made = as_made(recipe, facts["made"]) if minutes else recipe
-    return facts["step"] >= made.steps and run.holds(made)
+    made = as_made(recipe, run.facts["made"]) if minutes else recipe
+    return run.facts["step"] >= made.steps and Card.read(run.checkpoint).recipe == made.label()
 
 
 def _trained(parts: list[Phase], estimator: Estimator) -> torch.nn.Module:

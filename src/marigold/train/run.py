@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from marigold.checkpoints.card import FILE, Card
+from marigold.checkpoints.card import FILE
 from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.files import prepare, whole_file
@@ -29,21 +29,24 @@ from marigold.train.recipe import Recipe
 
 LATER = ("steps", "every", "scored", "validation", "validation_batches")
 """Keys that a run may be continued with another value of: no step that was made depends on them."""
-SHOWN = 4
-"""Differences that a message lists."""
+SHOWN = 5
+"""Differing keys that a message lists."""
 
 
 class Run:
-    """One run folder. Nothing is written before `open`.
+    """One run folder; `facts` is what the saved state says about itself. Nothing is written before `open`.
 
     Raises `ConfigError` for a folder that holds a run of another recipe, `OutputError` for one that cannot be written.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, minutes: float = 0.0) -> None:
-        self.folder = folder
+        self.folder, self._board = folder, None
         self._asked = {**encode(recipe), "minutes": minutes}
-        self._board: Any = None
-        self._check()
+        self.facts: dict[str, Any] = self._read()[1]
+        if self.facts:
+            self._compare(self.facts["asked"], self.facts["step"])
+        if self.checkpoint.exists() and not ((self.checkpoint / FILE).is_file() or _empty(self.checkpoint)):
+            raise OutputError(f"{self.checkpoint}: is there and is no checkpoint; choose another --run")
 
     @property
     def state_file(self) -> Path:
@@ -55,19 +58,14 @@ class Run:
         """The finished estimator's folder."""
         return self.folder / "checkpoint"
 
-    def open(self, recipe: Recipe) -> None:
-        """Makes the folder and writes the resolved recipe."""
+    def open(self) -> None:
+        """Makes the folder and starts TensorBoard."""
         prepare(self.folder / "recipe.yaml")
-        self.write_recipe(recipe)
         self._board = _tensorboard(self.folder / "tensorboard")
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replaces the resolved recipe."""
         _write_text(self.folder / "recipe.yaml", yaml.safe_dump(encode(recipe), sort_keys=False))
-
-    def holds(self, recipe: Recipe) -> bool:
-        """Whether the checkpoint of this recipe is there."""
-        return (self.checkpoint / FILE).is_file() and Card.read(self.checkpoint).recipe == recipe.label()
 
     def log(self, step: int, kind: str, numbers: dict[str, float]) -> None:
         """Appends one line to the log and one point per number to TensorBoard."""
@@ -91,23 +89,18 @@ class Run:
         save_file(contiguous, temporary, metadata={"facts": json.dumps({**facts, "asked": self._asked})})
         os.replace(temporary, self.state_file)
 
-    def facts(self) -> dict[str, Any] | None:
-        """What was saved beside the tensors, or None when nothing was saved yet."""
-        saved = self._saved(with_tensors=False)
-        return saved and saved[1]
-
-    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The saved state and its facts, or None when nothing was saved yet."""
-        return self._saved(with_tensors=True)
+    def tensors(self) -> dict[str, Tensor]:
+        """The saved tensors."""
+        return self._read(with_tensors=True)[0]
 
     def close(self) -> None:
         """Flushes TensorBoard."""
         if self._board is not None:
             self._board.close()
 
-    def _saved(self, *, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    def _read(self, *, with_tensors: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if not self.state_file.exists():
-            return None
+            return {}, {}
         try:
             with safe_open(self.state_file, framework="pt") as file:
                 names = file.keys() if with_tensors else ()
@@ -115,27 +108,19 @@ class Run:
         except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
             raise CheckpointError(f"{self.state_file}: damaged ({error}); delete it to begin this run again") from error
 
-    def _check(self) -> None:
-        """Refuses a folder that holds the state of another recipe, or what would be in the way."""
-        facts = self.facts()
-        if facts is not None:
-            self._compare(facts["asked"], facts["step"])
-        if self.checkpoint.is_dir() and any(self.checkpoint.iterdir()) and not (self.checkpoint / FILE).is_file():
-            raise OutputError(f"{self.checkpoint}: is there and is no checkpoint; choose another --run")
-
     def _compare(self, before: dict[str, Any], step: int) -> None:
-        differing = _differences(before, self._asked)
-        others = [text for key, text in differing.items() if key.partition(".")[0] not in LATER]
-        if others:
-            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        """Refuses to go on with another recipe, or with fewer steps than there have been."""
+        keys = [key for key in _differing(before, self._asked) if key.partition(".")[0] not in LATER]
+        if keys:
+            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
             raise ConfigError(
-                f"{self.folder}: holds a run of a recipe that differs from this one in {', '.join(others[:SHOWN])}{more}; "
-                "give --run another folder, the same settings as there, or delete this folder"
+                f"{self.folder}: holds a run whose recipe differs from this one in {', '.join(keys[:SHOWN])}{more}; "
+                f"compare {self.folder / 'recipe.yaml'}, then give --run another folder or delete this one"
             )
         if step > self._asked["steps"] and not self._asked["minutes"]:
             raise ConfigError(
-                f"{self.folder}: this run has made {step} steps, recipe.steps is {self._asked['steps']}; "
-                f"give --steps {step} or more, or give --run another folder to start again"
+                f"{self.folder}: has made {step} steps, but recipe.steps is {self._asked['steps']}; go on with --steps "
+                f"{step} or more, or give --run another folder to start again"
             )
 
 
@@ -149,37 +134,37 @@ def pack(module: nn.Module, kept: nn.Module, average: Average, optimizer: torch.
     return tensors
 
 
-def unpack(tensors: dict[str, Tensor], module: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> None:
-    """The inverse of `pack`, in place, but for the kept network, which `under(tensors, "kept.")` gives."""
-    module.load_state_dict(under(tensors, "module."))
-    for name, value in under(tensors, "average.").items():
+def unpack(
+    tensors: dict[str, Tensor], module: nn.Module, kept: nn.Module, average: Average, optimizer: torch.optim.Optimizer
+) -> None:
+    """The inverse of `pack`, in place."""
+    module.load_state_dict(_under(tensors, "module."))
+    kept.load_state_dict(_under(tensors, "kept."))
+    for name, value in _under(tensors, "average.").items():
         average.values[name].copy_(value)
     states: dict[int, dict[str, Tensor]] = {}
-    for name, value in under(tensors, "optimizer.").items():
+    for name, value in _under(tensors, "optimizer.").items():
         position, _, key = name.partition(".")
         states.setdefault(int(position), {})[key] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin so, without that beginning."""
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
 
 
-def _differences(before: Any, now: Any, path: str = "") -> dict[str, str]:
-    """The paths of the values that differ, with both values."""
+def _differing(before: Any, now: Any, path: str = "") -> list[str]:
+    """The paths of the values that differ."""
     if isinstance(before, list) and isinstance(now, list):
         before, now = dict(enumerate(before)), dict(enumerate(now))
     if not (isinstance(before, dict) and isinstance(now, dict)):
-        return {} if before == now else {path: f"{path} ({_short(before)} there, {_short(now)} here)"}
-    keys = [*before, *(key for key in now if key not in before)]
-    inner = (_differences(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in keys)
-    return {key: text for found in inner for key, text in found.items()}
+        return [] if before == now else [path]
+    inner = [_differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
+    return [key for keys in inner for key in keys]
 
 
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
@@ -93,12 +93,8 @@ def validation_scores(estimator: Estimator, source: Source, count: int, device: 
 
 def save_preview(preview: Tensor, path: Path) -> None:
     """Writes [rows, columns, 3, H, W] in -1 to 1 as one JPEG."""
-    rows, columns, _, height, width = preview.shape
-    values = ((preview.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 1, 3, 4, 2).numpy()
-    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
-    for row in range(rows):
-        for column in range(columns):
-            top, left = row * (height + GAP), column * (width + GAP)
-            sheet[top : top + height, left : left + width] = values[row, column]
+    framed = F.pad(preview.float().cpu().clamp(-1, 1), (0, GAP, 0, GAP), value=1.0)
+    # [rows, columns, 3, H, W] to [rows * H, columns * W, 3]
+    sheet = framed.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)[:-GAP, :-GAP]
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(path, quality=90)
+    Image.fromarray(((sheet + 1) * 127.5).round().byte().numpy()).save(path, quality=90)
