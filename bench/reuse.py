@@ -2,9 +2,9 @@
 
 python bench/reuse.py [--steps N] [--scenes N]      writes bench/results/reuse.md
 
-An encoded sample keeps the crop and the colours that it was augmented with, and is used so many times while it is in the
-cache of encoded samples. The errors are those of the last eighth of the steps, on what is trained on, and of 128 held-out
-scenes at the end, with averaged weights.
+An encoded sample keeps the crop and the colours that it was augmented with, and is used so many times while it is in
+the cache of encoded samples. The errors are those of the last eighth of the steps, on what is trained on, and of 128
+held-out scenes at the end, with averaged weights.
 """
 
 import argparse
