@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,20 +15,19 @@ from marigold.checkpoints import store
 from marigold.checkpoints.card import FILE, Card
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.find import name_of
-from marigold.data.mix import Mix
 from marigold.data.pool import Pools
 from marigold.data.reader import Reading
 from marigold.estimator import Estimator
-from marigold.train import checks
 from marigold.train.average import Average
 from marigold.train.build import build
-from marigold.train.cache import LatentCache
+from marigold.train.checks import training_sources, validation_sources
 from marigold.train.clock import Clock, as_made
 from marigold.train.optim import make_optimizer, rate, set_rate
 from marigold.train.phase import Phase, phases, unreached
 from marigold.train.recipe import Recipe
 from marigold.train.run import Run, pack, unpack
-from marigold.train.validation import Criterion, save_preview, validate
+from marigold.train.stage import Stage
+from marigold.train.validation import save_preview, validate
 
 
 def train(
@@ -80,8 +78,8 @@ class Trainer:
         self, recipe: Recipe, run: Run, pools: Pools, *, device: str, compiled: bool = False, minutes: float = 0.0
     ) -> None:
         self.recipe, self.run, self.pools, self.device, self.minutes = recipe, run, pools, device, minutes
-        self.data = checks.training_sources(recipe)
-        self.notes = checks.validation_sources(recipe, recipe.batch)[1]
+        training_sources(recipe)
+        self.notes = validation_sources(recipe, recipe.batch)[1]
         self.estimator: Estimator = build(recipe).to(device)
         self.phases = phases(recipe)
         self.module = _trained(self.phases, self.estimator)
@@ -93,14 +91,13 @@ class Trainer:
         self.average = Average(self.module, recipe.average)
         self.step, self.seconds, self.made = 0, 0.0, [0] * len(self.phases)
         self.losses: list[Tensor] = []  # of the steps since the last line of the log
-        self.clock, self.pixels = Clock(self.phases, minutes), 0
+        self.clock = Clock(self.phases, minutes)
         self._resume()
 
     def go(self) -> None:
         """Trains from the current step to the last one, validates and writes the checkpoint."""
         if self.step == 0:
-            self.mix.check()
-        self.held_out.check()
+            self.stage.check()
         self.run.open()
         self.run.write_recipe(self.recipe)
         self.run.rewind(self.step)
@@ -109,7 +106,7 @@ class Trainer:
             while not self._over():
                 self._advance()
                 self.seconds = time.monotonic() - begun
-                self.clock.begin(self.pixels, self.seconds)
+                self.clock.begin(self.stage.pixels, self.seconds)
                 bar.update(int(self._position()) - bar.n)
                 self._record(bar)
         self._finish()
@@ -119,7 +116,7 @@ class Trainer:
         recipe, total = self.recipe, torch.zeros((), device=self.device)
         for part in range(recipe.accumulate):
             position = self.step * recipe.accumulate + part
-            loss = self.criterion.loss(self._prepared(position), "step", position) / recipe.accumulate
+            loss = self.stage.loss(position) / recipe.accumulate
             loss.backward()
             total += loss.detach()
         if recipe.optim.clip:
@@ -132,14 +129,14 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.module, self.step)
-        self.criterion.objective.after_step(self.estimator, self.criterion.kept)
+        self.stage.after_step()
         return total
 
     def _resume(self) -> None:
         """Continues from the run folder's saved state, or from the beginning."""
         facts = self.run.facts
         if not facts:
-            self._enter(0)
+            self.number, self.stage = 0, self._stage(0)
             return
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.made[: len(facts["made"])] = facts["made"]
@@ -149,27 +146,20 @@ class Trainer:
         # Of the steps before, the next line of the log depends on the mean alone.
         self.losses = [torch.tensor(total / count, device=self.device)] * count if count else []
         # The state was saved at the end of a step, before the next one began another phase.
-        self._enter(facts["phase"])
-        unpack(self.run.tensors(), self.module, self.criterion.kept, self.average, self.optimizer)
+        self.number = facts["phase"]
+        self.stage = self._stage(self.number)
+        unpack(self.run.tensors(), self.module, self.stage.kept, self.average, self.optimizer)
 
-    def _enter(self, number: int) -> None:
-        """Begins a phase; weights, moments and average go on."""
-        self.number, phase, recipe = number, self.phases[number], self.recipe
-        kept = phase.objective.setup(self.estimator).to(self.device)
-        self.criterion = Criterion(phase.objective, kept, self.estimator, recipe, self.device)
-        settings = {"batch": phase.batch, "seed": recipe.seed, "size": phase.size}
-        mix = partial(
-            Mix, modality=recipe.modality, pools=self.pools, stride=self.estimator.backbone.stride, **settings
-        )
-        self.mix, self.held_out = mix(self.data), mix(checks.validation_sources(recipe, phase.batch)[0])
-        first, slots = sum(self.made[:number]) * recipe.accumulate, max(1, recipe.cache // phase.batch)
-        self.cache = LatentCache(self._encoded, slots, recipe.reuse, recipe.seed, first=first)
+    def _stage(self, number: int) -> Stage:
+        """A phase that begins now; weights, moments and average go on from the one before."""
+        first = sum(self.made[:number]) * self.recipe.accumulate
+        return Stage(self.phases[number], self.recipe, self.estimator, self.pools, self.device, first=first)
 
     def _advance(self) -> None:
         """One step, of the phase that is due."""
         due = next(number for number, phase in enumerate(self.phases) if phase.end > self._position())
         if due != self.number:
-            self._enter(due)
+            self.number, self.stage = due, self._stage(due)
         self.losses.append(self.update())
         self.step += 1
         self.made[due] += 1
@@ -188,9 +178,8 @@ class Trainer:
 
     def _finish(self) -> None:
         """Validates once more and writes the checkpoint with the averaged weights."""
-        end = self.step * self.recipe.accumulate
         with self.average.applied(self.module), torch.no_grad(), uncompiled():
-            self.criterion.objective.finish(self.estimator, lambda number: self.mix.batch(end + number))
+            self.stage.finish(self.step * self.recipe.accumulate)
         self._validate()
         self.run.write_recipe(self._made_recipe())
         self.export(self.run.checkpoint)
@@ -213,12 +202,12 @@ class Trainer:
     def _validate(self) -> None:
         """Numbers and a preview for every held-out source, with averaged weights."""
         with self.average.applied(self.module), uncompiled():
-            for name, numbers, preview in validate(self.criterion, self.held_out):
+            for name, numbers, preview in validate(self.stage, self.device):
                 self.run.log(self.step, "validate", {f"{key}_{name}": value for key, value in numbers.items()})
                 save_preview(preview, self.run.folder / "previews" / f"{self.step:06d}_{name}.jpg")
 
     def _save(self, done: bool) -> None:
-        tensors = pack(self.module, self.criterion.kept, self.average, self.optimizer)
+        tensors = pack(self.module, self.stage.kept, self.average, self.optimizer)
         known = [loss for loss in self.losses if not loss.isnan()]
         losses = (float(sum(known)), len(known))
         how_far = {"step": self.step, "made": self.made, "phase": self.number, "done": done}
@@ -231,17 +220,6 @@ class Trainer:
         label = replace(label, recipe=recipe.label(), seconds_of_training=seconds, note=note)
         with self.average.applied(self.module):
             store.save(Estimator(self.estimator.backbone, self.estimator.modality, label), folder)
-
-    def _prepared(self, position: int) -> dict[str, Tensor]:
-        """What the loss needs at a position: encoded now, or drawn from the cache of encoded samples."""
-        if self.recipe.reuse > 1:
-            return self.cache.draw(position, self.phases[self.number].batch)
-        return self._encoded(position)
-
-    def _encoded(self, position: int) -> dict[str, Tensor]:
-        batch = self.mix.batch(position)
-        self.pixels = batch.image.shape[-2] * batch.image.shape[-1]
-        return self.criterion.prepare(batch)
 
     def _position(self) -> float:
         """How far the run is, in steps of the recipe."""
