@@ -14,7 +14,7 @@ from marigold.datasets.base import Dataset, DatasetCard
 
 @dataclass(frozen=True)
 class Numbers(Dataset):
-    """Sample n is a 2 x 2 picture of the value n / 1024."""
+    """Sample n is a 2 x 2 image of the value n / 1024."""
 
     length: int = 40
     card: DatasetCard = field(default=DatasetCard((), ("train",), "Apache-2.0", "closed form"), init=False)

@@ -250,3 +250,10 @@ def test_a_time_budget_ends_a_run_and_its_recipe_says_the_steps(tmp_path):
 def test_samples_are_kept_whole_when_nothing_asks_for_a_size():
     assert TOY.side == 0
     assert replace(TOY, augment=Augment(size=10, zoom=1.25)).side == 13
+
+
+@pytest.mark.parametrize("how", [{"minutes": -1.0}, {"minutes": float("nan")}, {"workers": -1}])
+def test_a_time_or_a_number_of_processes_below_nothing_is_refused(how, tmp_path):
+    with pytest.raises(ConfigError, match=rf"{next(iter(how))}: .* cannot be used"):
+        train(recipe(TOY), tmp_path / "run", **how)
+    assert not (tmp_path / "run").exists()

@@ -180,11 +180,11 @@ def test_every_phase_has_its_own_size_batch_and_objective(tmp_path, monkeypatch)
     for kind in (Denoise, EndToEnd):
         prepare = kind.prepare
 
-        def noted(self, estimator, batch, prepare=prepare):
+        def recorded(self, estimator, batch, prepare=prepare):
             seen.append((type(self).__name__, *batch.image.shape[::3]))
             return prepare(self, estimator, batch)
 
-        monkeypatch.setattr(kind, "prepare", noted)
+        monkeypatch.setattr(kind, "prepare", recorded)
     train(recipe(phases=PHASES, accumulate=1, scored=0, validation_batches=1), tmp_path / "run")
     assert seen[:6] == 2 * [("Denoise", 4, 8)] + 2 * [("EndToEnd", 2, 16)] + 2 * [("Denoise", 2, 16)]
 
@@ -269,8 +269,8 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
 
 
 def test_training_lowers_the_held_out_loss(tmp_path):
-    taught = recipe(steps=60, optim=Optim(lr=3e-3, warmup=2, decay=1000), every=Every(log=5, save=0, validate=5))
-    train(taught, tmp_path / "run")
+    learning = recipe(steps=60, optim=Optim(lr=3e-3, warmup=2, decay=1000), every=Every(log=5, save=0, validate=5))
+    train(learning, tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     losses = [line["loss_toys.scenes_0"] for line in lines if line["kind"] == "validate"]
     assert losses[-1] < 0.8 * losses[0]
@@ -278,8 +278,8 @@ def test_training_lowers_the_held_out_loss(tmp_path):
 
 
 def test_an_autoencoder_learns_and_measures_its_latent_scale(tmp_path):
-    taught = recipe(modality=Image(), objective=Autoencode(), optim=Optim(lr=3e-3, warmup=2, decay=1000), steps=30)
-    folder = train(taught, tmp_path / "run")
+    learning = recipe(modality=Image(), objective=Autoencode(), optim=Optim(lr=3e-3, warmup=2, decay=1000), steps=30)
+    folder = train(learning, tmp_path / "run")
     estimator = checkpoint.open(folder)
     image = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert estimator.backbone.autoencoder.config.scaling_factor != 0.18215

@@ -9,8 +9,6 @@ from marigold.data.source import Source, present
 from marigold.modalities.base import Modality
 from marigold.train.recipe import Recipe
 
-Notes = list[str]
-
 
 def training_sources(recipe: Recipe) -> tuple[Source, ...]:
     """The sources that are there. Raises `DataError` where one cannot be what the recipe reads of it."""
@@ -20,7 +18,7 @@ def training_sources(recipe: Recipe) -> tuple[Source, ...]:
     return present(recipe.data)
 
 
-def validation_sources(recipe: Recipe, batch: int) -> tuple[tuple[Source, ...], Notes]:
+def validation_sources(recipe: Recipe, batch: int) -> tuple[tuple[Source, ...], list[str]]:
     """The held-out sources, `batch` samples of each where the recipe names none, and notes on what goes without.
 
     A training source without a `test` split is not validated; one that the recipe names must be there.

@@ -1,5 +1,6 @@
 """The one training loop: every modality, objective and generator passes through it."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from marigold.accel.compile import compile_networks, uncompiled
 from marigold.checkpoints import store
 from marigold.checkpoints.card import FILE, Card
+from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.find import name_of
 from marigold.data.pool import Pools
@@ -52,6 +54,8 @@ def train(
     weights as an uninterrupted one, to the bit on the CPU. What is wrong with the recipe, the data or the folder is
     found before anything is trained or written.
     """
+    require(workers >= 0, "workers", workers, "at least 0")
+    require(0 <= minutes < math.inf, "minutes", minutes, "at least 0")
     run = Run(folder, recipe, minutes)
     if _finished(run, recipe, minutes):
         return run.checkpoint

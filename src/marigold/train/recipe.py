@@ -62,7 +62,7 @@ class Every:
     save: int = 500
     """The state that a run resumes from."""
     validate: int = 1000
-    """Held-out loss and pictures."""
+    """Held-out loss, scores and previews."""
     keep: int = 0
     """Also keep the weights as an openable checkpoint under `steps/`."""
 
@@ -74,7 +74,7 @@ class PhaseSettings:
     steps: int
     """Optimizer steps of this part."""
     size: int = 0
-    """Height and width that the samples are brought to, in pixels: small ones are cheap, and teach the layout."""
+    """Height and width that the samples are brought to, in pixels: small ones are cheap, and enough for the layout."""
     batch: int = 0
     """Samples in one forward pass."""
     objective: Objective | None = None
