@@ -5,8 +5,9 @@ OUT ?= output
 RUNS ?= runs
 PHOTOS ?= data/photos
 DEVICE ?= auto
+FLAGS ?=
 BIN := $(VENV)/bin
-TRAIN = $(BIN)/marigold train
+TRAIN = $(BIN)/marigold train $(1) --run $(RUNS)/$(1) --device $(DEVICE) $(FLAGS)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint bench retrain clean
@@ -34,13 +35,15 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/scores.py
 
 # The small family from nothing: autoencoder, generator, every modality. PHOTOS is a folder of photographs (may be absent).
+# FLAGS are for all of them, such as "--compiled --workers 6 --renderer cuda:1 --minutes 24".
 retrain: $(VENV)/dev.stamp
-	$(TRAIN) tiny-autoencoder --run $(RUNS)/tiny-autoencoder --device $(DEVICE) --data.0.root $(PHOTOS)
-	$(TRAIN) tiny-decoder --run $(RUNS)/tiny-decoder --device $(DEVICE) --data.0.root $(PHOTOS) --start $(RUNS)/tiny-autoencoder/checkpoint
-	$(TRAIN) tiny-generator --run $(RUNS)/tiny-generator --device $(DEVICE) --data.0.root $(PHOTOS) --start $(RUNS)/tiny-decoder/checkpoint
-	for name in tiny-depth tiny-normals tiny-appearance tiny-lighting; do \
-	  $(TRAIN) $$name --run $(RUNS)/$$name --device $(DEVICE) --start $(RUNS)/tiny-generator/checkpoint || exit 1; \
-	done
+	$(call TRAIN,tiny-autoencoder) --data.0.root $(PHOTOS)
+	$(call TRAIN,tiny-decoder) --data.0.root $(PHOTOS) --start $(RUNS)/tiny-autoencoder/checkpoint
+	$(call TRAIN,tiny-generator) --data.0.root $(PHOTOS) --start $(RUNS)/tiny-decoder/checkpoint
+	$(call TRAIN,tiny-depth) --start $(RUNS)/tiny-generator/checkpoint
+	$(call TRAIN,tiny-normals) --start $(RUNS)/tiny-generator/checkpoint
+	$(call TRAIN,tiny-appearance) --start $(RUNS)/tiny-generator/checkpoint
+	$(call TRAIN,tiny-lighting) --start $(RUNS)/tiny-generator/checkpoint
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from marigold.data.pool import Pools
+from marigold.data.reader import Reading
 from marigold.train.loop import train
 from marigold.train.recipe import Every, Recipe, load
 
@@ -27,11 +28,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--scenes", type=int, default=1024)
     options = parser.parse_args()
-    pools = Pools("cpu")
+    pools = Pools(Reading())
     rows, first = [], 0.0
     for name, rates in RATES.items():
         for lr in rates:
-            shown, held_out, seconds = taught(recipe(name, lr, options.steps, options.scenes), pools)
+            shown, held_out, seconds = losses(recipe(name, lr, options.steps, options.scenes), pools)
             first = first or seconds
             rows.append(f"| {name} | {lr:g} | {shown:.4f} | {held_out:.4f} | {seconds / first:.2f} |")
     pools.close()
@@ -49,7 +50,8 @@ def main() -> None:
 def recipe(name: str, lr: float, steps: int, scenes: int) -> Recipe:
     """The first phase of `tiny-normals`, small."""
     whole = load("tiny-normals")
-    source = replace(whole.data[0], capacity=scenes, renewal=0.0, options={"height": SIDE, "width": SIDE})
+    scenes_of = replace(whole.data[0].dataset, height=SIDE, width=SIDE)
+    source = replace(whole.data[0], dataset=scenes_of, capacity=scenes, renewal=0.0)
     return replace(
         whole,
         data=(source,),
@@ -58,13 +60,13 @@ def recipe(name: str, lr: float, steps: int, scenes: int) -> Recipe:
         steps=steps,
         batch=BATCH,
         reuse=8,
-        held=8192,
+        cache=8192,
         scored=0,
         every=Every(log=steps // 8, save=0, validate=0),
     )
 
 
-def taught(small: Recipe, pools: Pools) -> tuple[float, float, float]:
+def losses(small: Recipe, pools: Pools) -> tuple[float, float, float]:
     """The loss at the end on what was trained on and on what was not, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         train(small, Path(folder) / "run", pools=pools)

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from marigold import checkpoint
-from marigold.core.find import implementation
 from marigold.evaluate.runner import evaluate, painter
-from marigold.modalities.base import Modality
+from marigold.modalities.depth import Depth
+from marigold.objectives.denoise import Denoise
 from marigold.train.loop import train
 from marigold.train.recipe import Every, Optim, Recipe, load
 from marigold_scenes.procedural import Procedural
@@ -81,11 +81,7 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
     base = load("tiny-depth")
     source = replace(
         base.data[0],
-        options={
-            "families": tuple(family for family in Procedural().families if family != LEFT_OUT),
-            "height": options.size,
-            "width": options.size,
-        },
+        dataset=Procedural(options.size, options.size, families=trained_families()),
         capacity=options.capacity,
         renewal=options.renewal,
     )
@@ -96,9 +92,8 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
         layers=(),
         fresh_denoiser=fresh,
         data=(source,),
-        modality_options={},
-        objective="denoise",
-        objective_options={"noise": "annealed", "strength": 0.9},
+        modality=Depth(),
+        objective=Denoise(noise="annealed", strength=0.9),
         optim=Optim(lr=3e-4, warmup=min(300, options.steps // 2), decay=options.steps, final=0.02, weight_decay=0.01),
         phases=(),
         reuse=1,
@@ -109,18 +104,21 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
     )
 
 
+def trained_families() -> tuple[str, ...]:
+    return tuple(family for family in Procedural().families if family != LEFT_OUT)
+
+
 def scores(snapshot: Path, options: argparse.Namespace) -> dict[str, float]:
     """AbsRel on held-out scenes of the trained families and of the family that was left out."""
     estimator = checkpoint.open(snapshot, device=options.device)
-    trained = tuple(family for family in Procedural().families if family != LEFT_OUT)
     found = {}
-    for name, families in zip(GROUPS, (trained, (LEFT_OUT,)), strict=True):
+    for name, families in zip(GROUPS, (trained_families(), (LEFT_OUT,)), strict=True):
         dataset = Procedural(options.size, options.size, families=families)
         keys = list(dataset.scan(Path(), "test")[: options.scenes])
         paint = painter(estimator, steps=1)
         scored = evaluate(
             paint,
-            implementation(Modality, "depth")(),
+            Depth(),
             dataset,
             Path(),
             keys,

@@ -2,9 +2,9 @@
 
 python bench/reuse.py [--steps N] [--scenes N]      writes bench/results/reuse.md
 
-An encoded sample keeps the crop and the colours that it was augmented with, and is used so many times within the steps
-in which the ring of encoded samples passes it. The errors are those of the last eighth of the steps, on what is trained
-on, and of 128 held-out scenes at the end, with averaged weights.
+An encoded sample keeps the crop and the colours that it was augmented with, and is used so many times while it is in
+the cache of encoded samples. The errors are those of the last eighth of the steps, on what is trained on, and of 128
+held-out scenes at the end, with averaged weights.
 """
 
 import argparse
@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from marigold.data.pool import Pools
+from marigold.data.reader import Reading
 from marigold.train.recipe import Every, Recipe, load
-from optimizer import taught
+from optimizer import losses
 
 RESULT = Path(__file__).parent / "results" / "reuse.md"
 USES = (8, 2, 1)
@@ -26,10 +27,10 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=3072)
     parser.add_argument("--rate", type=float, default=4e-4)
     options = parser.parse_args()
-    pools = Pools("cpu")
+    pools = Pools(Reading())
     rows = []
     for uses in USES:
-        shown, held_out, _ = taught(recipe(uses, options), pools)
+        shown, held_out, _ = losses(recipe(uses, options), pools)
         rows.append(f"| {uses} | {shown:.4f} | {held_out:.4f} |")
         print(rows[-1], flush=True)
     pools.close()
@@ -47,19 +48,19 @@ def recipe(uses: int, options: argparse.Namespace) -> Recipe:
     """The last phase of `tiny-depth`, small, from what it came to."""
     whole = load("tiny-depth")
     last = whole.phases[-1]
-    source = replace(whole.data[0], capacity=options.scenes, renewal=0.0, options={"height": SIDE, "width": SIDE})
+    scenes = replace(whole.data[0].dataset, height=SIDE, width=SIDE)
+    source = replace(whole.data[0], dataset=scenes, capacity=options.scenes, renewal=0.0)
     return replace(
         whole,
         start="depth",
         data=(source,),
         objective=last.objective,
-        objective_options=last.objective_options,
         optim=replace(whole.optim, lr=options.rate, warmup=options.steps // 12, decay=options.steps),
         phases=(),
         steps=options.steps,
         batch=BATCH,
         reuse=uses,
-        held=SLOTS * BATCH,
+        cache=SLOTS * BATCH,
         average=0.98,
         validation_batches=128 // BATCH,
         scored=0,

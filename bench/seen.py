@@ -1,11 +1,11 @@
 """Does the bundled depth know its scenes by heart? AbsRel on scenes that it was trained on, and on others.
 
-python bench/seen.py [--scenes N] [--first N] [--world N]      about 3 seconds a scene on two cores
+python bench/seen.py [--scenes N] [--first N] [--seed N]      about 3 seconds a scene on two cores
 
 It writes bench/results/seen.md.
 
-Scenes that were seen are those that the renderer of `bench/family.py --world N` drew, from number `first` on. Left out,
-the options fit the last run of the bundled depth.
+Scenes that were seen are those that a run with this `seed` drew, from number `first` on. Left out, the options fit the
+last run of the bundled depth.
 """
 
 import argparse
@@ -13,6 +13,8 @@ from pathlib import Path
 
 from marigold import checkpoint
 from marigold.data.pool import Pool
+from marigold.data.reader import Reading
+from marigold.data.source import Source
 from marigold.evaluate.runner import evaluate, painter
 from marigold_scenes.procedural import Procedural
 
@@ -26,10 +28,10 @@ def main() -> None:
     parser.add_argument("checkpoint", nargs="?", default="depth")
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--first", type=int, default=90000)
-    parser.add_argument("--world", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=8)
     options = parser.parse_args()
     scenes = Procedural()
-    pool = Pool(scenes, Path(), "train", ("depth",), options.scenes, 1.0, options.world, "cpu", block=options.scenes)
+    pool = Pool(Source(scenes), ("depth",), options.seed, Reading())
     groups = {
         "seen": pool.keys(options.first, options.scenes),
         "not seen": [f"procedural/0/{FAR + number}" for number in range(options.scenes)],
@@ -37,7 +39,7 @@ def main() -> None:
     }
     estimator = checkpoint.open(options.checkpoint)
     paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
-    label = f"`{estimator.card.name}` {estimator.card.revision}, world {options.world}"
+    label = f"`{estimator.card.name}` {estimator.card.revision}, seed {options.seed}"
     lines = [label, "", "| scenes | number | AbsRel |", "|---|---:|---:|"]
     for name, keys in groups.items():
         scores = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=2)

@@ -46,7 +46,8 @@ def plugin(tmp_path_factory):
 def run(plugin) -> Path:
     """The run folder of two steps of the page's recipe, with a network of a few thousand weights."""
     recipe = load(str(plugin / "shading.yaml"))
-    source = replace(recipe.data[0], capacity=4, block=4, options={"height": 32, "width": 32, "families": ["objects"]})
+    scenes = replace(recipe.data[0].dataset, height=32, width=32, families=("objects",))
+    source = replace(recipe.data[0], dataset=scenes, capacity=4, block=4)
     small = replace(
         recipe,
         start="",

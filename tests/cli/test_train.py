@@ -3,7 +3,11 @@
 import pytest
 
 from marigold import cli
+from marigold.modalities.depth import Depth
+from marigold.objectives.denoise import Denoise
 from marigold.train import loop
+from marigold.train.recipe import load, names
+from marigold_scenes.procedural import Procedural
 
 
 @pytest.fixture
@@ -17,6 +21,7 @@ def train(tmp_path, monkeypatch):
 
     def started_in(recipe, folder, **options):
         started.append(recipe)
+        options["note"](f"{recipe.steps} steps")
         return folder / "checkpoint"
 
     monkeypatch.setattr(loop, "train", started_in)
@@ -28,16 +33,55 @@ def train(tmp_path, monkeypatch):
     return run
 
 
-def test_a_run_that_ends_before_its_last_phases_names_them(train, capsys):
+def test_what_the_user_should_know_stands_before_the_result(train, capsys):
     assert train("--steps", "500")
     note, last = capsys.readouterr().err.splitlines()
-    assert note == (
-        "note: recipe.steps: the run ends at step 500, before phase 2 of 2 (end_to_end, 200 steps); "
-        "use 700 or more for all phases, or shorten `phases`"
-    )
+    assert note == "note: 500 steps"
     assert last.startswith("checkpoint: ")
 
 
-def test_a_run_through_all_phases_has_no_note(train, capsys):
-    assert train()
-    assert "note" not in capsys.readouterr().err
+def parsed(name, *arguments):
+    return cli.verb("train").parse([name, *arguments]).recipe
+
+
+def test_every_setting_of_what_the_recipe_chose_is_an_option():
+    found = parsed(
+        *("tiny-depth", "--objective.lowest", "0.2", "--data.0.families", "room", "street", "--data.0.height", "64"),
+        *("--modality.target_space", "disparity", "--optim.lr", "1e-4", "--optim.name", "adamw"),
+        *("--phases.1.objective.decoded", "0.5", "--data.0.augment.zoom", "2", "--defaults.steps", "2"),
+    )
+    assert found.objective == Denoise("annealed", 0.9, lowest=0.2, pure=0.8)
+    assert found.data[0].dataset == Procedural(height=64, families=("room", "street"))
+    assert found.modality == Depth(target_space="disparity", high=1.0, shown=0.99)
+    assert (found.optim.name, found.optim.lr, found.defaults["steps"]) == ("adamw", 1e-4, 2)
+    assert (found.phases[1].objective.decoded, found.data[0].augment.zoom) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize("name", names())
+def test_without_options_a_recipe_is_as_its_file_says(name):
+    assert parsed(name) == load(name)
+
+
+def test_a_value_that_no_recipe_could_have_is_refused(capsys):
+    assert cli.main(["train", "tiny-depth", "--modality.ratio", "0.5"]) == 1
+    assert "ratio: 0.5 cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--objective.lowes", "--data.0.crop", "--modality.albedo_space"])
+def test_a_setting_that_the_chosen_class_lacks_is_refused(option, capsys):
+    assert cli.main(["train", "tiny-depth", option, "1"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("tiny-depth", ["--objective.lowest", "Timesteps are drawn", "--data.0.families", "--modality.target-space"]),
+        ("tiny-autoencoder", ["--data.0.smallest", "The smallest crop", "--data.1.families", "--objective.blur"]),
+        ("tiny-depth", ["objective `denoise`", "data.0 `procedural`", "phases.1.objective `end_to_end`", "--minutes"]),
+    ],
+)
+def test_help_explains_the_settings_of_what_the_recipe_chose(name, words, capsys):
+    assert cli.main(["train", name, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert [word for word in words if word not in shown] == []
+    assert ".card" not in shown

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from marigold import checkpoint
 from marigold.checkpoints import catalogue
 from marigold.checkpoints.card import Card
+from marigold.core.config import encode, load_yaml
 from marigold.train.build import build
 from marigold.train.recipe import load
 
@@ -57,6 +58,16 @@ def test_its_revision_is_the_hash_of_its_weights(name):
         digest.update(file.relative_to(folder_of(name)).as_posix().encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     assert Card.read(folder_of(name)).revision == digest.hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_names_the_recipe_that_lies_beside_it(name):
+    assert Card.read(folder_of(name)).recipe == load(str(folder_of(name) / "recipe.yaml")).label()
+
+
+@pytest.mark.parametrize("file", sorted(catalogue.BUNDLED.glob("*/recipe*.yaml")), ids=lambda file: file.parent.name)
+def test_every_recipe_beside_weights_is_resolved(file):
+    assert encode(load(str(file))) == load_yaml(file)
 
 
 @pytest.mark.parametrize("name", NAMES)

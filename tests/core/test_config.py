@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from marigold.core.config import decode, encode, load_yaml, merge
-from marigold.core.errors import ConfigError
+from marigold.core.config import beside, decode, encode, load_yaml, merge
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.datasets.base import Dataset
+from marigold.datasets.folder import Folder
+from marigold.datasets.photos import Photos
+from marigold.objectives.base import Objective
+from marigold.objectives.denoise import Denoise
+from marigold.objectives.end_to_end import EndToEnd
 
 
 @dataclass(frozen=True)
@@ -60,3 +66,60 @@ def test_a_file_that_is_no_mapping_is_an_error_that_names_it(tmp_path):
     path.write_text("- 1\n- 2\n")
     with pytest.raises(ConfigError, match=r"list\.yaml"):
         load_yaml(path)
+
+
+@dataclass(frozen=True)
+class Part:
+    dataset: Dataset = beside()
+    weight: float = 1.0
+    objective: Objective | None = None
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("denoise", Denoise()),
+        ({"name": "denoise", "pure": 0.5}, Denoise(pure=0.5)),
+        ({"name": "end_to_end", "decoded": 0.25, "start": "zeros"}, EndToEnd("zeros", 0.25)),
+    ],
+)
+def test_a_name_chooses_the_class_that_has_the_other_keys(content, found):
+    assert decode(Objective, content) == found
+    assert decode(Objective, encode(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"dataset": "folder", "fields": ["depth"], "weight": 2}, Part(Folder(("depth",)), 2.0)),
+        ({"dataset": "photos", "height": 64, "objective": "denoise"}, Part(Photos(height=64), 1.0, Denoise())),
+    ],
+)
+def test_the_keys_of_a_data_set_lie_beside_its_name(content, found):
+    assert decode(Part, content) == found
+    assert decode(Part, encode(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        (Objective, {"name": "denoise", "pur": 1}, r"objective\.pur: no key named `pur`; did you mean `pure`"),
+        (Objective, {"name": "denoise", "noise": "pink"}, r"objective\.noise: no choice named `pink`"),
+        (Objective, {"name": "denois"}, r"objective: no objective named `denois`; did you mean `denoise`"),
+        (Objective, {"pure": 1}, r"objective\.name: missing"),
+        (Objective, 3, r"objective: expected"),
+        (Part, {"dataset": "photos", "heigt": 64}, r"part\.heigt: no key named `heigt`; did you mean `height`"),
+        (Part, {"dataset": "folder", "height": 64}, r"part\.height: no key named `height`"),
+        (Part, {"dataset": "photos", "height": "tall"}, r"part\.height: expected int"),
+        (Part, {"dataset": "foto"}, r"part\.dataset: no dataset named `foto`"),
+        (Part, {"weight": 1}, r"part\.dataset: missing"),
+        (
+            Part,
+            {"dataset": "photos", "objective": {"name": "denoise", "x": 1}},
+            r"part\.objective\.x: no key named `x`",
+        ),
+    ],
+)
+def test_what_a_chosen_class_does_not_have_is_an_error_with_its_path(kind, content, message):
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
+        decode(kind, content)

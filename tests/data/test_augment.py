@@ -52,7 +52,7 @@ def test_the_same_stream_gives_the_same_result():
 
 
 def test_a_window_moves_every_map_alike():
-    # Depth is the same picture as the red channel, so after any window it still is, up to the two resize rules.
+    # Depth is the same image as the red channel, so after any window it still is, up to the two resize rules.
     ramp = torch.linspace(0, 1, 32).expand(4, 1, 32, 32)
     shown = Sample("", ramp.expand(-1, 3, -1, -1), {"depth": ramp}, {"depth": torch.ones_like(ramp, dtype=torch.bool)})
     after = augment(shown, Augment(mirror=0.0, zoom=2.0, stretch=1.3), rng())

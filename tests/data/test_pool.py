@@ -7,12 +7,14 @@ import torch
 
 from marigold.core.sample import Sample
 from marigold.data.pool import Pool
+from marigold.data.reader import Reading
+from marigold.data.source import Source
 from marigold.datasets.base import Dataset, DatasetCard
 
 
 @dataclass(frozen=True)
 class Numbers(Dataset):
-    """Sample n is a 2 x 2 picture of the value n / 1024."""
+    """Sample n is a 2 x 2 image of the value n / 1024."""
 
     length: int = 40
     card: DatasetCard = field(default=DatasetCard((), ("train",), "Apache-2.0", "closed form"), init=False)
@@ -25,10 +27,7 @@ class Numbers(Dataset):
 
 
 def pool(**changes) -> Pool:
-    settings = dict(
-        dataset=Numbers(), root=Path(), split="train", needs=(), capacity=8, renewal=1.0, seed=0, device="cpu", block=4
-    )
-    return Pool(**{**settings, **changes})
+    return Pool(Source(Numbers(), **{"capacity": 8, "block": 4, **changes}), (), 0, Reading())
 
 
 def seen(draws: list[Sample]) -> set[int]:
@@ -37,27 +36,20 @@ def seen(draws: list[Sample]) -> set[int]:
 
 def test_a_pool_that_starts_late_draws_what_one_that_ran_draws():
     ran, late = pool(), pool()
-    draws = [ran.draw(step, 3).image for step in range(31)]
-    assert torch.equal(late.draw(30, 3).image, draws[30])
+    draws = [ran.draw(step, 3, ()).image for step in range(31)]
+    assert torch.equal(late.draw(30, 3, ()).image, draws[30])
 
 
 def test_without_renewal_a_pool_keeps_its_first_samples():
     fixed = pool(renewal=0.0)
-    assert len(seen([fixed.draw(step, 8) for step in range(50)])) == 8
+    assert len(seen([fixed.draw(step, 8, ()) for step in range(50)])) == 8
 
 
 def test_every_sample_of_the_data_set_comes_round():
-    assert seen([pool_.draw(step, 8) for pool_ in [pool()] for step in range(60)]) == set(range(40))
+    assert seen([pool_.draw(step, 8, ()) for pool_ in [pool()] for step in range(60)]) == set(range(40))
 
 
 def test_an_epoch_holds_every_sample_once():
     places = [pool()._place(index) for index in range(40)]
     assert sorted(places) == list(range(40))
     assert places != list(range(40))
-
-
-def test_a_pool_filled_in_two_goes_is_the_same():
-    at_once, in_parts = pool(renewal=0.0), pool(renewal=0.0)
-    in_parts.fill(1)
-    in_parts.fill()
-    assert torch.equal(at_once.draw(0, 8).image, in_parts.draw(0, 8).image)

@@ -26,10 +26,10 @@ def batch() -> Batch:
     return Batch(sample.image * 2 - 1, pixels, valid, sample)
 
 
-def answering(answer) -> Estimator:
-    """An estimator whose network answers this."""
+def predicting(predicted) -> Estimator:
+    """An estimator whose network predicts this."""
     model = estimator()
-    model.backbone.network = lambda x, t, condition: answer
+    model.backbone.network = lambda x, t, condition: predicted
     return model
 
 
@@ -40,21 +40,21 @@ def loss(model: Estimator, shown: Batch, **options) -> float:
 
 
 def test_the_loss_is_the_modalitys_own_on_the_decoded_answer():
-    shown, answer = batch(), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    model = answering(answer)
-    assert loss(model, shown) == pytest.approx(float(Depth().loss(model.decode(answer), shown)), rel=1e-5)
+    shown, predicted = batch(), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    model = predicting(predicted)
+    assert loss(model, shown) == pytest.approx(float(Depth().loss(model.decode(predicted), shown)), rel=1e-5)
 
 
 def test_only_the_share_that_is_decoded_counts_as_a_result():
-    shown, answer = batch(), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    model = answering(answer)
-    first = float(Depth().loss(model.decode(answer[:1]), shown.first(1)))
+    shown, predicted = batch(), torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    model = predicting(predicted)
+    first = float(Depth().loss(model.decode(predicted[:1]), shown.first(1)))
     assert loss(model, shown, decoded=0.5) == pytest.approx(first, rel=1e-5)
 
 
 def test_the_error_of_the_latents_is_added_over_the_whole_batch():
-    shown, answer = batch(), torch.zeros(2, 4, 8, 8)
-    model = answering(answer)
+    shown, predicted = batch(), torch.zeros(2, 4, 8, 8)
+    model = predicting(predicted)
     clean = model.encode_target(shown.pixels)
     both, alone = loss(model, shown, latent=2.0), loss(model, shown)
     assert both - alone == pytest.approx(2 * float(clean.square().mean()), rel=1e-4)

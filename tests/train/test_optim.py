@@ -38,7 +38,7 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 5), nn.Linear(5, 5))
 
 
-def taught(module: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 3) -> nn.Module:
+def trained(module: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 3) -> nn.Module:
     rng = torch.Generator().manual_seed(1)
     for _ in range(steps):
         x, y = torch.randn(7, 3, 4, 4, generator=rng), torch.randn(7, 5, generator=rng)
@@ -106,12 +106,12 @@ def test_orthogonal_keeps_singular_vectors_and_evens_out_their_values(shape):
 def test_a_reloaded_muon_goes_on_the_same():
     first, second = network(), network()
     optimizer = make_optimizer(first.parameters(), MUON)
-    taught(first, optimizer)
+    trained(first, optimizer)
     second.load_state_dict(first.state_dict())
     other = make_optimizer(second.parameters(), MUON)
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for module, its in ((first, optimizer), (second, other)):
-        taught(module, its)
+        trained(module, its)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 

@@ -49,6 +49,11 @@ class Backbone(nn.Module, ABC):
         Raises `CheckpointError` naming the file that cannot be used.
         """
 
+    @classmethod
+    def tiny(cls, **settings: Any) -> "Backbone":
+        """A generator with random weights, to be trained from scratch. Raises `ConfigError`."""
+        raise ConfigError(f"recipe.network: {cls.__name__} cannot be trained from scratch; give `start`")
+
     @abstractmethod
     def write(self, folder: Path, dtype: torch.dtype | None = None, leave_out: Collection[str] = ()) -> None:
         """Writes every part into a folder of its own inside `folder`, but for those in `leave_out`.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--compiled] [--KEY VALUE ...]
+USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE] [--compiled]
+                      [--minutes MINUTES] [--KEY VALUE ...]
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run.
 
@@ -15,13 +16,22 @@ RECIPE is the name of a recipe or a YAML file. Every key of it is an option too:
 
 @dataclass(frozen=True)
 class Options:
-    """What `marigold train` is told."""
+    """A recipe and how to run it."""
 
     recipe: Any
-    run: Path | None
-    device: str
-    workers: int
-    compiled: bool
+    run: Path | None = None
+    """The run folder, which is also what resumes; runs/NAME when left out."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    workers: int = 0
+    """Processes that read or lay out samples ahead of need; they change no result."""
+    renderer: str = ""
+    """A device on which those processes, at least one, also make the samples, such as cuda:1."""
+    compiled: bool = False
+    """Compile networks and rendering: a slow start, then more steps a second."""
+    minutes: float = 0.0
+    """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
+    many steps that made, which depends on the machine. 0 makes the recipe's steps."""
 
 
 def parse(arguments: list[str]) -> Options:
@@ -29,45 +39,54 @@ def parse(arguments: list[str]) -> Options:
     import tyro
 
     from marigold.cli import paths
+    from marigold.cli._recipe_options import typed
+    from marigold.core.config import decode, encode
     from marigold.train import recipe as recipes
 
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"{USAGE}\n\nrecipes: {', '.join(recipes.names())}")
         raise SystemExit(0 if arguments else 2)
+    loaded = typed(recipes.load(arguments[0]))
 
     @dataclass(frozen=True)
-    class Line:
-        """Train by a recipe."""
-
-        recipe: Annotated[recipes.Recipe, tyro.conf.arg(name="")]
-        run: Path | None = None
-        """The run folder, which is also what resumes; runs/NAME when left out."""
-        device: str = "auto"
-        """auto, cpu, cuda, cuda:1 or mps."""
-        workers: int = 0
-        """Processes that read or lay out samples ahead of need; they change no result."""
-        compiled: bool = False
-        """Compile the trained network: a slow start, then more steps a second."""
+    class Line(Options):
+        recipe: Annotated[type(loaded), tyro.conf.arg(name="")]  # pyright: ignore[reportInvalidTypeForm]
 
     line = tyro.cli(
         Line,
         args=arguments[1:],
-        default=Line(recipes.load(arguments[0])),
+        default=Line(loaded),
         prog=f"marigold train {arguments[0]}",
+        description=f"Train by a recipe. Its file chooses the classes that have these settings: {_classes(loaded)}.",
         registry=paths(),
     )
-    return Options(line.recipe, line.run, line.device, line.workers, line.compiled)
+    return Options(**{**vars(line), "recipe": decode(recipes.Recipe, encode(line.recipe), "recipe")})
 
 
 def run(options: Options) -> int:
-    """Trains, or resumes, and says which phases are left out and where the checkpoint is."""
+    """Trains, or resumes, and says what is left out and where the checkpoint is."""
     from marigold.accel.precision import resolve_device
     from marigold.train.loop import train
 
-    folder = options.run or Path("runs") / options.recipe.name
-    device = str(resolve_device(options.device))
-    if note := options.recipe.unreached():
-        print(f"note: {note}", file=sys.stderr)
-    finished = train(options.recipe, folder, device=device, compiled=options.compiled, workers=options.workers)
+    finished = train(
+        options.recipe,
+        options.run or Path("runs") / options.recipe.name,
+        device=str(resolve_device(options.device)),
+        compiled=options.compiled,
+        workers=options.workers,
+        renderer=str(resolve_device(options.renderer)) if options.renderer else "",
+        minutes=options.minutes,
+        note=lambda text: print(f"note: {text}", file=sys.stderr),
+    )
     print(f"checkpoint: {finished}", file=sys.stderr)
     return 0
+
+
+def _classes(recipe: Any) -> str:
+    """The classes that a recipe's keys name."""
+    from marigold.core.find import name_of
+
+    objects = {"objective": recipe.objective, "modality": recipe.modality}
+    objects |= {f"phases.{number}.objective": phase.objective for number, phase in enumerate(recipe.phases)}
+    objects |= {f"data.{number}": source.dataset for number, source in enumerate(recipe.data)}
+    return ", ".join(f"{key} `{name_of(value)}`" for key, value in objects.items() if value is not None)

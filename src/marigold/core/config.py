@@ -1,6 +1,18 @@
-"""Strict YAML <-> frozen dataclasses: an unknown key or a wrong type is an error that names the key's path."""
+"""Strict YAML <-> frozen dataclasses: an unknown key or a wrong type is an error that names the key's path.
+
+Where an abstract class is asked for, `name` chooses a class (`core/find.py`) whose fields are the other keys; the name
+alone stands for their defaults:
+
+    objective: {name: end_to_end, decoded: 0.25}
+    objective: denoise
+
+The keys of a field made with `beside` lie beside its name, but for those that mean something else there:
+
+    {dataset: procedural, height: 192, capacity: 4096}
+"""
 
 import dataclasses
+import inspect
 import types
 import typing
 from pathlib import Path
@@ -8,10 +20,14 @@ from typing import Any, TypeVar
 
 import yaml
 
-from marigold.core.errors import ConfigError
-from marigold.core.find import unknown
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.find import implementation, name_of, unknown
 
 T = TypeVar("T")
+
+NAME = "name"
+"""The key that chooses a class."""
+BESIDE = "beside"
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -37,13 +53,34 @@ def decode(kind: type[T], content: object, path: str = "") -> T:
 
 def encode(value: object) -> Any:
     """A dataclass as mappings, lists and scalars; the inverse of `decode`."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
-    return value
+    if isinstance(value, Path):
+        return str(value)
+    content = {NAME: name_of(value)} if _chosen(type(value)) else {}
+    if not dataclasses.is_dataclass(value):
+        return content or value
+    for field in settings(type(value)):
+        inner = encode(getattr(value, field.name))
+        content |= {field.name: inner.pop(NAME), **inner} if is_beside(field) else {field.name: inner}
+    return content
+
+
+def beside() -> Any:
+    """A field whose own keys lie beside it."""
+    return dataclasses.field(metadata={BESIDE: True})
+
+
+def is_beside(field: dataclasses.Field) -> bool:
+    """Whether a field's own keys lie beside it."""
+    return bool(field.metadata.get(BESIDE))
+
+
+def settings(kind: Any) -> list[dataclasses.Field]:
+    """The fields of a class that can be given; none for a class without fields."""
+    return [field for field in dataclasses.fields(kind) if field.init] if dataclasses.is_dataclass(kind) else []
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +101,8 @@ def require(holds: bool, path: str, value: object, wanted: str) -> None:
 def _decode(kind: Any, content: object, path: str) -> Any:
     if kind is Any:
         return content
+    if inspect.isabstract(kind):
+        return _decode_member(kind, content, path)
     if dataclasses.is_dataclass(kind):
         return _decode_dataclass(kind, content, path)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -80,15 +119,36 @@ def _decode(kind: Any, content: object, path: str) -> Any:
     return _decode_scalar(kind, content, path)
 
 
+def _decode_member(family: type, content: object, path: str) -> Any:
+    """An object of the class that `name` chooses among those derived from `family`."""
+    if isinstance(content, family):
+        return content
+    given = {NAME: content} if isinstance(content, str) else dict(_mapping(content, path))
+    if NAME not in given:
+        raise ConfigError(f"{path}.{NAME}: missing; say which {family.__name__.lower()}")
+    return _decode_dataclass(_member(family, given.pop(NAME), path), given, path)
+
+
+def _member(family: type, name: object, path: str) -> type:
+    try:
+        return implementation(family, str(name))
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{path}: {error}") from None
+
+
 def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
     if isinstance(content, kind):
         return content
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    given = _mapping(content, path)
+    hints, fields = typing.get_type_hints(kind), {field.name: field for field in settings(kind)}
+    given, known = dict(_mapping(content, path)), list(fields)
+    for name in (name for name, field in fields.items() if is_beside(field) and isinstance(given.get(name), str)):
+        member = _member(hints[name], given[name], f"{path}.{name}")
+        own = [field.name for field in settings(member) if field.name not in fields]
+        given[name] = _decode_dataclass(member, {key: given.pop(key) for key in own if key in given}, path)
+        known += own
     for key in given:
         if key not in fields:
-            raise ConfigError(f"{path}.{key}: {unknown('key', str(key), fields)}")
+            raise ConfigError(f"{path}.{key}: {unknown('key', str(key), known)}")
     for name, field in fields.items():
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if needed and name not in given:
@@ -136,6 +196,11 @@ def _decode_scalar(kind: Any, content: object, path: str) -> Any:
     if not right:
         raise ConfigError(f"{path}: expected {kind.__name__}, found {content!r}")
     return content
+
+
+def _chosen(kind: type) -> bool:
+    """Whether `name` chooses a class: it derives from an abstract one."""
+    return any(inspect.isabstract(base) for base in kind.__mro__)
 
 
 def _mapping(content: object, path: str) -> dict[str, Any]:

@@ -17,11 +17,12 @@ class Augment:
     mirror: float = 0.5
     """Probability of a left-right mirror (fields with direction change sign)."""
     zoom: float = 1.0
-    """The largest magnification: a random window of at least 1 / zoom of each side fills the picture."""
+    """The largest magnification: a random window of at least 1 / zoom of each side fills the frame."""
     stretch: float = 1.0
     """The largest change of the window's aspect ratio."""
     size: int = 0
-    """Height and width that the window is brought to, in pixels, as for a cheap first run; 0 keeps the sample's own."""
+    """Height and width in pixels: of each sample the largest square window is resized to it. 0 keeps the samples' own
+    sizes, which must then be one."""
     jitter: float = 0.0
     """Probability of a change of brightness, contrast, saturation and colour cast."""
     brightness: float = 0.3

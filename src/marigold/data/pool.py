@@ -6,8 +6,6 @@ data set, so the content at a step is a function of the step alone and a resumed
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,172 +13,101 @@ from tqdm import tqdm
 
 from marigold.core import seeds
 from marigold.core.sample import Sample
-from marigold.data.reader import Reader
-from marigold.data.source import Source, open_dataset
-from marigold.datasets.base import Dataset
+from marigold.data.reader import Reader, Reading, check_size, each
+from marigold.data.source import Source
 
-HALF_MAX = 65504.0
 WORTH_A_BAR = 4
 """Blocks that take long enough to show a progress bar."""
 
 
-@dataclass
 class Pool:
-    """Samples of one data set, all of one size.
+    """Samples of one source, all of one size, in half precision, masks as bool."""
 
-    `capacity` is the number kept; `renewal` how many are replaced at each step (a fraction means one every few steps);
-    `block` how many are read at a time, by `workers` processes ahead of need, on `device`. Tensors are stored in half
-    precision, masks as bool, there or on the device `kept_on`.
-    """
-
-    dataset: Dataset
-    root: Path
-    split: str
-    needs: tuple[str, ...]
-    capacity: int
-    renewal: float
-    seed: int
-    device: str
-    block: int = 16
-    workers: int = 0
-    kept_on: str = ""
-
-    def __post_init__(self) -> None:
-        self._keys: Sequence[str] = self.dataset.scan(self.root, self.split)
-        self._slots = math.ceil(self.capacity / self.block)
-        last = None if self.renewal else self._slots
-        self._reader = Reader(self.dataset, self.root, self._keys_of_block, self.workers, last)
+    def __init__(self, source: Source, fields: tuple[str, ...], seed: int, how: Reading) -> None:
+        self.fields = fields
+        self._source, self._seed, self._device = source, seed, how.device
+        self._keys: Sequence[str] = source.dataset.scan(source.root, source.split)
+        self._slots = math.ceil(source.capacity / source.block)
+        self._reader = Reader(source, fields, self._keys_of_block, how, None if source.renewal else self._slots)
         self._stored: Sample | None = None
         self._read = 0  # blocks that have been read since the run began
 
-    def draw(self, step: int, count: int, needs: tuple[str, ...] | None = None) -> Sample:
-        """`count` samples at this step as one stacked sample, in float32, with the fields in `needs` (default: all)."""
-        self._renew(step)
-        rng = seeds.stream(self.seed, "draw", step)
-        return draw(self.stored, self.capacity, count, self.needs if needs is None else needs, rng)
-
-    @property
-    def stored(self) -> Sample:
-        """All samples as they are kept, stacked; at least one block has been read."""
-        assert self._stored is not None
-        return self._stored
+    def draw(self, step: int, count: int, fields: tuple[str, ...]) -> Sample:
+        """`count` samples at this step as one stacked sample, in float32, with these fields."""
+        stored = self._renewed(step)
+        rng = seeds.stream(self._seed, "draw", step)
+        chosen = torch.randint(self._source.capacity, (count,), generator=rng).to(stored.image.device)
+        maps, valid = ({name: x[name] for name in fields} for x in (stored.maps, stored.valid))
+        drawn = Sample(stored.key, stored.image, maps, valid)
+        return each(drawn, lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
 
     def close(self) -> None:
-        """Ends the worker processes."""
+        """Ends the processes that read."""
         self._reader.close()
-
-    def fill(self, blocks: int | None = None) -> None:
-        """Reads what the first step needs, or its first few blocks."""
-        self.read_on(self._slots if blocks is None else min(blocks, self._slots))
-
-    def _renew(self, step: int) -> None:
-        """Reads on, in whole blocks, until the pool holds what it must hold at this step."""
-        wanted = self._slots + math.floor(step * self.renewal / self.block)
-        self._read = max(self._read, wanted - self._slots)
-        self.read_on(wanted)
-
-    def read_on(self, wanted: int) -> None:
-        """Reads until this many blocks have been read in all; once the pool is full each replaces the oldest."""
-        missing = wanted - self._read
-        quiet = missing < WORTH_A_BAR
-        for _ in tqdm(range(missing), desc="filling the pool", unit="block", leave=False, disable=quiet or None):
-            self._store(self._reader.block(self._read, self.device), self._read % self._slots)
-            self._read += 1
-        if not self.renewal and self._read == self._slots:
-            self.close()
 
     def keys(self, first: int, count: int) -> list[str]:
         """The keys of the samples that are read as number `first` and the following."""
         return [self._keys[self._place(index)] for index in range(first, first + count)]
 
+    def _renewed(self, step: int) -> Sample:
+        """What the pool holds at this step: whole blocks are read, each in place of the oldest once it is full."""
+        wanted = self._slots + math.floor(step * self._source.renewal / self._source.block)
+        self._read = max(self._read, wanted - self._slots)
+        quiet = wanted - self._read < WORTH_A_BAR
+        blocks = range(self._read, wanted)
+        for number in tqdm(blocks, desc="filling the pool", unit="block", leave=False, disable=quiet or None):
+            self._store(self._reader.block(number), number % self._slots)
+            self._read = number + 1
+        if not self._source.renewal:
+            self.close()
+        assert self._stored is not None
+        return self._stored
+
     def _keys_of_block(self, number: int) -> list[str]:
-        return self.keys(number * self.block, self.block)
+        return self.keys(number * self._source.block, self._source.block)
 
     def _place(self, index: int) -> int:
         """A different order in every epoch: multiplication by a unit modulo the length, plus an offset."""
         length = len(self._keys)
         epoch, position = divmod(index, length)
-        factor, offset = (seeds.number(self.seed, name, epoch) % length for name in ("factor", "offset"))
+        factor, offset = (seeds.number(self._seed, name, epoch) % length for name in ("factor", "offset"))
         while math.gcd(factor, length) != 1:
             factor += 1
         return (position * factor + offset) % length
 
-    def _store(self, read: Sample, slot: int) -> None:
-        fresh = _only(read, self.needs)
+    def _store(self, fresh: Sample, slot: int) -> None:
         if self._stored is None:
-            self._stored = _each(fresh, self._room)
-        for stored, new in zip(_tensors(self._stored), _tensors(fresh), strict=True):
-            stored[slot * self.block : (slot + 1) * self.block] = _small(new)
+            self._stored = each(fresh, self._room)
+        check_size(self._source, self._stored, fresh)
+        first = slot * self._source.block
+        for stored, x in zip(_tensors(self._stored), _tensors(fresh), strict=True):
+            stored[first : first + self._source.block] = x
 
     def _room(self, x: Tensor) -> Tensor:
         """Memory for as many tensors like those of a block as the pool holds."""
-        return _small(x).new_empty(self._slots * self.block, *x.shape[1:], device=self.kept_on or None)
+        return x.new_empty(self._slots * self._source.block, *x.shape[1:], device=self._device)
 
 
 class Pools:
-    """The pools of a process: sources, and whole runs, that read the same data share one.
+    """The pools of a process: sources, and whole runs, that read the same data share one."""
 
-    `fields` are kept besides those that the first run needs, for the runs that follow.
-    """
-
-    def __init__(self, device: str, workers: int = 0, fields: tuple[str, ...] = ()) -> None:
-        self._device, self._workers, self._fields = device, workers, set(fields)
+    def __init__(self, how: Reading) -> None:
+        self._how = how
         self._pools: dict[str, Pool] = {}
 
-    def of(self, source: Source, needs: set[str], seed: int) -> Pool:
-        """The pool of a source, with at least the fields in `needs`."""
+    def of(self, source: Source, fields: set[str], seed: int) -> Pool:
+        """The pool of a source, with at least these fields."""
         key = f"{seed} {source.data()}"
-        if key not in self._pools or not needs <= set(self._pools[key].needs):
-            self._pools[key] = self._new(source, needs, seed)
+        if key not in self._pools or not fields <= set(self._pools[key].fields):
+            how = self._how if source.split == "train" else Reading(self._how.device)
+            self._pools[key] = Pool(source, tuple(sorted(fields)), seed, how)
         return self._pools[key]
 
     def close(self) -> None:
-        """Ends all worker processes."""
+        """Ends all processes that read."""
         for pool in self._pools.values():
             pool.close()
-
-    def _new(self, source: Source, needs: set[str], seed: int) -> Pool:
-        dataset = open_dataset(source)
-        kept = needs | (self._fields & set(dataset.card.fields))
-        return Pool(
-            dataset=dataset,
-            root=source.root,
-            split=source.split,
-            needs=tuple(sorted(kept)),
-            capacity=source.capacity,
-            renewal=source.renewal,
-            seed=seed,
-            device=self._device,
-            block=source.block,
-            workers=self._workers if source.split == "train" else 0,
-        )
-
-
-def draw(stored: Sample, among: int, count: int, needs: tuple[str, ...], rng: torch.Generator) -> Sample:
-    """`count` of the first `among` stacked samples, in float32, with the fields in `needs`."""
-    chosen = torch.randint(among, (count,), generator=rng).to(stored.image.device)
-    return _each(_only(stored, needs), lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
-
-
-def _only(sample: Sample, names: tuple[str, ...]) -> Sample:
-    """The photo with these fields alone."""
-    maps, valid = ({name: x[name] for name in names} for x in (sample.maps, sample.valid))
-    return Sample(sample.key, sample.image, maps, valid)
-
-
-def _small(x: Tensor) -> Tensor:
-    """Half precision; what it cannot hold, such as the brightest lights, becomes its largest number."""
-    return x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half()
 
 
 def _tensors(sample: Sample) -> list[Tensor]:
     return [sample.image, *sample.maps.values(), *sample.valid.values()]
-
-
-def _each(sample: Sample, change) -> Sample:
-    return Sample(
-        sample.key,
-        change(sample.image),
-        {name: change(x) for name, x in sample.maps.items()},
-        {name: change(x) for name, x in sample.valid.items()},
-    )

@@ -1,31 +1,30 @@
 """One data set in a training mix: what to read, how much to keep, how to change it."""
 
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from marigold.core import find
-from marigold.core.config import decode, require
+from marigold.core.config import beside, require
+from marigold.core.errors import ConfigError
+from marigold.core.find import name_of
 from marigold.data.augment import Augment
 from marigold.datasets.base import Dataset
 
 
 @dataclass(frozen=True)
 class Source:
-    """One data set in a mix."""
+    """One data set in a mix, whose own settings lie beside these: `{dataset: photos, height: 192, weight: 3}`."""
 
-    dataset: str
-    """The name of a data set (a file in `datasets/`) or a dotted module name."""
+    dataset: Dataset = beside()
+    """A file in `datasets/` or the dotted name of a module; it is chosen in the recipe's file."""
     root: Path = Path()
     """The folder it lies in; data sets that render need none."""
     split: str = "train"
     """The part of the data set to read."""
     weight: float = 1.0
     """Share of the steps that use this source, relative to the other sources."""
-    paint: str = ""
-    """The modality whose pictures are the targets; empty means the recipe's own."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """The data set's own settings, such as `height` and `width`."""
+    modality: str = ""
+    """The modality whose targets this source gives; empty means the recipe's own."""
     augment: Augment = Augment()
     capacity: int = 512
     """Samples kept on the device."""
@@ -37,18 +36,35 @@ class Source:
     """Leave the source out when its folder does not exist."""
 
     def __post_init__(self) -> None:
-        where = f"data source {self.dataset}"
+        where = f"data source {self.name}"
         require(self.weight >= 0, f"{where}: weight", self.weight, "at least 0")
         require(self.capacity >= 1, f"{where}: capacity", self.capacity, "at least 1")
         require(self.renewal >= 0, f"{where}: renewal", self.renewal, "at least 0")
         require(self.block >= 1, f"{where}: block", self.block, "at least 1")
 
+    @property
+    def name(self) -> str:
+        """The data set's name, with the modality whose targets it gives if that is not the recipe's own."""
+        return "_".join(filter(None, (name_of(self.dataset), self.modality)))
+
+    @property
+    def side(self) -> int:
+        """Height and width that samples are kept with, in pixels: `augment.size`, magnified; 0 keeps their own."""
+        return math.ceil(self.augment.size * self.augment.zoom)
+
     def data(self) -> str:
         """What is read, as text: sources with the same text can share what they have read."""
-        return repr(replace(self, paint="", weight=1.0, augment=Augment(), optional=False))
+        return f"{self.side} {replace(self, modality='', weight=1.0, augment=Augment(), optional=False)!r}"
+
+    def held_out(self, count: int) -> "Source":
+        """The `test` split, unaugmented but for its size: `count` samples that never change."""
+        unchanged = Augment(mirror=0.0, size=self.augment.size)
+        return replace(self, split="test", capacity=count, renewal=0.0, augment=unchanged)
 
 
-def open_dataset(source: Source) -> Dataset:
-    """The data set object of a source, with its options checked."""
-    kind = find.implementation(Dataset, source.dataset)
-    return decode(kind, source.options, f"data.{source.dataset}.options")
+def present(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    """The sources without the optional ones whose folder is missing. Raises `ConfigError` when none is left."""
+    left = tuple(source for source in sources if not (source.optional and not source.root.is_dir()))
+    if not left:
+        raise ConfigError("recipe.data: no source is left; give at least one whose folder exists")
+    return left

@@ -25,8 +25,11 @@ class Photos(Dataset):
     """Random crops of photographs; every tenth photo is held out as the `test` split, centre-cropped once."""
 
     height: int = 256
+    """Height of the crops in pixels."""
     width: int = 256
+    """Width of the crops in pixels."""
     seed: int = 0
+    """Another seed draws other crops."""
     largest: float = 1.0
     """The largest crop, as a fraction of the largest window of this aspect ratio."""
     smallest: float = 0.35

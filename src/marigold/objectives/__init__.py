@@ -1,1 +1,1 @@
-"""How an estimator is taught: one file per objective, the file name is the name."""
+"""What training minimises: one file per objective, the file name is the name."""

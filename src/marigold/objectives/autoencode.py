@@ -1,6 +1,6 @@
-"""Trains the autoencoder of a small generator: pictures in, the same pictures out, through a narrow latent.
+"""Trains the autoencoder of a small generator: images in, the same images out, through a narrow latent.
 
-Rombach et al. 2022, sec. 3.1, without the adversarial and perceptual terms: what is painted here is measured, not
+Rombach et al. 2022, sec. 3.1, without the adversarial and perceptual terms: what is predicted here is measured, not
 admired, so plain reconstruction error is what counts.
 """
 
@@ -21,7 +21,7 @@ DECODING = ("decoder", "post_quant_conv")
 
 @dataclass(frozen=True)
 class Autoencode(Objective):
-    """Reconstruction error of the target pictures plus a small Kullback-Leibler term that bounds the latent."""
+    """Reconstruction error of the target images plus a small Kullback-Leibler term that bounds the latent."""
 
     absolute: float = 0.1
     """Weight of the absolute error beside the squared error."""
@@ -35,14 +35,14 @@ class Autoencode(Objective):
     """Batches over which the final latent scale is measured."""
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The autoencoder, or what turns its latents back into pictures."""
+        """The autoencoder, or what turns its latents back into images."""
         autoencoder = estimator.backbone.autoencoder
         if not self.frozen_encoder:
             return autoencoder
         return nn.ModuleDict({name: part for name, part in autoencoder.named_children() if name in DECODING})
 
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
-        """The pictures alone: nothing is frozen here."""
+        """The target images alone: nothing is frozen here."""
         return {"pixels": batch.pixels}
 
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
@@ -58,21 +58,21 @@ class Autoencode(Objective):
         return difference.square().mean() + self.absolute * difference.abs().mean() + self.divergence * divergence
 
     def _chosen(self, targets: Tensor, rng: torch.Generator) -> Tensor:
-        """As many pictures [B, 3, H, W] as there are samples, drawn from all targets [B, N, 3, H, W]."""
+        """As many images [B, 3, H, W] as there are samples, drawn from all targets [B, N, 3, H, W]."""
         pixels = targets.flatten(0, 1)
         if len(pixels) == len(targets):
             return pixels
         order = torch.rand(len(pixels), generator=rng, device=pixels.device).argsort()
         return pixels[order[: len(targets)]]
 
-    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
-        """Each picture beside its reconstruction."""
-        painted = estimator.decode_pixels(estimator.encode_target(batch.pixels))
-        pairs = torch.stack([batch.pixels, painted], dim=2)
+    def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Each target image beside its reconstruction."""
+        decoded = estimator.decode_pixels(estimator.encode_target(batch.pixels))
+        pairs = torch.stack([batch.pixels, decoded], dim=2)
         return pairs.flatten(1, 2).clamp(-1, 1)
 
     def finish(self, estimator: Estimator, draw: Callable[[int], Batch]) -> None:
-        """Sets the scaling factor so that latents have unit standard deviation over the training pictures.
+        """Sets the scaling factor so that latents have unit standard deviation over the training images.
 
         A frozen encoder keeps its own.
         """

@@ -12,7 +12,7 @@ from marigold.estimator import Estimator
 
 
 class Objective(ABC):
-    """How an estimator is taught."""
+    """What training minimises."""
 
     @abstractmethod
     def trainable(self, estimator: Estimator) -> nn.Module:
@@ -30,7 +30,7 @@ class Objective(ABC):
         """The scalar to minimise; every random draw comes from `rng`, which lives on the batch's device."""
 
     @abstractmethod
-    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+    def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """What a person looks at during training: [rows, columns, 3, H, W] in -1 to 1, one row for each sample."""
 
     def setup(self, estimator: Estimator) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The fine-tuning protocol: predict the clean latent of the answer from its noisy version and the latent of the photo.
+"""The fine-tuning protocol: predict the clean latent of the target from its noisy version and the latent of the photo.
 
 Ke et al. 2025, sec. III: masked mean squared error in latent space, uniform timesteps, annealed multi-resolution noise.
 With no condition (an unadapted generator) this is ordinary latent diffusion training.
@@ -32,8 +32,8 @@ class Denoise(Objective):
     Rivals with one step train nowhere else (Garcia et al. 2024; He et al. 2024); between the two lies a network that
     needs little training for one step and still takes several.
     """
-    picture_steps: int = 4
-    """Sampling steps for validation pictures."""
+    preview_steps: int = 4
+    """Sampling steps for previews of held-out samples."""
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; the autoencoder and the prompt stay frozen."""
@@ -41,7 +41,7 @@ class Denoise(Objective):
 
     @torch.no_grad()
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
-        """The latents of photos and answers, and which of their cells may be used."""
+        """The latents of photos and targets, and which of their cells may be used."""
         latents = {"clean": estimator.encode_target(batch.pixels), "valid": estimator.latent_mask(batch.valid)}
         if estimator.backbone.conditions:
             latents["condition"] = estimator.encode_image(batch.image)
@@ -64,16 +64,16 @@ class Denoise(Objective):
         # The sum over valid cells divided by their number; a batch without a valid cell gives zero, not NaN.
         return (error * valid).sum() / valid.sum().clamp(min=1)
 
-    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
-        """Photo, true pictures and painted pictures side by side."""
+    def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Photo, target images and predictions side by side."""
         backbone = estimator.backbone
         condition = estimator.encode_image(batch.image) if backbone.conditions else None
         clean = estimator.encode_target(batch.pixels)
-        sampling = estimator.sampling(self.picture_steps)
+        sampling = estimator.sampling(self.preview_steps)
         drawn = [noises.gaussian(clean.shape, rng, clean.device, clean.dtype) for _ in range(sampling.draws)]
         latent = estimator.sample(condition, drawn[0], sampling, fresh=drawn[1:].__getitem__)
-        painted = estimator.decode_pixels(latent)
-        return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
+        predicted = estimator.decode_pixels(latent)
+        return torch.cat([batch.image[:, None], batch.pixels, predicted], dim=1).clamp(-1, 1)
 
     def _noise(self, clean: Tensor, t: Tensor, length: int, rng: torch.Generator) -> Tensor:
         if self.noise == "gaussian":

@@ -1,4 +1,4 @@
-"""One-step prediction taught by its result: sample in a single step, decode, compare what the user would get.
+"""One-step prediction trained by its result: sample in a single step, decode, compare what the user would get.
 
 Garcia et al. 2025, sec. 3.2: with the time fixed to the last one, the whole way from photo to map is one differentiable
 function, and the modality's own loss on the map replaces the error in latent space.
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from marigold.core.config import require
+from marigold.core.errors import ConfigError
 from marigold.core.sample import Batch, Sample
 from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
@@ -19,7 +20,7 @@ from marigold.objectives.base import Objective
 
 @dataclass(frozen=True)
 class EndToEnd(Objective):
-    """The modality's loss on the decoded answer, and a share of the error of its latent."""
+    """The modality's loss on the decoded prediction, and a share of the error of its latent."""
 
     start: Literal["noise", "zeros"] = "noise"
     """What the single step starts from. Zeros suit checkpoints whose card states a deterministic convention; noise
@@ -30,16 +31,18 @@ class EndToEnd(Objective):
     """Weight of the mean squared error of the clean latent, over the whole batch."""
 
     def __post_init__(self) -> None:
-        require(0 < self.decoded <= 1, "recipe.objective_options.decoded", self.decoded, "above 0 and at most 1")
-        require(self.latent >= 0, "recipe.objective_options.latent", self.latent, "at least 0")
+        require(0 < self.decoded <= 1, "end_to_end: decoded", self.decoded, "above 0 and at most 1")
+        require(self.latent >= 0, "end_to_end: latent", self.latent, "at least 0")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The denoiser; gradients pass through the decoder, which stays as it is."""
+        """The denoiser; gradients pass through the decoder, which stays as it is. Raises `ConfigError`."""
+        if not estimator.backbone.conditions:
+            raise ConfigError("end_to_end: the network sees no photo; train a modality that is predicted from one")
         return estimator.backbone.denoiser
 
     @torch.no_grad()
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
-        """The condition and the truth as painted; where latents are compared, the true ones with their mask too."""
+        """The condition and the target images; where latents are compared, the true ones with their mask too."""
         prepared = {
             "condition": estimator.encode_image(batch.image),
             "pixels": batch.pixels,
@@ -51,24 +54,24 @@ class EndToEnd(Objective):
         return prepared
 
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
-        """`Modality.loss` of the answers that are decoded, plus `latent` times the error of all latents."""
-        answer = self._answer(estimator, prepared["condition"], rng)
-        count = max(1, round(self.decoded * len(answer)))
+        """`Modality.loss` of the predictions that are decoded, plus `latent` times the error of all latents."""
+        predicted = self._predicted(estimator, prepared["condition"], rng)
+        count = max(1, round(self.decoded * len(predicted)))
         truth = _truth(prepared["pixels"][:count], prepared["usable"][:count])
-        total = estimator.modality.loss(estimator.decode(answer[:count]).float(), truth)
+        total = estimator.modality.loss(estimator.decode(predicted[:count]).float(), truth)
         if self.latent:
             clean, valid = prepared["clean"], prepared["valid"]
-            error = (answer.float() - clean.float()).square()
+            error = (predicted.float() - clean.float()).square()
             total = total + self.latent * (error * valid).sum() / valid.sum().clamp(min=1)
         return total
 
-    def pictures(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
-        """Photo, true pictures and painted pictures side by side."""
-        painted = estimator.decode_pixels(self._answer(estimator, estimator.encode_image(batch.image), rng))
-        return torch.cat([batch.image[:, None], batch.pixels, painted], dim=1).clamp(-1, 1)
+    def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Photo, target images and predictions side by side."""
+        predicted = estimator.decode_pixels(self._predicted(estimator, estimator.encode_image(batch.image), rng))
+        return torch.cat([batch.image[:, None], batch.pixels, predicted], dim=1).clamp(-1, 1)
 
-    def _answer(self, estimator: Estimator, condition: Tensor, rng: torch.Generator) -> Tensor:
-        """The clean latent that the network answers to a condition at the last time."""
+    def _predicted(self, estimator: Estimator, condition: Tensor, rng: torch.Generator) -> Tensor:
+        """The clean latent that the network predicts from a condition at the last time."""
         backbone = estimator.backbone
         shape = (len(condition), backbone.targets * backbone.latent_channels, *condition.shape[-2:])
         zeros = self.start == "zeros"
@@ -77,6 +80,6 @@ class EndToEnd(Objective):
 
 
 def _truth(pixels: Tensor, valid: Tensor) -> Batch:
-    """A batch of which only what is painted is known, which is what a modality's loss reads."""
+    """A batch of which only the target images are known, which is what a modality's loss reads."""
     image = pixels[:, 0]
     return Batch(image, pixels, valid, Sample("", image, {}, {}))

@@ -6,52 +6,62 @@ from contextlib import contextmanager
 import torch
 
 from marigold.backbones.base import Backbone
-from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.checkpoints import store
 from marigold.checkpoints.card import Card
 from marigold.core import seeds
+from marigold.core.config import NAME
 from marigold.core.errors import ConfigError
+from marigold.core.find import implementation, name_of
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.train.recipe import Recipe
 
 
 def build(recipe: Recipe) -> Estimator:
-    """A new small generator, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
-    modality = recipe.make_modality()
+    """A small generator of its own, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
     with _seeded(seeds.number(recipe.seed, "weights")):
         started = store.open(recipe.start) if recipe.start else None
-        backbone = started.backbone if started else _new_backbone(recipe)
+        backbone = started.backbone if started else _from_scratch(recipe)
         if recipe.layers:
             backbone.deepen(recipe.layers)
         if recipe.fresh_denoiser:
             backbone.renew_denoiser()
     if recipe.schedule:
         backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
-    if modality.needs:
-        backbone.adapt(conditions=1, targets=len(modality.targets))
-    return Estimator(backbone, modality, card(recipe, started.card if started else None))
-
-
-def card(recipe: Recipe, start: Card | None) -> Card:
-    """The label of what this recipe makes from a checkpoint with the card `start`."""
-    return Card(
+    _adapt(backbone, recipe)
+    name, before = name_of(recipe.modality), started.card if started else None
+    card = Card(
         name=recipe.name,
-        modality=recipe.modality,
+        modality=name,
         licence=recipe.licence,
-        recipe=f"{recipe.name}@{recipe.digest()}",
+        recipe=recipe.label(),
         data=recipe.about,
-        seconds_of_training=start.seconds_of_training if start and start.modality == recipe.modality else 0.0,
+        seconds_of_training=before.seconds_of_training if before and before.modality == name else 0.0,
         defaults=dict(recipe.defaults),
-        source=f"{start.name} {start.revision}".strip() if start else "",
+        source=f"{before.name} {before.revision}".strip() if before else "",
     )
+    return Estimator(backbone, recipe.modality, card)
 
 
-def _new_backbone(recipe: Recipe) -> Backbone:
+def _from_scratch(recipe: Recipe) -> Backbone:
+    settings = {NAME: "stable_diffusion", **recipe.network}
+    kind = implementation(Backbone, str(settings.pop(NAME)))
     try:
-        return StableDiffusion.tiny(**recipe.network)
+        return kind.tiny(**settings)
     except TypeError as error:
-        raise ConfigError(f"recipe.network: {error}; give it unet, vae, schedule and prompt_dim") from None
+        raise ConfigError(f"recipe.network: {error}; give `start`, or what {kind.__name__}.tiny asks for") from None
+
+
+def _adapt(backbone: Backbone, recipe: Recipe) -> None:
+    """Gives the network the modality's number of targets. Raises `ConfigError` for one that has another."""
+    modality, name = recipe.modality, name_of(recipe.modality)
+    if modality.needs:
+        try:
+            backbone.adapt(conditions=1, targets=len(modality.targets))
+        except ConfigError as error:
+            raise ConfigError(f"recipe.start: `{recipe.start}`, for {name}: {error}") from None
+    elif backbone.conditions:
+        raise ConfigError(f"recipe.start: `{recipe.start}` predicts from a photo, {name} does not; use a generator")
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from torch import nn
 from marigold.train.muon import Muon
 from marigold.train.recipe import Optim
 
+KINDS = {"adamw": torch.optim.AdamW, "muon": Muon}
+
 
 def make_optimizer(parameters: Iterable[nn.Parameter], optim: Optim) -> torch.optim.AdamW:
     """AdamW or Muon over these parameters; the rate is set before each step by `set_rate`."""
     chosen = list(parameters)
-    kind = Muon if optim.name == "muon" else torch.optim.AdamW
-    return kind(
+    return KINDS[optim.name](
         chosen,
         lr=optim.lr,
         betas=(optim.beta1, optim.beta2),
@@ -24,16 +25,17 @@ def make_optimizer(parameters: Iterable[nn.Parameter], optim: Optim) -> torch.op
     )
 
 
-def rate(step: int, optim: Optim) -> float:
+def rate(step: int, optim: Optim, position: float | None = None) -> float:
     """The learning rate of update `step` (from 0): linear warm-up, then exponential decay down to `final`.
 
     alpha(n) = n / warmup below `warmup`; final ** ((n - warmup) / (decay - warmup)) up to `decay`; `final` afterwards.
+    `position` is where the decay is if that is not at the step, as with a time budget.
     """
     if step < optim.warmup:
         return optim.lr * step / optim.warmup
-    if step >= optim.decay:
-        return optim.lr * optim.final
-    return optim.lr * math.pow(optim.final, (step - optim.warmup) / (optim.decay - optim.warmup))
+    past = (step if position is None else position) - optim.warmup
+    share = min(max(past / (optim.decay - optim.warmup), 0.0), 1.0)
+    return optim.lr * math.pow(optim.final, share)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

@@ -1,21 +1,24 @@
 """Everything that decides what a training run computes, read from YAML; the hash of it goes into the card."""
 
 import hashlib
-import itertools
 import json
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from marigold.checkpoints.card import wrong_default
 from marigold.core import find
-from marigold.core.config import decode, encode, load_yaml, merge, require
+from marigold.core.config import NAME, decode, encode, load_yaml, merge, require
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source
 from marigold.modalities.base import Modality
 from marigold.objectives.base import Objective
+from marigold.objectives.denoise import Denoise
+
+MEMBERS = ("objective", "modality")
+"""The keys whose `name` chooses a class."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +62,23 @@ class Every:
     save: int = 500
     """The state that a run resumes from."""
     validate: int = 1000
-    """Held-out loss and pictures."""
+    """Held-out loss, scores and previews."""
     keep: int = 0
     """Also keep the weights as an openable checkpoint under `steps/`."""
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhaseSettings:
     """A part of a run with settings of its own; what it leaves out stays as the recipe says."""
 
     steps: int
     """Optimizer steps of this part."""
     size: int = 0
-    """Height and width that the samples are brought to, in pixels: small ones are cheap, and teach the layout."""
+    """Height and width that the samples are brought to, in pixels: small ones are cheap, and enough for the layout."""
     batch: int = 0
     """Samples in one forward pass."""
-    objective: str = ""
-    """How it is taught: a file in `objectives/` that trains the same network."""
-    objective_options: dict[str, Any] = field(default_factory=dict)
-    """That objective's own settings."""
+    objective: Objective | None = None
+    """What is minimised: an objective that trains the same network."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "recipe.phases.steps", self.steps, "at least 1")
@@ -91,16 +92,15 @@ class Recipe:
 
     name: str
     """Name of the run folder and of the checkpoint."""
-    modality: str
-    """What is painted: a file in `modalities/`."""
+    modality: Modality
+    """What is predicted: a file in `modalities/`, with its settings, which are stored in the checkpoint."""
     data: tuple[Source, ...]
     """Where the truth comes from."""
-    modality_options: dict[str, Any] = field(default_factory=dict)
-    """The modality's own settings, such as depth's `target_space`; they are stored in the checkpoint."""
     start: str = ""
     """Checkpoint whose weights the run starts from: a bundled name, a folder or a hub id; empty means `network`."""
     network: dict[str, Any] = field(default_factory=dict)
-    """A network built from scratch, when `start` is empty: `unet`, `vae`, `schedule` and `prompt` settings."""
+    """A network built from scratch, when `start` is empty: `name`, a file in `backbones/` (`stable_diffusion` when left
+    out), and what that one asks for, such as `unet`, `vae`, `schedule` and `prompt_dim`."""
     layers: tuple[int, ...] = ()
     """Layers that each of the denoiser's blocks has at least, from the full size of the latents to the smallest; those
     that `start` lacks are added and begin as the identity. Empty: as it is."""
@@ -108,15 +108,13 @@ class Recipe:
     """Draw the denoiser's weights anew instead of taking those of `start`: the control of `bench/prior.py`."""
     schedule: dict[str, Any] = field(default_factory=dict)
     """Keys of `scheduler_config.json` to override for training and in the result."""
-    objective: str = "denoise"
-    """How it is taught: a file in `objectives/`."""
-    objective_options: dict[str, Any] = field(default_factory=dict)
-    """The objective's own settings."""
+    objective: Objective = Denoise()
+    """What is minimised: a file in `objectives/`, with its settings."""
     optim: Optim = Optim()
     every: Every = Every()
     steps: int = 1000
     """Optimizer steps."""
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[PhaseSettings, ...] = ()
     """Parts that follow each other, each for its own steps; what is left of `steps` is as the recipe says, and a run
     that `steps` ends earlier leaves the later ones out."""
     batch: int = 8
@@ -125,7 +123,7 @@ class Recipe:
     """Forward passes for one optimizer step."""
     reuse: int = 1
     """How often an encoded sample is used; above 1 the autoencoder encodes a batch before one of so many passes."""
-    held: int = 4096
+    cache: int = 4096
     """Encoded samples to draw from, when they are reused; reached in the course of the first steps."""
     average: float = 0.999
     """Decay of the running average of the weights, which is what is validated and saved; 0 turns it off."""
@@ -134,9 +132,9 @@ class Recipe:
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 computes under autocast; weights and optimizer state stay fp32."""
     validation: tuple[Source, ...] = ()
-    """Held-out sources; empty means the `test` split of every training source."""
+    """Held-out sources; empty means the `test` split of every training source that has one."""
     validation_batches: int = 2
-    """Batches of each held-out source."""
+    """Batches of each held-out source; 0 turns validation off."""
     scored: int = 16
     """Held-out samples of each source that are scored at every validation as `marigold evaluate` scores them."""
     defaults: dict[str, int | str] = field(default_factory=dict)
@@ -153,65 +151,23 @@ class Recipe:
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
         require(self.accumulate >= 1, "recipe.accumulate", self.accumulate, "at least 1")
         require(self.reuse >= 1, "recipe.reuse", self.reuse, "at least 1")
-        require(self.held >= 1, "recipe.held", self.held, "at least 1")
+        require(self.cache >= 1, "recipe.cache", self.cache, "at least 1")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
+        require(self.validation_batches >= 0, "recipe.validation_batches", self.validation_batches, "at least 0")
         require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
-
-    def phase(self, step: int) -> int:
-        """The number of the phase that a step belongs to; the number of phases once all are over."""
-        ends = itertools.accumulate(phase.steps for phase in self.phases)
-        return sum(step >= end for end in ends)
-
-    def during(self, number: int) -> "Recipe":
-        """The recipe as it holds in a phase."""
-        if number >= len(self.phases):
-            return self
-        phase, data = self.phases[number], self.data
-        if phase.size:
-            data = tuple(replace(source, augment=replace(source.augment, size=phase.size)) for source in data)
-        taught = {"objective": phase.objective, "objective_options": phase.objective_options}
-        return replace(self, data=data, batch=phase.batch or self.batch, **(taught if phase.objective else {}))
-
-    def unreached(self) -> str:
-        """A note that names the phases which `steps` ends the run before; empty where it reaches all of them."""
-        ends = list(itertools.accumulate(phase.steps for phase in self.phases))
-        missed = [
-            f"phase {number} of {len(ends)} ({phase.objective or self.objective}, {phase.steps} steps)"
-            for number, (phase, end) in enumerate(zip(self.phases, ends, strict=True), start=1)
-            if end - phase.steps >= self.steps
-        ]
-        if not missed:
-            return ""
-        return (
-            f"recipe.steps: the run ends at step {self.steps}, before {' and '.join(missed)}; "
-            f"use {ends[-1]} or more for all phases, or shorten `phases`"
-        )
 
     def digest(self) -> str:
         """A short hash of everything above but the places that files lie in."""
         content = encode(self)
         content.pop("start")
-        if not self.phases:
-            content.pop("phases")  # what a recipe of one part computes is what it was before there were phases
-        if not self.layers:
-            content.pop("layers")  # likewise, before layers could be added
-        if self.optim.name == "adamw":
-            content["optim"].pop("name")  # likewise, before there was another optimizer
         for source in (*content["data"], *content["validation"]):
             source.pop("root")
-        text = json.dumps(content, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
-    def make_modality(self) -> Modality:
-        """The modality with its options."""
-        kind = find.implementation(Modality, self.modality)
-        return decode(kind, self.modality_options, "recipe.modality_options")
-
-    def make_objective(self) -> Objective:
-        """The objective with its options."""
-        kind = find.implementation(Objective, self.objective)
-        return decode(kind, self.objective_options, "recipe.objective_options")
+    def label(self) -> str:
+        """The recipe's name and hash, as a card states them."""
+        return f"{self.name}@{self.digest()}"
 
 
 def names() -> list[str]:
@@ -227,11 +183,23 @@ def load(name: str) -> Recipe:
         below = _content(str(base))
         if "base" in below:
             raise ConfigError(f"recipe {name}: its base `{base}` has a base itself; only one level is allowed")
-        for kind in ("objective", "modality"):
-            if content.get(kind, below.get(kind)) != below.get(kind):
-                below.pop(f"{kind}_options", None)  # they are those of another one
-        content = merge(below, content)
+        content = _merged(below, content)
     return decode(Recipe, content, "recipe")
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, of which settings of another objective or modality are left out."""
+    base, over = ({key: _long(key, value) for key, value in one.items()} for one in (base, over))
+    for key in MEMBERS:
+        before, after = (one[key].get(NAME) if isinstance(one.get(key), dict) else None for one in (base, over))
+        if after and after != before:
+            base.pop(key, None)
+    return merge(base, over)
+
+
+def _long(key: str, value: object) -> Any:
+    """`objective: denoise` as the mapping that it stands for."""
+    return {NAME: value} if key in MEMBERS and isinstance(value, str) else value
 
 
 def _folder() -> Path:

@@ -1,0 +1,41 @@
+"""A recipe as the option parser sees it: fields have the types of what it chose, whose settings are options."""
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from marigold.core.config import is_beside
+
+
+def typed(value: Any) -> Any:
+    """The same value in a class derived from its own, whose fields have the types of what is in them."""
+    import tyro
+
+    hints, fields, given = typing.get_type_hints(type(value)), [], {}
+    for field in dataclasses.fields(value):
+        kind, inner = _field(getattr(value, field.name), hints[field.name])
+        if not field.init:
+            fields.append((field.name, ClassVar[Any], inner))
+            continue
+        kind = Annotated[kind, tyro.conf.arg(name="")] if is_beside(field) else kind
+        fields.append((field.name, kind, dataclasses.field(default=dataclasses.MISSING, metadata=field.metadata)))
+        given[field.name] = inner
+    names = {"__module__": type(value).__module__, "__doc__": type(value).__doc__}
+    kind = dataclasses.make_dataclass(type(value).__name__, fields, bases=(type(value),), namespace=names, frozen=True)
+    return kind(**given)
+
+
+def _field(value: Any, hint: Any) -> tuple[Any, Any]:
+    """The type that a field's value shows to the parser, and the value of that type."""
+    import tyro
+
+    if dataclasses.is_dataclass(value):
+        inner = typed(value)
+        return type(inner), inner
+    if isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)):
+        inner = tuple(map(typed, value))
+        return tuple[tuple(map(type, inner))], inner
+    # An object that is not there, or has no fields, has no settings.
+    fixed = value is None or not isinstance(value, str | int | float | bool | tuple | dict | Path)
+    return (Annotated[hint, tyro.conf.Fixed, tyro.conf.Suppress] if fixed else hint), value

@@ -1,0 +1,61 @@
+"""What would end a run after hours is found before its first step: data sets, splits and fields."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from marigold.core.errors import DataError, MarigoldError
+from marigold.core.find import implementation, name_of
+from marigold.data.source import Source, present
+from marigold.modalities.base import Modality
+from marigold.train.recipe import Recipe
+
+
+def training_sources(recipe: Recipe) -> tuple[Source, ...]:
+    """The sources that are there. Raises `DataError` where one cannot be what the recipe reads of it."""
+    for number, source in enumerate(recipe.data):
+        if source in present(recipe.data):
+            _check(source, f"recipe.data.{number}", recipe.modality)
+    return present(recipe.data)
+
+
+def validation_sources(recipe: Recipe, batch: int) -> tuple[tuple[Source, ...], list[str]]:
+    """The held-out sources, `batch` samples of each where the recipe names none, and notes on what goes without.
+
+    A training source without a `test` split is not validated; one that the recipe names must be there.
+    """
+    if not recipe.validation_batches:
+        return (), []
+    for number, source in enumerate(recipe.validation):
+        _check(source, f"recipe.validation.{number}", recipe.modality)
+    if recipe.validation:
+        return tuple(replace(source, renewal=0.0) for source in recipe.validation), []
+    sources, notes = [], []
+    for number, source in enumerate(present(recipe.data)):
+        try:
+            _keys(source.held_out(batch))
+            sources.append(source.held_out(batch))
+        except DataError as error:
+            notes.append(f"recipe.data.{number}: trained without validation: {error}")
+    return tuple(sources), notes
+
+
+def _check(source: Source, where: str, modality: Modality) -> None:
+    modality = implementation(Modality, source.modality)() if source.modality else modality
+    try:
+        _keys(source)
+    except MarigoldError as error:
+        raise type(error)(f"{where}: {error}") from None
+    if missing := [name for name in modality.needs if name not in source.dataset.card.fields]:
+        raise DataError(
+            f"{where}: {name_of(source.dataset)} has no {', '.join(missing)}, which {name_of(modality)} needs; it has: "
+            f"{', '.join(source.dataset.card.fields) or 'photos alone'}; choose another data set or modality"
+        )
+
+
+def _keys(source: Source) -> Sequence[str]:
+    """The keys of a source's split. Raises `DataError` when there are none."""
+    keys = source.dataset.scan(source.root, source.split)
+    if not len(keys):
+        known = ", ".join(source.dataset.card.splits)
+        raise DataError(f"{source.root}: the split `{source.split}` has no sample; fill it, or choose among: {known}")
+    return keys

@@ -1,0 +1,86 @@
+"""A phase as it runs: its objective with the network that this keeps, and where its batches come from."""
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from marigold.core import seeds
+from marigold.core.sample import Batch
+from marigold.data.mix import Mix
+from marigold.data.pool import Pools
+from marigold.estimator import Estimator
+from marigold.train.cache import LatentCache
+from marigold.train.checks import training_sources, validation_sources
+from marigold.train.phase import Phase
+from marigold.train.recipe import Recipe
+
+
+class Stage:
+    """What the steps and the validation of one phase compute; positions count batches from the run's first one.
+
+    `first` is the position at which the phase begins. `pixels` is the size of the last batch's samples.
+    """
+
+    def __init__(
+        self, phase: Phase, recipe: Recipe, estimator: Estimator, pools: Pools, device: str, *, first: int = 0
+    ) -> None:
+        self.recipe, self.estimator = recipe, estimator
+        self.kept = phase.objective.setup(estimator).to(device)
+        self.pixels = 0
+        self._objective, self._batch, self._device = phase.objective, phase.batch, device
+        sides = {"size": phase.size, "stride": estimator.backbone.stride}
+        mix = partial(Mix, modality=recipe.modality, pools=pools, batch=phase.batch, seed=recipe.seed, **sides)
+        self._mix, self.held_out = mix(training_sources(recipe)), mix(validation_sources(recipe, phase.batch)[0])
+        slots = max(1, recipe.cache // phase.batch)
+        self._cache = LatentCache(self._encoded, slots, recipe.reuse, recipe.seed, first=first)
+
+    def check(self) -> None:
+        """Reads what the first step and the validation need. Raises the error of a sample that cannot be used."""
+        self._mix.check()
+        self.held_out.check()
+
+    def loss(self, position: int) -> Tensor:
+        """The scalar to minimise at a position."""
+        reused = self.recipe.reuse > 1
+        prepared = self._cache.draw(position, self._batch) if reused else self._encoded(position)
+        return self._loss(prepared, "step", position)
+
+    def after_step(self) -> None:
+        """What the objective does after an optimizer step."""
+        self._objective.after_step(self.estimator, self.kept)
+
+    def finish(self, position: int) -> None:
+        """What the objective does when training ends at a position."""
+        self._objective.finish(self.estimator, lambda number: self._mix.batch(position + number))
+
+    def held_out_loss(self, batch: Batch, number: int) -> Tensor:
+        """The loss of a held-out batch."""
+        return self._loss(self._prepared(batch), "validate", number)
+
+    def preview(self, batch: Batch) -> Tensor:
+        """What a person looks at, [rows, columns, 3, H, W] in -1 to 1."""
+        with self._precision():
+            return self._objective.preview(self.estimator, batch, self._rng("preview", 0))
+
+    def _encoded(self, position: int) -> dict[str, Tensor]:
+        batch = self._mix.batch(position)
+        self.pixels = batch.image.shape[-2] * batch.image.shape[-1]
+        return self._prepared(batch)
+
+    def _prepared(self, batch: Batch) -> dict[str, Tensor]:
+        with self._precision():
+            return self._objective.prepare(self.estimator, batch)
+
+    def _loss(self, prepared: dict[str, Tensor], purpose: str, number: int) -> Tensor:
+        with self._precision():
+            return self._objective.loss(self.estimator, prepared, self.kept, self._rng(purpose, number))
+
+    def _rng(self, purpose: str, number: int) -> torch.Generator:
+        return torch.Generator(self._device).manual_seed(seeds.number(self.recipe.seed, purpose, number))
+
+    def _precision(self) -> AbstractContextManager:
+        if self.recipe.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(torch.device(self._device).type, torch.bfloat16)

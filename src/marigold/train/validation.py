@@ -1,0 +1,61 @@
+"""Validation: held-out loss, previews, and the scores that `marigold evaluate` prints."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from marigold.data.source import Source
+from marigold.estimator import Estimator
+from marigold.evaluate.runner import evaluate, painter
+from marigold.train.stage import Stage
+
+ROWS = 6
+"""Samples in a preview."""
+GAP = 4
+"""White pixels between the images of a preview."""
+
+
+@torch.no_grad()
+def validate(stage: Stage, device: str) -> Iterator[tuple[str, dict[str, float], Tensor]]:
+    """For every held-out source its name, its numbers and a preview."""
+    recipe, mix = stage.recipe, stage.held_out
+    for position, source in enumerate(mix.sources):
+        batches = [mix.batch_of(position, number) for number in range(recipe.validation_batches)]
+        losses = [stage.held_out_loss(batch, number) for number, batch in enumerate(batches)]
+        numbers = {"loss": float(torch.stack(losses).mean())}
+        if recipe.scored and not source.modality:
+            numbers |= validation_scores(stage.estimator, source, recipe.scored, device)
+        yield f"{source.name}_{position}", numbers, stage.preview(batches[0].first(ROWS))
+
+
+def validation_scores(estimator: Estimator, source: Source, count: int, device: str) -> dict[str, float]:
+    """The metrics that `marigold evaluate` prints for the first samples of a source; none for a generator."""
+    if not (estimator.modality.needs and estimator.backbone.conditions):
+        return {}
+    keys = source.dataset.scan(source.root, source.split)[:count]
+    defaults = estimator.card.defaults
+    paint = painter(estimator, steps=int(defaults.get("steps", 4)), resolution=int(defaults.get("resolution", 0)))
+    found = evaluate(
+        paint,
+        estimator.modality,
+        source.dataset,
+        source.root,
+        keys,
+        batch=1 if source.side else 8,  # samples of several sizes
+        device=device,
+        progress=False,
+    )
+    return found.means()
+
+
+def save_preview(preview: Tensor, path: Path) -> None:
+    """Writes [rows, columns, 3, H, W] in -1 to 1 as one JPEG."""
+    framed = F.pad(preview.float().cpu().clamp(-1, 1), (0, GAP, 0, GAP), value=1.0)
+    # [rows, columns, 3, H, W] to [rows * H, columns * W, 3]
+    sheet = framed.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)[:-GAP, :-GAP]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(((sheet + 1) * 127.5).round().byte().numpy()).save(path, quality=90)
