@@ -18,11 +18,7 @@ from marigold_scenes import render, scene
 from marigold_scenes.families import FAMILIES
 from marigold_scenes.scene import Scene
 
-INDEXES = {
-    "train": range(1 << 30),
-    "val": range(1 << 40, (1 << 40) + 200),
-    "test": range(1 << 41, (1 << 41) + 200),
-}
+INDEXES = {"train": range(1 << 30), "val": range(1 << 40, (1 << 40) + 200), "test": range(1 << 41, (1 << 41) + 200)}
 
 
 @dataclass(frozen=True)

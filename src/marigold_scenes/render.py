@@ -13,7 +13,7 @@ from torch import Tensor
 from marigold.core.sample import Sample
 from marigold_scenes import camera, scene, trace
 from marigold_scenes.families import FAMILIES
-from marigold_scenes.frame import look
+from marigold_scenes.gbuffer import trace_camera
 from marigold_scenes.scene import Scene
 from marigold_scenes.shading import illuminate
 from marigold_scenes.trace import TILE
@@ -62,7 +62,7 @@ def exactly(device: str) -> Iterator[None]:
 def _shoot(scene: Scene, height: int, width: int, with_linear: bool) -> Sample:
     table = trace.tables(scene.solids)
     high, wide = -(-height // TILE) * TILE, -(-width // TILE) * TILE
-    frame = look(scene, table, high, wide, width, height)
+    frame = trace_camera(scene, table, high, wide, width, height)
     shading, residual = illuminate(scene, table, frame)
     crop = (..., slice(height), slice(width))
     limit = scene.far.view(-1, 1, 1, 1)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from marigold.core import seeds
-from marigold_scenes import assembly, camera, lights, trace
+from marigold_scenes import camera, lights, trace
+from marigold_scenes.assembly import PlacedSolids
+from marigold_scenes.description import SceneDescription
 from marigold_scenes.families import FAMILIES
-from marigold_scenes.plan import Plan
+from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.shapes import KINDS
 
 
@@ -80,21 +82,21 @@ def _map(value, change):
 def build(seed: int, indexes: list[int], families: tuple[str, ...] = FAMILIES) -> Scene:
     """Samples scenes number `indexes` of `seed`; each depends on the seed and its own index alone."""
     numbers = [seeds.number(seed, "scene", index) for index in indexes]
-    plans, names = [], []
+    descriptions, names = [], []
     for number in numbers:
-        dice = assembly.Dice(number)
-        name = dice.pick(families)
+        rng = RandomStream.of_seed(number)
+        name = rng.pick(families)
         family = importlib.import_module(f"marigold_scenes.families.{name}")
-        plans.append(family.plan(dice))
+        descriptions.append(family.sample(rng))
         names.append(name)
-    return pack([f"procedural/{seed}/{index}" for index in indexes], names, numbers, plans)
+    return pack([f"procedural/{seed}/{index}" for index in indexes], names, numbers, descriptions)
 
 
-def pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Plan]) -> Scene:
+def pack(keys: list[str], names: list[str], numbers: list[int], descriptions: list[SceneDescription]) -> Scene:
     """Plans as one batch: their names, and the random numbers that the renderer and the camera start from."""
-    finished = [plan.solids for plan in plans]
+    finished = [description.solids for description in descriptions]
     counts = tuple(_rounded(max(int((solids.kind == kind).sum()) for solids in finished)) for kind in range(len(KINDS)))
-    rows = _padded([plan.materials for plan in plans])
+    rows = _padded([description.materials for description in descriptions])
     packed = [_pad_solids(solids, counts) for solids in finished]
     frame, half, shape, material, shift = (np.stack(column) for column in zip(*packed, strict=True))
 
@@ -102,21 +104,24 @@ def pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Plan
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
     def column(name: str) -> Tensor:
-        return tensor(np.stack([getattr(plan, name) for plan in plans]))
+        return tensor(np.stack([getattr(description, name) for description in descriptions]))
 
     return Scene(
         keys=keys,
         names=names,
-        used=[plan.used for plan in plans],
+        used=[description.used for description in descriptions],
         seeds=torch.tensor(numbers, dtype=torch.int64),
         solids=trace.Solids(counts, tensor(frame), tensor(half), tensor(shape)),
         material=torch.from_numpy(material),
         shift=tensor(shift),
         rows=tensor(rows),
         **{name: column(name) for name in ("eye", "turn", "tangent", "floor", "hills", "far", "reach")},
-        **{name: tensor([getattr(plan.light, name) for plan in plans]) for name in ("lights", "sky", "dome", "bounce")},
-        sunny=any(plan.light.lights[0, lights.USED] > 0 for plan in plans),
-        lamps=max(int((plan.light.lights[1:, lights.USED] > 0).sum()) for plan in plans),
+        **{
+            name: tensor([getattr(description.light, name) for description in descriptions])
+            for name in ("lights", "sky", "dome", "bounce")
+        },
+        sunny=any(description.light.lights[0, lights.USED] > 0 for description in descriptions),
+        lamps=max(int((description.light.lights[1:, lights.USED] > 0).sum()) for description in descriptions),
         lens=tensor(np.stack([camera.sample(np.random.default_rng(number)) for number in numbers])),
     )
 
@@ -131,7 +136,7 @@ def _padded(tables: list[np.ndarray]) -> np.ndarray:
     return np.stack([np.concatenate([table, np.repeat(table[:1], most - len(table), 0)]) for table in tables])
 
 
-def _pad_solids(solids: assembly.Solids, counts: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+def _pad_solids(solids: PlacedSolids, counts: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """Frames, half sizes, forms, materials and shifts with a far-away speck in every unused place."""
     total = sum(counts)
     frame = np.tile(np.eye(3, 4), (total, 1, 1))

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from marigold_scenes import lights, trace
-from marigold_scenes.frame import Frame
+from marigold_scenes.gbuffer import GBuffer
 from marigold_scenes.scene import Scene
 from marigold_scenes.shadows import GLOSSY, visibility
 from marigold_scenes.vectors import dot, unit
 
 
-def illuminate(scene: Scene, table: trace.Tables, frame: Frame) -> tuple[Tensor, Tensor]:
+def illuminate(scene: Scene, table: trace.Tables, frame: GBuffer) -> tuple[Tensor, Tensor]:
     """Diffuse shading and everything else [B, 3, H, W] of a frame."""
     batch, _, high, wide = frame.ray.shape
     shape = (batch, -1, high, wide)

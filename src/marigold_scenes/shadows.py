@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from marigold_scenes import layout, lights, surface, terrain, trace
-from marigold_scenes.frame import Frame
+from marigold_scenes import hits, layout, lights, terrain, trace
+from marigold_scenes.gbuffer import GBuffer
 from marigold_scenes.hashing import hash_unit
 from marigold_scenes.lights import LIGHTS
 from marigold_scenes.scene import Scene
@@ -80,7 +80,7 @@ class Start:
     """[T, 3] its half size."""
 
 
-def visibility(scene: Scene, table: trace.Tables, frame: Frame) -> Arrivals:
+def visibility(scene: Scene, table: trace.Tables, frame: GBuffer) -> Arrivals:
     """Traces all shadow, ambient and mirror rays of a frame."""
     shares = torch.ones_like(frame.t).repeat(1, LIGHTS, 1, 1)
     if scene.sunny:
@@ -160,7 +160,7 @@ def _ambient(scene: Scene, table: trace.Tables, spots: Spots, start: Start) -> T
     return spots.picture(torch.cat((1 - blocked.unsqueeze(1), bounce), 1))
 
 
-def _mirrored(scene: Scene, table: trace.Tables, spots: Spots, start: Start, frame: Frame) -> Tensor:
+def _mirrored(scene: Scene, table: trace.Tables, spots: Spots, start: Start, frame: GBuffer) -> Tensor:
     """What a mirror in place of each glossy spot shows: [B, 4, h, w], radiance, and whether it is a thing at all."""
     roughness, ray, bumped = (x[..., ::2, ::2] for x in (frame.roughness, frame.ray, frame.shading_normal))
     glossy = spots.groups((roughness < GLOSSY) & spots.hit)
@@ -177,17 +177,17 @@ def _mirrored(scene: Scene, table: trace.Tables, spots: Spots, start: Start, fra
     group, ray_of = where.unbind(1)
     owner = start.owner[group]
     origin, heading = start.origin[group, :, ray_of], towards[group, :, ray_of]
-    hits = surface.describe(
+    struck = hits.describe(
         scene.solids, scene.material, scene.shift, owner, index[group, ray_of].long(), origin, heading, t[group, ray_of]
     )
-    point, normal = (x.unsqueeze(-1) for x in (origin + hits.t.unsqueeze(1) * heading, hits.normal))
+    point, normal = (x.unsqueeze(-1) for x in (origin + struck.t.unsqueeze(1) * heading, struck.normal))
     light = 0.6 * lights.ambient(scene.dome[owner], normal)
     for slot in range(LIGHTS):
         row = scene.lights[owner, slot]
         way, _, strength = lights.incoming(row, point, torch.zeros_like(point[:, :2]))
         light = light + 0.6 * _colour(row) * strength * dot(way, normal, 1).clamp_min(0)
     result = torch.zeros_like(towards).repeat(1, 2, 1)[:, :4]
-    colour = _tint(scene, owner, hits.material.unsqueeze(1))
+    colour = _tint(scene, owner, struck.material.unsqueeze(1))
     result[group, :3, ray_of] = (colour * light)[..., 0]
     result[:, 3] = found.float()
     return spots.picture(result)
@@ -248,7 +248,7 @@ def smooth(values: Tensor, spots: Spots, stride: int) -> Tensor:
     return values
 
 
-def enlarged(values: Tensor, spots: Spots, frame: Frame) -> Tensor:
+def enlarged(values: Tensor, spots: Spots, frame: GBuffer) -> Tensor:
     """Values of every second pixel [B, C, h, w] for all pixels: from the nearest four that lie on the same surface."""
     guide = torch.cat((frame.normal, frame.point), 1)
     coarse = torch.cat((values, spots.normal, spots.point), 1)

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from marigold_scenes.assembly import Dice
+from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.shapes import MISS
 from marigold_scenes.vectors import unit
 
@@ -28,23 +28,23 @@ def flat() -> list[float]:
     return [0.0] * WIDTH
 
 
-def sample(dice: Dice) -> list[float]:
+def sample(rng: RandomStream) -> list[float]:
     """Random hills, from gentle waves to steep mounds."""
     row = flat()
-    longest, relief = dice.log(35, 160), dice.log(0.01, 0.09)
+    longest, relief = rng.log_uniform(35, 160), rng.log_uniform(0.01, 0.09)
     for wave in range(WAVES):
-        length = longest * 0.56**wave * dice.uniform(0.8, 1.25)
-        angle, k = dice.uniform(0, 2 * math.pi), 2 * math.pi / length
-        amplitude = relief * length * dice.uniform(0.5, 1.2) / math.pi * 0.82**wave
-        row[4 * wave : 4 * wave + 4] = [k * math.cos(angle), k * math.sin(angle), dice.uniform(0, 6.3), amplitude]
+        length = longest * 0.56**wave * rng.uniform(0.8, 1.25)
+        angle, k = rng.uniform(0, 2 * math.pi), 2 * math.pi / length
+        amplitude = relief * length * rng.uniform(0.5, 1.2) / math.pi * 0.82**wave
+        row[4 * wave : 4 * wave + 4] = [k * math.cos(angle), k * math.sin(angle), rng.uniform(0, 6.3), amplitude]
     row[USED] = 1.0
     highest = sum(row[3 : 4 * WAVES : 4])
-    row[WATER] = -highest * dice.uniform(0.15, 0.7) if dice.chance(0.4) else -1e3
-    row[SHORE] = dice.uniform(0.1, 0.6)
-    if dice.chance(0.55):
-        angle = dice.uniform(0, 2 * math.pi)
-        row[PATH_X], row[PATH_Z], row[PATH_PHASE] = math.cos(angle), math.sin(angle), dice.uniform(-6, 6)
-        row[PATH_WIDTH], row[PATH_BEND] = dice.uniform(0.4, 2.5), dice.uniform(0, 5)
+    row[WATER] = -highest * rng.uniform(0.15, 0.7) if rng.chance(0.4) else -1e3
+    row[SHORE] = rng.uniform(0.1, 0.6)
+    if rng.chance(0.55):
+        angle = rng.uniform(0, 2 * math.pi)
+        row[PATH_X], row[PATH_Z], row[PATH_PHASE] = math.cos(angle), math.sin(angle), rng.uniform(-6, 6)
+        row[PATH_WIDTH], row[PATH_BEND] = rng.uniform(0.4, 2.5), rng.uniform(0, 5)
     return row
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from marigold_scenes import terrain
-from marigold_scenes.assembly import Assembly, Dice
+from marigold_scenes.assembly import Assembly
 from marigold_scenes.daylight import Light
-from marigold_scenes.plan import Plan
+from marigold_scenes.description import SceneDescription
+from marigold_scenes.random_stream import RandomStream
 
 TRIES = 14
 GRID = 7
@@ -38,15 +39,15 @@ class Limits(NamedTuple):
     solids: int = 5
 
 
-def lens(dice: Dice, low: float = 30.0, high: float = 100.0) -> float:
+def lens(rng: RandomStream, low: float = 30.0, high: float = 100.0) -> float:
     """The tangent of half a horizontal field of view between `low` and `high` degrees, most often a normal lens."""
-    degrees = dice.uniform(low, high) if dice.chance(0.4) else min(max(58 + dice.normal(11), low), high)
+    degrees = rng.uniform(low, high) if rng.chance(0.4) else min(max(58 + rng.normal(11), low), high)
     return math.tan(math.radians(degrees) / 2)
 
 
-def roll(dice: Dice) -> float:
+def roll(rng: RandomStream) -> float:
     """A roll in radians: mostly level, with a tail to 15 degrees."""
-    return dice.normal(math.radians(1.0)) if dice.chance(0.75) else dice.normal(math.radians(5.0))
+    return rng.normal(math.radians(1.0)) if rng.chance(0.75) else rng.normal(math.radians(5.0))
 
 
 def orientation(view: View) -> np.ndarray:
@@ -70,7 +71,7 @@ def settle(
     far: float,
     reach: float,
     hills: list[float] | None = None,
-) -> Plan:
+) -> SceneDescription:
     """The finished plan from the first proposal that fits `limits`, or from the best of `TRIES`."""
     solids = parts.finish()
     local = np.concatenate([solids.rotation.transpose(0, 2, 1), solids.centre[:, None]], 1)
@@ -86,7 +87,7 @@ def settle(
             break
     assert best is not None
     view, turn, floor = best
-    return Plan(
+    return SceneDescription(
         solids=solids,
         materials=np.stack(parts.materials),
         used=tuple(sorted(parts.used)),

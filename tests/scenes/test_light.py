@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from marigold_scenes import daylight, lights, render
-from marigold_scenes.assembly import Dice
 from marigold_scenes.daylight import Light
+from marigold_scenes.random_stream import RandomStream
 from scenes.placed import placed
 
 SIZE = 48
@@ -91,7 +91,7 @@ def test_the_highlight_lies_where_the_light_is_mirrored():
 
 def test_skies_and_suns_are_finite_and_never_dark_as_night():
     for seed in range(40):
-        light = daylight.outdoors(Dice(seed), np.array([0.2, 0.2, 0.2]))
+        light = daylight.outdoors(RandomStream.of_seed(seed), np.array([0.2, 0.2, 0.2]))
         for part in (light.lights, light.sky, light.dome, light.bounce):
             assert np.isfinite(part).all()
         assert light.dome[lights.ZENITH].mean() > 0.02

@@ -8,7 +8,7 @@ import torch
 from marigold.core.fields import FIELDS
 from marigold_scenes import render, scene
 from marigold_scenes.families import FAMILIES
-from marigold_scenes.solids import SHAPES
+from marigold_scenes.primitives import SHAPES
 
 COMPOSITES = {
     "table", "chair", "sofa", "shelf", "lamp", "bed", "cabinet", "door", "picture", "plant", "tree", "bush", "rock",

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from marigold_scenes import scene
-from marigold_scenes.assembly import Assembly, Dice, Frame, rotations
+from marigold_scenes.assembly import Assembly
 from marigold_scenes.families import FAMILIES
+from marigold_scenes.placement import Placement, rotations
+from marigold_scenes.random_stream import RandomStream
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -28,8 +30,8 @@ def test_the_camera_stands_in_nothing_and_has_a_usual_lens(family):
 
 
 def test_frames_nest():
-    outer = Frame(1.0, 2.0, 3.0, math.pi / 2, 2.0)
-    inner = outer.at(0.0, 1.0, 1.0, math.pi / 2)
+    outer = Placement(1.0, 2.0, 3.0, math.pi / 2, 2.0)
+    inner = outer.offset(0.0, 1.0, 1.0, math.pi / 2)
     # Turned by a quarter, the outer z axis points along +x.
     np.testing.assert_allclose(inner[:3], (3.0, 4.0, 3.0), atol=1e-9)
     assert inner.yaw == pytest.approx(math.pi)
@@ -39,13 +41,13 @@ def test_frames_nest():
 def test_moving_solids_is_the_same_as_building_them_there():
     made = []
     for at_once in (True, False):
-        parts = Assembly(Dice(0))
+        parts = Assembly(RandomStream.of_seed(0))
         parts.material("wood")
-        goal = Frame(1.0, 0.5, -2.0, 0.7)
+        goal = Placement(1.0, 0.5, -2.0, 0.7)
         since = parts.count()
-        start = goal if at_once else Frame()
+        start = goal if at_once else Placement()
         parts.limb(start, 0, (0.1, 0.2, 0.3), (0.5, 1.0, -0.4), 0.1)
-        parts.box(start, 0, 0.3, 0.0, 0.2, 1.0, 2.0, 3.0)
+        parts.box(start, 0, (0.3, 0.0, 0.2), (1.0, 2.0, 3.0))
         if not at_once:
             parts.moved(since, goal)
         made.append(parts.finish())
@@ -54,10 +56,10 @@ def test_moving_solids_is_the_same_as_building_them_there():
 
 
 def test_a_limb_runs_from_its_start_to_its_end():
-    parts = Assembly(Dice(0))
+    parts = Assembly(RandomStream.of_seed(0))
     parts.material("wood")
     start, end = np.array([0.1, 0.2, 0.3]), np.array([0.9, -0.5, 1.1])
-    parts.limb(Frame(), 0, tuple(start), tuple(end), 0.05)
+    parts.limb(Placement(), 0, tuple(start), tuple(end), 0.05)
     solids = parts.finish()
     axis = solids.rotation[0] @ [0.0, solids.half[0, 1], 0.0]
     np.testing.assert_allclose(solids.centre[0] + axis, end, atol=1e-9)
@@ -72,16 +74,8 @@ def test_rotations_are_rotations():
     np.testing.assert_allclose(np.linalg.det(matrices), 1)
 
 
-def test_dice_are_fair_and_repeat():
-    one, two = Dice(5), Dice(5)
-    assert [one.random() for _ in range(5)] == [two.random() for _ in range(5)]
-    numbers = [one.whole(2, 5) for _ in range(400)]
-    assert set(numbers) == {2, 3, 4, 5}
-    assert all(abs(one.normal(2.0)) <= 6.0 for _ in range(200))
-
-
 def test_a_taken_place_is_not_given_twice():
-    parts = Assembly(Dice(0))
+    parts = Assembly(RandomStream.of_seed(0))
     assert parts.claim(0.0, 0.0, 1.0)
     assert not parts.claim(1.5, 0.0, 1.0)
     assert parts.claim(2.5, 0.0, 1.0)

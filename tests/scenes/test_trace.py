@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from marigold_scenes import frame, scene, trace
+from marigold_scenes import gbuffer, scene, trace
 
 SIZE = 64
 
@@ -16,7 +16,7 @@ def scenes(request):
 def groups(scenes):
     """Camera rays of both scenes in tiles: owner, origin, direction, and every solid wanted."""
     focal = 0.5 * SIZE / scenes.tangent
-    rays = trace.to_tiles(frame.camera_rays(scenes, focal, SIZE, SIZE, SIZE, SIZE))
+    rays = trace.to_tiles(gbuffer.camera_rays(scenes, focal, SIZE, SIZE, SIZE, SIZE))
     owner = torch.arange(2).repeat_interleave(len(rays) // 2)
     everything = torch.ones(len(rays), scenes.material.shape[1], dtype=torch.bool)
     return owner, scenes.eye[owner].unsqueeze(-1), rays, everything, focal

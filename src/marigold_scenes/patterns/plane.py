@@ -7,7 +7,7 @@ from torch import Tensor
 
 from marigold_scenes import layout
 from marigold_scenes.hashing import lattice_bits
-from marigold_scenes.patterns.spot import Spot
+from marigold_scenes.patterns.texture import TexturePoints
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def facing(normal: Tensor) -> Tensor:
     return torch.stack([on_x, on_y, 1 - on_x - on_y])
 
 
-def flat(spot: Spot, faces: Tensor | None = None) -> Plane:
+def flat(points: TexturePoints, faces: Tensor | None = None) -> Plane:
     """Coordinates on the plane that the surface faces, or that `faces` [3, N] names, turned by the material's angle."""
-    faces = facing(spot.normal) if faces is None else faces
-    x, y, z = spot.point
+    faces = facing(points.normal) if faces is None else faces
+    x, y, z = points.point
     on_x, on_y, _ = faces
     a, b = torch.lerp(x, z, on_x), torch.lerp(y, z, on_y)
-    c, s = spot[layout.ANGLE].cos(), spot[layout.ANGLE].sin()
-    return Plane(c * a + s * b, c * b - s * a, (faces * spot.point).sum(0), faces, (c, s))
+    c, s = points[layout.ANGLE].cos(), points[layout.ANGLE].sin()
+    return Plane(c * a + s * b, c * b - s * a, (faces * points.point).sum(0), faces, (c, s))
 
 
 def pulse(x: Tensor, duty: Tensor | float, width: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from marigold_scenes import surface, terrain, textures, trace
+from marigold_scenes import hits, terrain, textures, trace
 from marigold_scenes.scene import Scene
 from marigold_scenes.shapes import MISS
 from marigold_scenes.trace import TILE, from_tiles, to_tiles
@@ -16,7 +16,7 @@ HORIZON = 1500.0
 
 
 @dataclass(frozen=True)
-class Frame:
+class GBuffer:
     """What the camera sees of the geometry and surfaces, pictures [B, C, H, W] with sides that are whole tiles."""
 
     t: Tensor
@@ -36,7 +36,7 @@ class Frame:
     """Bool: something is there."""
 
 
-def look(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, height: int) -> Frame:
+def trace_camera(scene: Scene, table: trace.Tables, high: int, wide: int, width: int, height: int) -> GBuffer:
     """Casts camera rays and works out the surface of every pixel."""
     focal = 0.5 * width / scene.tangent
     ray = camera_rays(scene, focal, high, wide, width, height)
@@ -85,43 +85,43 @@ def _ground(scene: Scene, ray: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _surfaces(
     scene: Scene, ray: Tensor, t: Tensor, index: Tensor, on_ground: Tensor, slope: Tensor, soil: Tensor, hit: Tensor
-) -> Frame:
+) -> GBuffer:
     batch, _, high, wide = ray.shape
     pixels = high * wide
     owner = torch.arange(batch, device=ray.device).repeat_interleave(pixels)
     flat_ray, flat_t, flat_index = _flat(ray), _flat(t)[:, 0], _flat(index)[:, 0].long()
     ground = _flat(on_ground)
     eye = scene.eye[owner]
-    hits = surface.describe(scene.solids, scene.material, scene.shift, owner, flat_index, eye, flat_ray, flat_t)
+    found = hits.describe(scene.solids, scene.material, scene.shift, owner, flat_index, eye, flat_ray, flat_t)
     slope = _flat(slope)
-    t = torch.where(ground[:, 0], flat_t, hits.t)
+    t = torch.where(ground[:, 0], flat_t, found.t)
     point = eye + t.unsqueeze(1) * flat_ray
-    normal = torch.where(ground, slope, hits.normal)
-    local_point = torch.where(ground, point, hits.local_point)
-    local_normal = torch.where(ground, slope, hits.local_normal)
-    material = torch.where(ground[:, 0], _flat(soil)[:, 0], hits.material)
+    normal = torch.where(ground, slope, found.normal)
+    local_point = torch.where(ground, point, found.local_point)
+    local_normal = torch.where(ground, slope, found.local_normal)
+    material = torch.where(ground[:, 0], _flat(soil)[:, 0], found.material)
     cosine = dot(unit(flat_ray, -1), normal, -1)[:, 0].abs().clamp_min(0.08)
     pixel = (2 * scene.tangent / wide)[owner]
     rows = scene.rows.flatten(0, 1)[owner * scene.rows.shape[1] + material]
-    look = textures.evaluate(rows, local_point, local_normal, t * pixel / cosine.sqrt())
-    bumped = unit(local_normal + look.bump, -1)
-    bumped = torch.where(ground, bumped, (bumped.unsqueeze(-2) @ hits.rotation).squeeze(-2))
+    texture = textures.evaluate(rows, local_point, local_normal, t * pixel / cosine.sqrt())
+    bumped = unit(local_normal + texture.bump, -1)
+    bumped = torch.where(ground, bumped, (bumped.unsqueeze(-2) @ found.rotation).squeeze(-2))
 
     def picture(x: Tensor) -> Tensor:
         return x.view(batch, high, wide, -1).permute(0, 3, 1, 2)
 
     seen = picture(hit.permute(0, 2, 3, 1).flatten(0, 2))
-    return Frame(
+    return GBuffer(
         t=picture(t),
         ray=ray,
         point=picture(point),
         normal=picture(normal),
         shading_normal=picture(bumped),
-        albedo=picture(look.albedo) * seen,
-        roughness=picture(look.roughness) * seen,
-        metallicity=picture(look.metallicity) * seen,
-        emission=picture(look.emission) * seen,
-        sheltered=torch.where(on_ground, 1.0, picture(hits.sheltered)),
+        albedo=picture(texture.albedo) * seen,
+        roughness=picture(texture.roughness) * seen,
+        metallicity=picture(texture.metallicity) * seen,
+        emission=picture(texture.emission) * seen,
+        sheltered=torch.where(on_ground, 1.0, picture(found.sheltered)),
         hit=hit,
     )
 

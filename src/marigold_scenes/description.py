@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marigold_scenes.assembly import Solids
+from marigold_scenes.assembly import PlacedSolids
 from marigold_scenes.daylight import Light
 
 
 @dataclass(frozen=True)
-class Plan:
+class SceneDescription:
     """Everything random about a scene except the camera's settings."""
 
-    solids: Solids
+    solids: PlacedSolids
     materials: np.ndarray
     """[M, materials.WIDTH]; row 0 is the ground."""
     used: tuple[str, ...]
