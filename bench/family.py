@@ -189,9 +189,7 @@ class Renderer:
         self.blocks = 0
         self.render()
         if options.compiled:
-            from marigold_scenes.compile import compile_rendering
-
-            compile_rendering()
+            dataset.compile()
 
     def render(self) -> None:
         """One more block; the others see it once it is complete."""

@@ -16,12 +16,19 @@ class SceneDescription:
     materials: np.ndarray
     """[M, materials.WIDTH]; row 0 is the ground."""
     used: tuple[str, ...]
+    """The primitives and composites in it."""
     eye: np.ndarray
+    """[3] where the camera is, metres."""
     turn: np.ndarray
+    """[3, 3] camera axes (right, up, back) to the world, in columns."""
     tangent: float
+    """Of half the horizontal field of view."""
     floor: float
+    """Height of the endless ground."""
     far: float
+    """What lies deeper is sky."""
     reach: float
+    """How far ambient light looks for obstacles."""
     light: Light
     hills: list[float]
     """[terrain.WIDTH]."""

@@ -16,6 +16,7 @@ from marigold.core.sample import Camera, Sample, unstack
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold_scenes import render, scene
 from marigold_scenes.families import FAMILIES
+from marigold_scenes.hit_tests import HIT_TESTS
 from marigold_scenes.scene import Scene
 
 INDEXES = {"train": range(1 << 30), "val": range(1 << 40, (1 << 40) + 200), "test": range(1 << 41, (1 << 41) + 200)}
@@ -81,6 +82,10 @@ class Procedural(Dataset):
         if len(seeds) != 1:
             raise DataError(f"procedural: one batch holds keys of the seeds {seeds}; read them separately")
         return scene.build(seeds[0], [index for _, index in parsed], self.families)
+
+    def compile(self) -> None:
+        """Compiles the ray-caster of this process."""
+        HIT_TESTS.compile()
 
     def finish(self, prepared: Scene, device: str) -> Sample:
         """Renders the scenes on the device."""

@@ -24,7 +24,6 @@ def placed(
         light or daylight.outdoors(RandomStream.of_seed(2), np.array([0.3, 0.3, 0.3])),
         view.Limits(near=0.0, middle=1.0, share=0.0, solids=0),
         ground=lambda x, z: floor,
-        far=80.0,
         reach=1.0,
     )
     return scene.pack(["placed"], ["objects"], [7], [plan])

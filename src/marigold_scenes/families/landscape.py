@@ -67,7 +67,7 @@ def sample(rng: RandomStream) -> SceneDescription:
         return terrain.height(row, x, z)
 
     limits = view.Limits(near=0.8, middle=70.0, share=0.1, solids=3)
-    return view.settle(parts, propose, light, limits, ground=ground, far=80.0, reach=2.5, hills=row)
+    return view.settle(parts, propose, light, limits, ground=ground, reach=2.5, hills=row)
 
 
 def _put(parts: Assembly, row: list[float], make, radius: float, near: float, far: float) -> None:

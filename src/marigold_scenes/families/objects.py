@@ -147,7 +147,7 @@ def sample(rng: RandomStream) -> SceneDescription:
         return view.View(eye, target, view.roll(rng), tangent)
 
     limits = view.Limits(near=min(0.4, size), middle=20.0, share=0.3, solids=5)
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, far=80.0, reach=min(1.5 * size, 1.5))
+    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, reach=min(1.5 * size, 1.5))
 
 
 def scatter(parts: Assembly, size: float, spread: float, palette: list[int]) -> None:

@@ -50,7 +50,7 @@ def sample(rng: RandomStream) -> SceneDescription:
         return view.View((x, y, z), target, view.roll(rng), tangent)
 
     limits = view.Limits(near=0.5, middle=12.0, share=0.6, solids=8)
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: -upstairs, far=80.0, reach=1.3)
+    return view.settle(parts, propose, light, limits, ground=lambda x, z: -upstairs, reach=1.3)
 
 
 def furnish(parts: Assembly, room: interior.Shell, style: "Style", amount: float) -> None:

@@ -61,7 +61,7 @@ def sample(rng: RandomStream) -> SceneDescription:
         return view.View((x, high, z), target, view.roll(rng), tangent)
 
     limits = view.Limits(near=0.8, middle=60.0, share=0.4, solids=7)
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, far=80.0, reach=2.5)
+    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, reach=2.5)
 
 
 def _terrace(parts: Assembly, side: int, edge: float) -> None:

@@ -58,7 +58,7 @@ def sample(rng: RandomStream) -> SceneDescription:
 
     limits = view.Limits(near=0.2, middle=3.0, share=0.55, solids=6)
     ground = -0.3 if inside else 0.0
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: ground, far=80.0, reach=0.35)
+    return view.settle(parts, propose, light, limits, ground=lambda x, z: ground, reach=0.35)
 
 
 def top(parts: Assembly, at: Placement, width: float, depth: float, height: float) -> None:
