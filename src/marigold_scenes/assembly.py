@@ -142,16 +142,18 @@ class Assembly:
         `size` is width (x), height (y), depth (z) in metres before the placement's scale; `turn` is yaw, pitch, roll.
         For `rounded` the one number is the radius of the edges, for `torus` that of the ring's tube.
         """
-        half = tuple(max(0.5 * at.scale * extent, 1e-3) for extent in size)
+        width, height, depth = (max(0.5 * at.scale * extent, 1e-3) for extent in size)
         if name in ("rounded", "torus"):
-            kind, shape = ROUND, round_form(name, half, numbers, at.scale)
+            kind, shape = ROUND, round_form(name, (width, height, depth), numbers, at.scale)
         else:
             kind, shape = form(name, *numbers)
         inner = material
         if panels is not None:
             shape, inner = panels.packed(at.scale), panels.material
+        x, y, z = at.point(*position)
         yaw, pitch, roll = turn
-        self._solids.append(Solid(kind, *at.point(*position), at.yaw + yaw, pitch, roll, *half, material, inner))
+        solid = Solid(kind, x, y, z, at.yaw + yaw, pitch, roll, width, height, depth, material, inner)
+        self._solids.append(solid)
         self._shapes.append(shape)
         self.used.add(name)
 

@@ -222,7 +222,9 @@ SHAPES = {
 """Shapes by name; `rounded` and `torus` depend on their size in metres, see `round_form`."""
 
 
-def round_form(name: str, half: tuple[float, ...], numbers: tuple[float, ...], scale: float) -> tuple[float, ...]:
+def round_form(
+    name: str, half: tuple[float, float, float], numbers: tuple[float, ...], scale: float
+) -> tuple[float, ...]:
     """The packed row of a `rounded` box or a `torus` of half size `half` in metres; `numbers` are before the scale."""
     width, height, depth = half
     if name == "torus":

@@ -48,9 +48,10 @@ class Receivers:
     @classmethod
     def of(cls, gbuffer: GBuffer, stride: int) -> "Receivers":
         """The pixels of a picture, all of them or every second of every second row."""
-        return cls(
-            *(x[..., ::stride, ::stride] for x in (gbuffer.t, gbuffer.point, gbuffer.normal, gbuffer.hit)), stride
+        t, point, normal, hit = (
+            x[..., ::stride, ::stride] for x in (gbuffer.t, gbuffer.point, gbuffer.normal, gbuffer.hit)
         )
+        return cls(t, point, normal, hit, stride)
 
     @property
     def size(self) -> tuple[int, int]:

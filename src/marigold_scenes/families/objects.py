@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from marigold_scenes import daylight, interior, view
+from marigold_scenes import daylight, interior, room_light, view
 from marigold_scenes.assembly import Assembly, Panels
 from marigold_scenes.description import SceneDescription
 from marigold_scenes.placement import Placement
@@ -121,7 +121,7 @@ def sample(rng: RandomStream) -> SceneDescription:
     if inside:
         tall = max(2.3, 3 * size) + rng.uniform(0, 0.6)
         room = interior.shell(parts, 2 * half, 2 * half * rng.uniform(0.8, 1.2), tall)
-        light = interior.illuminate(parts, room)
+        light = room_light.illuminate(parts, room)
     else:
         light = daylight.outdoors(rng, daylight.mean_colour(parts.materials[0]))
         backdrop(parts, half, size)

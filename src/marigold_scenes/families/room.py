@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from marigold_scenes import interior, view
+from marigold_scenes import interior, room_light, view
 from marigold_scenes.assembly import Assembly
 from marigold_scenes.description import SceneDescription
 from marigold_scenes.placement import Placement
@@ -26,7 +26,7 @@ def sample(rng: RandomStream) -> SceneDescription:
     height = rng.uniform(2.3, 3.0) if rng.chance(0.85) else rng.uniform(3.0, 4.5)
     room = interior.shell(parts, width, depth, height)
     furnish(parts, room, rng.pick(STYLES), rng.uniform(0.55, 1.0))
-    light = interior.illuminate(parts, room)
+    light = room_light.illuminate(parts, room)
 
     def propose() -> view.View:
         tangent = view.lens(rng, 45, 100)
@@ -83,7 +83,7 @@ def along(parts: Assembly, wall: interior.Wall, room: interior.Shell, pieces: tu
         width, depth = size[0], size[1]
         middle = x + width / 2
         at = wall.at.offset(middle, 0, depth / 2 + 0.03, rng.normal(0.02))
-        doors = any(o[1] < 0.1 and abs(o[0] - middle) < (o[2] + width) / 2 for o in wall.openings)
+        doors = any(o.sill < 0.1 and abs(o.x - middle) < (o.width + width) / 2 for o in wall.openings)
         fits = middle + width / 2 < wall.length / 2 and not doors and depth < 0.45 * min(room.width, room.depth)
         if fits and parts.claim(at.x, at.z, 0.42 * max(depth, min(width, 1.0))):
             parts.moved(since, at)
@@ -112,7 +112,7 @@ def pictures(parts: Assembly, wall: interior.Wall, height: float) -> None:
     rng = parts.rng
     for _ in range(rng.integer(0, 3)):
         x = rng.uniform(-0.42, 0.42) * wall.length
-        if all(abs(x - o[0]) > o[2] / 2 + 0.6 for o in wall.openings) and parts.claim(
+        if all(opening.clear_of(x, 0.6) for opening in wall.openings) and parts.claim(
             wall.at.x * 9 + x, 90 + wall.at.z, 0.6
         ):
             furniture.picture(parts, wall.at.offset(x, min(rng.uniform(1.35, 1.8), height - 0.6), 0))

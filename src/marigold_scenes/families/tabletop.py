@@ -2,7 +2,7 @@
 
 import math
 
-from marigold_scenes import daylight, interior, view
+from marigold_scenes import daylight, interior, room_light, view
 from marigold_scenes.assembly import Assembly
 from marigold_scenes.description import SceneDescription
 from marigold_scenes.families import room
@@ -32,7 +32,7 @@ def sample(rng: RandomStream) -> SceneDescription:
             angle = rng.uniform(0, 6.3)
             reach = rng.uniform(0.7, 0.9) * math.hypot(width, depth)
             seats.chair(parts, Placement(reach * math.cos(angle), 0, reach * math.sin(angle), rng.uniform(0, 6.3)))
-        light = interior.illuminate(parts, shell)
+        light = room_light.illuminate(parts, shell)
     else:
         side, long = 100.0, 100.0
         for _ in range(rng.integer(2, 7)):

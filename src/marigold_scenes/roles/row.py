@@ -46,9 +46,10 @@ def row(
     `colours` are the pattern's A to D, at least one: B and C are drawn around A, D is C. `numbers` are its P0 to P3,
     `soiled` is the tone of the dirt; the rest are the columns of `layout.py`.
     """
-    a, b, c, d = (*colours, *(None,) * (4 - len(colours)))
-    b = b or scaled(a, rng.uniform(0.7, 1.3))
-    c = c or scaled(a, rng.uniform(0.5, 1.4))
+    a, *others = colours
+    b = others[0] if others else scaled(a, rng.uniform(0.7, 1.3))
+    c = others[1] if len(others) > 1 else scaled(a, rng.uniform(0.5, 1.4))
+    d = others[2] if len(others) > 2 else c
     vary = rng.uniform(0.05, 0.25) if vary is None else vary
     dirt = max(rng.uniform(-0.2, 0.6), 0.0) if dirt is None else dirt
     hue = vary * rng.uniform(-0.3, 0.3)
@@ -57,7 +58,7 @@ def row(
     surface = (*rough, metal, relief, *glow)
     age = (vary, hue, rng.log_uniform(*patches), dirt, rng.uniform(0.05, 0.5), *colour(rng, soiled))
     seed = float(int(rng.random() * (1 << 20)))
-    return [_KIND[kind], seed, *a, *b, *c, *(d or c), *where, *how, *surface, *age]
+    return [_KIND[kind], seed, *a, *b, *c, *d, *where, *how, *surface, *age]
 
 
 def light(rng: RandomStream, low: float, high: float) -> Colour:
