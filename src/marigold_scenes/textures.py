@@ -1,4 +1,4 @@
-"""Procedural surfaces: the look of every hit point from its packed material row (see `layout.py`)."""
+"""Procedural surfaces: the texture of every hit point from its packed material row (see `layout.py`)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,10 +21,15 @@ PATTERNS: tuple[Pattern, ...] = (
 )
 """The kinds of pattern: a row's KIND is an index into this tuple."""
 
-KINDS = tuple(pattern.__name__ for pattern in PATTERNS)
+PATTERN_NAMES = tuple(pattern.__name__ for pattern in PATTERNS)
+
+SURFACE_CHANNELS = (3, 1, 1, 3, 3)
+"""Albedo, roughness, metallicity, bump, emission."""
+
+_WIDTH = sum(SURFACE_CHANNELS)
 
 CACHED_POINTS = 8192
-"""Points painted at a time on a CPU, so that all that lies between two kernels stays in its cache."""
+"""Points evaluated at a time on a CPU, so that all that lies between two kernels stays in its cache."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,17 @@ def evaluate(rows: Tensor, points: Tensor, normals: Tensor, footprint: Tensor) -
     unit normals; `footprint` [N] metres per pixel at the hit. A point's result depends on its own arguments alone.
     Points are sorted by kind: one host synchronisation on a GPU.
     """
+    # [WIDTH + 7, N] columns, sorted by kind, so that each pattern gets a run of them
     kind = rows[:, layout.KIND].to(torch.uint8)
     order = kind.argsort(stable=True)
     counts = torch.bincount(kind, minlength=len(PATTERNS)).tolist()
     columns = torch.cat([rows, points, normals, footprint[:, None]], 1).index_select(0, order).T.contiguous()
-    painted = [torch.empty_like(columns[:11, :0])]
-    painted += [paint(PATTERNS[i], some) for i, part in enumerate(columns.split(counts, 1)) for some in _chunks(part)]
-    packed = torch.empty_like(columns[:11].T).index_copy_(0, order, torch.cat(painted, 1).T)
-    return Surface(*packed.split((3, 1, 1, 3, 3), 1))
+    runs = zip(PATTERNS, columns.split(counts, 1), strict=True)
+    results = [torch.empty_like(columns[:_WIDTH, :0])]
+    results += [textured(pattern, chunk) for pattern, run in runs for chunk in _chunks(run)]
+    # [11, N] => [N, 11] in the order of the arguments
+    packed = torch.empty_like(columns[:_WIDTH].T).index_copy_(0, order, torch.cat(results, 1).T)
+    return Surface(*packed.split(SURFACE_CHANNELS, 1))
 
 
 def _chunks(columns: Tensor) -> Iterator[Tensor]:
@@ -64,7 +72,7 @@ def _chunks(columns: Tensor) -> Iterator[Tensor]:
     return (chunk for chunk in columns.split(size, 1) if chunk.shape[1])
 
 
-def paint(pattern: Pattern, columns: Tensor) -> Tensor:
+def textured(pattern: Pattern, columns: Tensor) -> Tensor:
     """Albedo, roughness, metallicity, bump and emission [11, N] of points that share one pattern function.
 
     `columns` [WIDTH + 7, N]: the row, the point, the normal and the footprint. A pure function, fit for compilation.
@@ -95,6 +103,7 @@ def _bump(points: TexturePoints, texture: Texture) -> Tensor:
     """The tangential part [3, N] of the downhill direction of the relief, limited to 45 degrees."""
     if texture.slope is None:
         return torch.zeros_like(points.normal)
+    # s - (s . n) n
     slope = texture.slope - points.normal * (texture.slope * points.normal).sum(0)
     relief = points[layout.RELIEF]
     return slope * (-relief / (relief * (slope * slope).sum(0).sqrt()).clamp(min=1))

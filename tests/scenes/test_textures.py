@@ -152,7 +152,7 @@ def test_a_plane_faces_the_largest_axis_of_the_normal():
     torch.testing.assert_close(facing(normals).sum(0), torch.ones(4))
 
 
-@pytest.mark.parametrize("pattern", textures.PATTERNS, ids=textures.KINDS)
+@pytest.mark.parametrize("pattern", textures.PATTERNS, ids=textures.PATTERN_NAMES)
 def test_no_pattern_asks_the_device_for_a_number(pattern):
     columns = torch.empty(layout.WIDTH + 7, 20, device="meta")  # a device without values: any question raises
-    assert textures.paint(pattern, columns).shape == (11, 20)
+    assert textures.textured(pattern, columns).shape == (11, 20)

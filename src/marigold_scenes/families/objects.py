@@ -54,7 +54,7 @@ COMPOSITES = (
 
 
 def primitive(parts: Assembly, at: Placement, size: float, material: int) -> float:
-    """Adds any primitive of about this size that stands on the at, upright or tipped over. Returns its height."""
+    """Adds any primitive of about this size, upright or tipped over. Returns its height."""
     rng = parts.rng
     name = rng.pick(NAMES)
     numbers = NUMBERS[name](rng) if name in NUMBERS else ()

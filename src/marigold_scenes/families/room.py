@@ -96,7 +96,7 @@ def along(parts: Assembly, wall: interior.Wall, room: interior.Shell, pieces: tu
 
 
 def dress(parts: Assembly, at: Placement, width: float, depth: float, most: int = 5) -> None:
-    """Puts small things on a top whose middle is the at."""
+    """Puts small things on a top whose middle is the placement."""
     rng = parts.rng
     x = -width / 2 + 0.12
     for _ in range(rng.integer(0, most)):

@@ -16,7 +16,7 @@ INDOORS, OUTDOORS = (0.15, 1.5), (0.5, 8.0)
 QUARTER = math.pi / 2
 """Turns a pattern by 90 degrees."""
 
-_KIND = {name: float(index) for index, name in enumerate(textures.KINDS)}
+_KIND = {name: float(index) for index, name in enumerate(textures.PATTERN_NAMES)}
 
 
 def row(

@@ -1,4 +1,4 @@
-"""Buildings and street furniture; fronts face +z and stand on their at."""
+"""Buildings and street furniture; fronts face +z and stand on their placement."""
 
 import math
 
@@ -90,7 +90,7 @@ def shop(parts: Assembly, at: Placement, width: float, height: float) -> None:
 
 
 def door(parts: Assembly, at: Placement) -> None:
-    """A door with its at, handle and a step."""
+    """A door with its placement, handle and a step."""
     parts.composite("door")
     rng = parts.rng
     wood, rim = parts.material("wood", "wood", "metal", "plastic"), parts.material("stone", "wood", "wall")
@@ -110,7 +110,7 @@ def door(parts: Assembly, at: Placement) -> None:
 
 
 def house(parts: Assembly, at: Placement) -> tuple[float, float]:
-    """A detached house or barn with gable, windows, door and chimney, its middle on the at."""
+    """A detached house or barn with gable, windows, door and chimney, its middle on the placement."""
     parts.composite("house")
     rng = parts.rng
     width, depth, wall_high = rng.uniform(5, 11), rng.uniform(5, 9), rng.uniform(2.5, 5.5)

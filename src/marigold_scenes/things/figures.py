@@ -46,7 +46,7 @@ def person(parts: Assembly, at: Placement, sitting: bool = False, close: bool = 
 
 
 def _face(parts: Assembly, head: Placement, skin: int, hair: int) -> None:
-    """Eyes, brows, nose, mouth and ears on a head centred at the at."""
+    """Eyes, brows, nose, mouth and ears on a head centred at the placement."""
     rng = parts.rng
     white, iris = parts.recoloured(skin, (0.7, 0.68, 0.65)), parts.recoloured(hair, (0.03, 0.025, 0.02))
     lips = parts.recoloured(skin, (0.35, 0.1, 0.09))

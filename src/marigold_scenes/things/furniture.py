@@ -1,4 +1,4 @@
-"""Furniture: each function builds one piece that stands on its at, faces +z and has its back at low z.
+"""Furniture: each function builds one piece that stands on its placement, faces +z and has its back at low z.
 
 They return the footprint (width, depth) in metres, and the height too of tops that things can be put on.
 """
@@ -191,7 +191,7 @@ def pile_of_boxes(parts: Assembly, at: Placement, size: float = 1.0) -> tuple[fl
 
 
 def picture(parts: Assembly, at: Placement) -> None:
-    """A framed picture or mirror centred on the at, facing +z."""
+    """A framed picture or mirror centred on the placement, facing +z."""
     parts.composite("picture")
     rng = parts.rng
     width, height, border = rng.uniform(0.25, 1.2), rng.uniform(0.25, 0.9), rng.uniform(0.01, 0.06)

@@ -1,4 +1,4 @@
-"""Things to sit and lie on. Each faces +z, stands on its at, and returns its footprint (width, depth) in metres."""
+"""Things to sit and lie on. Each faces +z, stands on its placement, and returns its width and depth in metres."""
 
 import math
 
@@ -110,7 +110,7 @@ def sofa(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 
 def bed(parts: Assembly, at: Placement) -> tuple[float, float]:
-    """A bed with its head at low z: at, mattress, blanket, pillows, head board."""
+    """A bed with its head at low z: frame, mattress, blanket, pillows, head board."""
     parts.composite("bed")
     rng = parts.rng
     width, depth, base = rng.pick((0.9, 1.2, 1.4, 1.6, 1.8)), rng.uniform(1.95, 2.15), rng.uniform(0.22, 0.38)

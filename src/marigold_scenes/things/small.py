@@ -21,4 +21,4 @@ SMALL = (
     desk.small_plant,
     desk.small_lamp,
 )
-"""Functions of an assembly and a at that return a radius."""
+"""Functions of an assembly and a placement that return a radius."""
