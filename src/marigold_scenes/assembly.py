@@ -95,7 +95,6 @@ class Assembly:
     def __init__(self, rng: RandomStream) -> None:
         self.rng = rng
         self.materials: list[np.ndarray] = []
-        self.used: set[str] = set()
         self._solids: list[Solid] = []
         self._shapes: list[tuple[float, ...]] = []
         self._known: dict[tuple[str, ...], list[int]] = {}
@@ -155,7 +154,6 @@ class Assembly:
         solid = Solid(kind, x, y, z, at.yaw + yaw, pitch, roll, width, height, depth, material, inner)
         self._solids.append(solid)
         self._shapes.append(shape)
-        self.used.add(name)
 
     def box(self, at: Placement, material: int, base: Vector, size: Vector) -> None:
         """Adds an upright box that *stands* on `base`, the middle of its lower face."""
@@ -212,10 +210,6 @@ class Assembly:
     def dropped(self, since: int) -> None:
         """Takes the solids added since then away again."""
         del self._solids[since:], self._shapes[since:]
-
-    def composite(self, name: str) -> None:
-        """Notes that a composite of this name is part of the scene."""
-        self.used.add(name)
 
     def claim(self, x: float, z: float, radius: float) -> bool:
         """Reserves a disc of the ground; false, and nothing reserved, when it overlaps one that is taken."""

@@ -15,8 +15,6 @@ class SceneDescription:
     solids: PlacedSolids
     materials: np.ndarray
     """[M, materials.WIDTH]; row 0 is the ground."""
-    used: tuple[str, ...]
-    """The primitives and composites in it."""
     eye: np.ndarray
     """[3] where the camera is, metres."""
     turn: np.ndarray

@@ -210,7 +210,6 @@ def _door(parts: Assembly, wall: Wall, height: float) -> None:
             break
     else:
         return
-    parts.composite("door")
     wall.openings.append(Opening(x, 0.0, width, high))
     leaf, rim = parts.material("wood", "wood", "wall", "plastic"), parts.material("wood", "wall")
     for side in (-1, 1):

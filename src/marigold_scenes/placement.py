@@ -28,6 +28,18 @@ class Placement(NamedTuple):
         return Placement(*self.point(x, y, z), self.yaw + yaw, self.scale * scale)
 
 
+def ring(angle: float, radius: float, y: float = 0.0) -> Vector:
+    """A point at height `y` on a circle around the vertical axis."""
+    return radius * math.cos(angle), y, radius * math.sin(angle)
+
+
+def leaning(start: Vector, angle: float, lean: float, length: float) -> Vector:
+    """The end of a rod from `start` that leans by `lean` from the vertical towards `angle`, both in radians."""
+    x, y, z = start
+    across = length * math.sin(lean)
+    return x + across * math.cos(angle), y + length * math.cos(lean), z + across * math.sin(angle)
+
+
 def rotations(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
     """Matrices [N, 3, 3] that turn by `roll` about z, then `pitch` about x, then `yaw` about y."""
     cy, sy, cp, sp, cr, sr = (f(angle) for angle in (yaw, pitch, roll) for f in (np.cos, np.sin))

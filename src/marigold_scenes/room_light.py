@@ -101,7 +101,6 @@ def _sun_through(parts: Assembly, room: Shell) -> np.ndarray:
 
 def _ceiling_lamp(parts: Assembly, room: Shell, share: float) -> np.ndarray:
     """A pendant, panel or bowl under the ceiling and the row of its light."""
-    parts.composite("ceiling lamp")
     rng = parts.rng
     warm = rng.random()
     tint = colour(1.0, 0.62 + 0.38 * warm, 0.3 + 0.7 * warm)

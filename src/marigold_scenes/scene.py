@@ -23,8 +23,6 @@ class Scene:
     keys: list[str]
     names: list[str]
     """The family of each."""
-    used: list[tuple[str, ...]]
-    """The primitives and composites that each contains."""
     seeds: Tensor
     """[B] int64, for all randomness of the renderer."""
     solids: trace.Solids
@@ -103,7 +101,6 @@ def pack(keys: list[str], names: list[str], numbers: list[int], descriptions: li
     return Scene(
         keys=keys,
         names=names,
-        used=[description.used for description in descriptions],
         seeds=torch.tensor(numbers, dtype=torch.int64),
         solids=trace.Solids(counts, _tensor(frame), _tensor(half), _tensor(shape)),
         material=torch.from_numpy(material),

@@ -129,7 +129,6 @@ def settle(
     return SceneDescription(
         solids=solids,
         materials=np.stack(parts.materials),
-        used=tuple(sorted(parts.used)),
         eye=np.asarray(view.eye),
         turn=turn,
         tangent=view.tangent,

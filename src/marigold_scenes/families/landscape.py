@@ -105,7 +105,6 @@ def _stones(parts: Assembly, at: Placement) -> None:
 
 def _fence(parts: Assembly, row: list[float]) -> None:
     """Posts and rails that follow the ground."""
-    parts.composite("fence")
     rng = parts.rng
     wood = parts.material("wood")
     angle, x, z = rng.uniform(0, 6.3), rng.uniform(-14, 14), rng.uniform(-14, 14)

@@ -120,7 +120,6 @@ def pictures(parts: Assembly, wall: interior.Wall, height: float) -> None:
 
 def rug(parts: Assembly, room: interior.Shell) -> None:
     """A carpet on the floor."""
-    parts.composite("rug")
     rng = parts.rng
     cloth, w, d = parts.material("rug"), room.width * rng.uniform(0.3, 0.7), room.depth * rng.uniform(0.3, 0.6)
     spot = Placement(rng.normal(0.4), 0, rng.normal(0.4), rng.normal(0.1))

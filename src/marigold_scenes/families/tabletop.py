@@ -64,7 +64,6 @@ def sample(rng: RandomStream) -> SceneDescription:
 def top(parts: Assembly, at: Placement, width: float, depth: float, height: float) -> None:
     """The table itself, perhaps with a cloth or place mats."""
     rng = parts.rng
-    parts.composite("table")
     wood = parts.material("wood", "wood", "wood", "stone", "plastic", "tile", "metal")
     thick = rng.uniform(0.02, 0.06)
     if rng.chance(0.2):

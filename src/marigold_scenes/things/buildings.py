@@ -8,7 +8,6 @@ from marigold_scenes.placement import Placement
 
 def block(parts: Assembly, at: Placement, width: float, depth: float, height: float) -> None:
     """A town house or block whose front is at z = 0 and whose body lies behind it: windows, door or shop, roof."""
-    parts.composite("block")
     rng = parts.rng
     wall = parts.material("wall", "brick", "brick", "concrete", "stone", "facade")
     glass = parts.material("window", "window", "glass")
@@ -71,7 +70,6 @@ def _balconies(parts: Assembly, at: Placement, width: float, base: float, storey
 
 def shop(parts: Assembly, at: Placement, width: float, height: float) -> None:
     """A shop front: display windows, a door, a sign and perhaps an awning."""
-    parts.composite("shop")
     rng = parts.rng
     glass, wood, sign = (
         parts.material("window", "glass", "screen"),
@@ -91,7 +89,6 @@ def shop(parts: Assembly, at: Placement, width: float, height: float) -> None:
 
 def door(parts: Assembly, at: Placement) -> None:
     """A door with its placement, handle and a step."""
-    parts.composite("door")
     rng = parts.rng
     wood, rim = parts.material("wood", "wood", "metal", "plastic"), parts.material("stone", "wood", "wall")
     width, height = rng.uniform(0.85, 1.3), rng.uniform(2.0, 2.5)
@@ -111,7 +108,6 @@ def door(parts: Assembly, at: Placement) -> None:
 
 def house(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A detached house or barn with gable, windows, door and chimney, its middle on the placement."""
-    parts.composite("house")
     rng = parts.rng
     width, depth, wall_high = rng.uniform(5, 11), rng.uniform(5, 9), rng.uniform(2.5, 5.5)
     wall, glass, tiles = (
@@ -154,7 +150,6 @@ def house(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def tower(parts: Assembly, at: Placement) -> float:
     """A round or square tower with a pointed, domed or flat top."""
-    parts.composite("tower")
     rng = parts.rng
     stone, tiles = parts.material("stone", "brick", "concrete", "wall", "metal"), parts.material("roof", "metal")
     width, height = rng.uniform(2.5, 6), rng.uniform(6, 22)
@@ -179,7 +174,6 @@ def tower(parts: Assembly, at: Placement) -> float:
 
 def fence(parts: Assembly, at: Placement, length: float) -> None:
     """A fence or wall along x."""
-    parts.composite("fence")
     rng = parts.rng
     style, height = rng.random(), rng.uniform(0.6, 1.8)
     if style < 0.35:
@@ -201,7 +195,6 @@ def fence(parts: Assembly, at: Placement, length: float) -> None:
 
 def street_lamp(parts: Assembly, at: Placement) -> None:
     """A lamp post with an arm or a lantern."""
-    parts.composite("street lamp")
     rng = parts.rng
     metal, height = parts.material("metal"), rng.uniform(3.5, 8)
     white = parts.material("lamp", "glass")
@@ -216,7 +209,6 @@ def street_lamp(parts: Assembly, at: Placement) -> None:
 
 def traffic_sign(parts: Assembly, at: Placement) -> None:
     """A sign on a pole."""
-    parts.composite("sign")
     rng = parts.rng
     metal, face = parts.material("metal"), parts.material("picture", "plastic", "book")
     height, size = rng.uniform(2.0, 3.0), rng.uniform(0.5, 0.8)
@@ -235,7 +227,6 @@ def traffic_sign(parts: Assembly, at: Placement) -> None:
 
 def bench(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A park bench."""
-    parts.composite("bench")
     rng = parts.rng
     wood, metal, width = parts.material("wood", "stone"), parts.material("metal", "concrete"), rng.uniform(1.2, 2.0)
     for x in (-0.4, 0.4):
@@ -250,7 +241,6 @@ def bench(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def bollard(parts: Assembly, at: Placement) -> None:
     """A bollard, hydrant, post box or planter."""
-    parts.composite("bollard")
     rng = parts.rng
     body = parts.material("metal", "concrete", "car", "stone")
     width, height = rng.uniform(0.15, 0.5), rng.uniform(0.5, 1.2)
@@ -261,7 +251,6 @@ def bollard(parts: Assembly, at: Placement) -> None:
 
 def stairs(parts: Assembly, at: Placement) -> None:
     """Steps that rise towards -z."""
-    parts.composite("stairs")
     width, steps = parts.rng.uniform(0.9, 4), parts.rng.integer(2, 9)
     stone = parts.material("stone", "concrete", "wood")
     rise, going = parts.rng.uniform(0.14, 0.2), parts.rng.uniform(0.26, 0.36)
@@ -272,7 +261,6 @@ def stairs(parts: Assembly, at: Placement) -> None:
 
 def container(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A shipping container, kiosk or hut."""
-    parts.composite("container")
     rng = parts.rng
     body, inner = parts.material("car", "metal", "wood"), parts.material("metal", "wood")
     width, height, depth = rng.uniform(2, 6), rng.uniform(2.2, 2.7), rng.uniform(2, 2.5)

@@ -3,14 +3,13 @@
 import math
 
 from marigold_scenes.assembly import Assembly
-from marigold_scenes.placement import Placement
+from marigold_scenes.placement import Placement, leaning
 from marigold_scenes.things.furniture import table_lamp
 from marigold_scenes.things.leaves import potted_plant
 
 
 def books(parts: Assembly, at: Placement) -> float:
     """Books lying in a stack, one perhaps open."""
-    parts.composite("books")
     rng = parts.rng
     y, turn = 0.0, rng.uniform(0, 6.3)
     for _ in range(rng.integer(1, 5)):
@@ -27,7 +26,6 @@ def books(parts: Assembly, at: Placement) -> float:
 
 def laptop(parts: Assembly, at: Placement) -> float:
     """An open laptop."""
-    parts.composite("laptop")
     rng = parts.rng
     body, keys, picture = parts.material("metal", "plastic"), parts.material("plastic"), parts.material("screen")
     width, depth, lean = rng.uniform(0.28, 0.38), rng.uniform(0.2, 0.26), rng.uniform(0.1, 0.6)
@@ -43,7 +41,6 @@ def laptop(parts: Assembly, at: Placement) -> float:
 
 def vase(parts: Assembly, at: Placement) -> float:
     """A vase with flowers or twigs."""
-    parts.composite("vase")
     rng = parts.rng
     china, stem = parts.material("ceramic", "glass", "metal"), parts.material("leaf")
     width, height = rng.uniform(0.06, 0.15), rng.uniform(0.1, 0.3)
@@ -52,11 +49,7 @@ def vase(parts: Assembly, at: Placement) -> float:
         petals = parts.material("fabric", "food", "paper")
         for number in range(rng.integer(3, 8)):
             angle, lean, long = number * 2.4, rng.uniform(0.05, 0.5), height * rng.uniform(0.7, 1.4)
-            tip = (
-                long * math.sin(lean) * math.cos(angle),
-                height * 0.8 + long * math.cos(lean),
-                long * math.sin(lean) * math.sin(angle),
-            )
+            tip = leaning((0.0, height * 0.8, 0.0), angle, lean, long)
             parts.limb(at, stem, (0, height * 0.5, 0), tip, 0.003)
             size = rng.uniform(0.03, 0.07)
             parts.add(at, rng.pick(("sphere", "leaves")), petals, tip, (size, size * 0.6, size), (angle, lean, 0))
@@ -65,7 +58,6 @@ def vase(parts: Assembly, at: Placement) -> float:
 
 def candle(parts: Assembly, at: Placement) -> float:
     """A candle on a holder."""
-    parts.composite("candle")
     rng = parts.rng
     metal, wax = parts.material("metal", "ceramic"), parts.material("paper", "plastic")
     width, height = rng.uniform(0.02, 0.08), rng.uniform(0.05, 0.25)
@@ -76,7 +68,6 @@ def candle(parts: Assembly, at: Placement) -> float:
 
 def gadget(parts: Assembly, at: Placement) -> float:
     """A phone, box, toy brick or small appliance."""
-    parts.composite("gadget")
     rng = parts.rng
     body = parts.material("plastic", "metal", "any", "paper", "wood")
     size = (rng.log_uniform(0.05, 0.3), rng.log_uniform(0.01, 0.25), rng.log_uniform(0.05, 0.3))

@@ -9,7 +9,6 @@ from marigold_scenes.placement import Placement
 
 def table(parts: Assembly, at: Placement, low: bool = False) -> tuple[float, float, float]:
     """A table: rectangular or round top on legs, a pedestal or trestles. Returns width, depth and height."""
-    parts.composite("table")
     rng = parts.rng
     height = rng.uniform(0.32, 0.5) if low else rng.uniform(0.68, 0.8)
     width, depth = (
@@ -53,7 +52,6 @@ def legs(parts: Assembly, at: Placement, material: int, width: float, depth: flo
 
 def cabinet(parts: Assembly, at: Placement, tall: bool = False) -> tuple[float, float, float]:
     """A chest of drawers, sideboard, wardrobe or kitchen unit. Returns width, depth and height."""
-    parts.composite("cabinet")
     rng = parts.rng
     width, depth = rng.uniform(0.4, 1.8), rng.uniform(0.35, 0.6)
     height = rng.uniform(1.7, 2.2) if tall else rng.uniform(0.5, 1.1)
@@ -82,7 +80,6 @@ def cabinet(parts: Assembly, at: Placement, tall: bool = False) -> tuple[float, 
 
 def shelf(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A bookcase with rows of books and other things on its boards."""
-    parts.composite("shelf")
     rng = parts.rng
     width, depth, boards = rng.uniform(0.5, 1.6), rng.uniform(0.24, 0.38), rng.integer(2, 6)
     height = boards * rng.uniform(0.3, 0.4)
@@ -122,7 +119,6 @@ def _row_of_books(
 
 def floor_lamp(parts: Assembly, at: Placement, glow: float = 0.0) -> tuple[float, float]:
     """A lamp on a stand, lit when `glow` is above 0."""
-    parts.composite("lamp")
     rng = parts.rng
     height, width = rng.uniform(1.2, 1.8), rng.uniform(0.25, 0.5)
     metal = parts.material("metal", "wood")
@@ -134,7 +130,6 @@ def floor_lamp(parts: Assembly, at: Placement, glow: float = 0.0) -> tuple[float
 
 def table_lamp(parts: Assembly, at: Placement, glow: float = 0.0) -> tuple[float, float]:
     """A lamp for a table or a bedside."""
-    parts.composite("lamp")
     rng = parts.rng
     height = rng.uniform(0.15, 0.35)
     body = parts.material("ceramic", "metal", "wood")
@@ -163,7 +158,6 @@ def lamp_shade(parts: Assembly, at: Placement, y: float, width: float, glow: flo
 
 def television(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A flat screen on a foot."""
-    parts.composite("screen")
     rng = parts.rng
     width = rng.uniform(0.5, 1.4)
     black, picture = parts.material("plastic"), parts.material("screen")
@@ -176,7 +170,6 @@ def television(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def pile_of_boxes(parts: Assembly, at: Placement, size: float = 1.0) -> tuple[float, float]:
     """Cardboard boxes, crates or parcels stacked with some disorder."""
-    parts.composite("boxes")
     rng = parts.rng
     y, width = 0.0, size * rng.uniform(0.3, 0.6)
     outer = width
@@ -192,7 +185,6 @@ def pile_of_boxes(parts: Assembly, at: Placement, size: float = 1.0) -> tuple[fl
 
 def picture(parts: Assembly, at: Placement) -> None:
     """A framed picture or mirror centred on the placement, facing +z."""
-    parts.composite("picture")
     rng = parts.rng
     width, height, border = rng.uniform(0.25, 1.2), rng.uniform(0.25, 0.9), rng.uniform(0.01, 0.06)
     rim, canvas = parts.material("wood", "metal", "plastic"), parts.material("picture", "picture", "picture", "paper")
@@ -202,7 +194,6 @@ def picture(parts: Assembly, at: Placement) -> None:
 
 def bin_(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A waste bin or basket."""
-    parts.composite("bin")
     rng = parts.rng
     width = rng.uniform(0.2, 0.35)
     size = (width, rng.uniform(0.25, 0.5), width)
@@ -212,7 +203,6 @@ def bin_(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def coffer(parts: Assembly, at: Placement) -> tuple[float, float]:
     """An open rack of square niches."""
-    parts.composite("niches")
     rng = parts.rng
     cell, columns, rows = rng.uniform(0.3, 0.4), rng.integer(2, 4), rng.integer(2, 5)
     wood, back = parts.material("wood", "plastic"), parts.material("wood", "wall")

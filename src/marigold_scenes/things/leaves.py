@@ -3,7 +3,7 @@
 import math
 
 from marigold_scenes.assembly import Assembly
-from marigold_scenes.placement import Placement
+from marigold_scenes.placement import Placement, leaning, ring
 
 
 def foliage(parts: Assembly, at: Placement, leaf: int, height: float, width: float, clusters: int) -> None:
@@ -13,10 +13,10 @@ def foliage(parts: Assembly, at: Placement, leaf: int, height: float, width: flo
     for number in range(clusters):
         # Spread over the crown by the golden angle, from its foot to its tip.
         level = (number + 0.5) / clusters
-        angle, ring = number * 2.4 + rng.normal(0.3), math.sqrt(max(0.0, 1 - (2 * level - 1) ** 2))
+        angle, girth = number * 2.4 + rng.normal(0.3), math.sqrt(max(0.0, 1 - (2 * level - 1) ** 2))
         share = rng.uniform(1.0, 1.5) / clusters**0.42
-        spread = 0.5 * width * (1 - 0.5 * share) * ring * (0.9 if number else 0.3)
-        place = (spread * math.cos(angle), height * (0.12 + 0.76 * level), spread * math.sin(angle))
+        spread = 0.5 * width * (1 - 0.5 * share) * girth * (0.9 if number else 0.3)
+        place = ring(angle, spread, height * (0.12 + 0.76 * level))
         size = (width * share * 0.8, height * share * rng.uniform(0.6, 0.9), width * share * 0.8)
         turn = (rng.uniform(0, 6.3), rng.normal(0.4), rng.normal(0.4))
         for shell, holes in ((1.0, ragged), (0.8, ragged - 0.9)):
@@ -26,7 +26,6 @@ def foliage(parts: Assembly, at: Placement, leaf: int, height: float, width: flo
 
 def potted_plant(parts: Assembly, at: Placement, size: float = 1.0) -> tuple[float, float]:
     """A plant in a pot: blades, a bushy crown or large leaves."""
-    parts.composite("plant")
     rng = parts.rng
     pot, leaf, soil = parts.material("ceramic", "ceramic", "plastic"), parts.material("leaf"), parts.material("soil")
     width, height = size * rng.uniform(0.22, 0.4), size * rng.uniform(0.2, 0.38)
@@ -39,11 +38,7 @@ def potted_plant(parts: Assembly, at: Placement, size: float = 1.0) -> tuple[flo
     for number in range(rng.integer(7, 13)):
         angle, lean = number * 2.4 + rng.normal(0.3), rng.uniform(0.1, 1.0)
         reach = crown * rng.uniform(0.6, 1.0)
-        tip = (
-            reach * math.sin(lean) * math.cos(angle),
-            height + reach * math.cos(lean),
-            reach * math.sin(lean) * math.sin(angle),
-        )
+        tip = leaning((0.0, height, 0.0), angle, lean, reach)
         if style < 0.7:
             parts.limb(at, leaf, (0, height * 0.8, 0), tip, size * 0.025, 0.1)
         else:

@@ -3,13 +3,12 @@
 import math
 
 from marigold_scenes.assembly import Assembly
-from marigold_scenes.placement import Placement
+from marigold_scenes.placement import Placement, leaning, ring
 from marigold_scenes.things.leaves import foliage
 
 
 def tree(parts: Assembly, at: Placement, height: float) -> None:
     """A tree of any habit: round, columnar, conifer, palm or bare."""
-    parts.composite("tree")
     style = parts.rng.random()
     if style < 0.5:
         broadleaf(parts, at, height)
@@ -23,7 +22,6 @@ def tree(parts: Assembly, at: Placement, height: float) -> None:
 
 def distant_tree(parts: Assembly, at: Placement, height: float) -> None:
     """A tree of a few solids, for woods seen from afar."""
-    parts.composite("tree")
     rng = parts.rng
     bark, leaf = parts.material("bark"), parts.material("leaf")
     width, low = height * rng.uniform(0.3, 0.7), height * rng.uniform(0.05, 0.35)
@@ -38,7 +36,7 @@ def distant_tree(parts: Assembly, at: Placement, height: float) -> None:
         return
     for number in range(4):
         angle, spread = number * 2.4, 0.22 * width * (number > 0)
-        place = (spread * math.cos(angle), low + (height - low) * (0.5 + 0.12 * (number - 1)), spread * math.sin(angle))
+        place = ring(angle, spread, low + (height - low) * (0.5 + 0.12 * (number - 1)))
         size = (0.75 * width, 0.6 * (height - low), 0.75 * width)
         parts.add(at, "leaves", leaf, place, size, numbers=(grain, 0.2 - 0.8 * (number == 0), float(number)))
 
@@ -52,7 +50,7 @@ def broadleaf(parts: Assembly, at: Placement, height: float) -> None:
     width = height * rng.uniform(0.35, 0.85)
     for number in range(rng.integer(2, 4)):
         angle = number * 2.4 + rng.normal(0.3)
-        end = (0.3 * width * math.cos(angle), height * rng.uniform(0.5, 0.75), 0.3 * width * math.sin(angle))
+        end = ring(angle, 0.3 * width, height * rng.uniform(0.5, 0.75))
         parts.limb(at, bark, (0, clear, 0), end, thick * 0.45, 0.3)
     foliage(parts, at.offset(0, clear, 0), leaf, height - clear, width, rng.integer(6, 13))
 
@@ -81,20 +79,9 @@ def palm(parts: Assembly, at: Placement, height: float) -> None:
     parts.limb(at, bark, (0, -0.2, 0), (x, height * 0.85, z), height * 0.025, 0.7)
     for number in range(rng.integer(7, 12)):
         angle, droop, long = number * 2.4, rng.uniform(-0.5, 0.5), height * rng.uniform(0.25, 0.4)
-        middle = (
-            x + 0.5 * long * math.cos(angle),
-            height * 0.85 + 0.5 * long * droop,
-            z + 0.5 * long * math.sin(angle),
-        )
-        parts.add(
-            at,
-            "leaves",
-            leaf,
-            middle,
-            (0.28 * long, 0.05 * long, long),
-            (math.pi / 2 - angle, -droop, 0),
-            (12.0, -0.6, float(number)),
-        )
+        out_x, y, out_z = ring(angle, 0.5 * long, height * 0.85 + 0.5 * long * droop)
+        size, turn = (0.28 * long, 0.05 * long, long), (math.pi / 2 - angle, -droop, 0)
+        parts.add(at, "leaves", leaf, (x + out_x, y, z + out_z), size, turn, (12.0, -0.6, float(number)))
 
 
 def bare(parts: Assembly, at: Placement, height: float) -> None:
@@ -105,25 +92,15 @@ def bare(parts: Assembly, at: Placement, height: float) -> None:
     parts.limb(at, bark, (0, -0.2, 0), top, height * 0.025, 0.6)
     for number in range(rng.integer(3, 5)):
         angle, lean, long = number * 2.4 + rng.normal(0.3), rng.uniform(0.2, 0.8), height * rng.uniform(0.25, 0.4)
-        fork = (
-            top[0] + long * math.sin(lean) * math.cos(angle),
-            top[1] + long * math.cos(lean),
-            top[2] + long * math.sin(lean) * math.sin(angle),
-        )
+        fork = leaning(top, angle, lean, long)
         parts.limb(at, bark, top, fork, height * 0.014, 0.6)
         for side in range(2):
             turn, bend, reach = angle + (side - 0.5) * 1.6, lean + rng.normal(0.4), long * rng.uniform(0.5, 0.9)
-            end = (
-                fork[0] + reach * math.sin(bend) * math.cos(turn),
-                fork[1] + reach * math.cos(bend),
-                fork[2] + reach * math.sin(bend) * math.sin(turn),
-            )
-            parts.limb(at, bark, fork, end, height * 0.008, 0.2)
+            parts.limb(at, bark, fork, leaning(fork, turn, bend, reach), height * 0.008, 0.2)
 
 
 def bush(parts: Assembly, at: Placement, size: float) -> None:
     """A shrub that touches the ground, round or clipped."""
-    parts.composite("bush")
     rng = parts.rng
     leaf = parts.material("leaf")
     if rng.chance(0.15):
@@ -134,7 +111,6 @@ def bush(parts: Assembly, at: Placement, size: float) -> None:
 
 def hedge(parts: Assembly, at: Placement, length: float, height: float) -> None:
     """A clipped hedge along x."""
-    parts.composite("hedge")
     leaf = parts.material("leaf")
     count = max(2, round(length / height))
     parts.box(at, leaf, (0, 0, 0), (length * 0.96, height * 0.88, height * 0.5))
@@ -146,7 +122,6 @@ def hedge(parts: Assembly, at: Placement, length: float, height: float) -> None:
 
 def rock(parts: Assembly, at: Placement, size: float, stone: int | None = None) -> None:
     """A boulder: an irregular block sunk a little into the ground."""
-    parts.composite("rock")
     rng = parts.rng
     stone = parts.material("stone") if stone is None else stone
     numbers = tuple(round(rng.uniform(-1, 1), 3) for _ in range(16))
@@ -160,13 +135,12 @@ def rock_pile(parts: Assembly, at: Placement, size: float) -> None:
     rng = parts.rng
     stone = parts.material("stone")
     for number in range(rng.integer(3, 7)):
-        angle, ring = number * 2.4, size * rng.uniform(0.0, 0.9)
-        rock(parts, at.offset(ring * math.cos(angle), 0, ring * math.sin(angle)), size * rng.uniform(0.25, 0.8), stone)
+        angle, radius = number * 2.4, size * rng.uniform(0.0, 0.9)
+        rock(parts, at.offset(*ring(angle, radius)), size * rng.uniform(0.25, 0.8), stone)
 
 
 def log(parts: Assembly, at: Placement, length: float) -> None:
     """A fallen trunk."""
-    parts.composite("log")
     rng = parts.rng
     bark, radius = parts.material("bark"), length * rng.uniform(0.04, 0.1)
     parts.limb(at, bark, (-length / 2, radius, 0), (length / 2, radius * 0.8, 0), radius, 0.8)
@@ -176,7 +150,6 @@ def log(parts: Assembly, at: Placement, length: float) -> None:
 
 def stump(parts: Assembly, at: Placement, size: float) -> None:
     """A sawn-off trunk."""
-    parts.composite("stump")
     parts.stand(
         at, "cone", parts.material("bark"), (0, -0.05, 0), (size, size * parts.rng.uniform(0.5, 1), size), (0.85,)
     )
@@ -191,7 +164,6 @@ def tuft(parts: Assembly, at: Placement, size: float, leaf: int) -> None:
 
 def cactus(parts: Assembly, at: Placement, height: float) -> None:
     """A column cactus with arms."""
-    parts.composite("cactus")
     rng = parts.rng
     leaf, thick = parts.material("leaf"), height * rng.uniform(0.06, 0.1)
     tip = 1.2 * thick
@@ -199,11 +171,8 @@ def cactus(parts: Assembly, at: Placement, height: float) -> None:
     parts.add(at, "sphere", leaf, (0, height, 0), (2 * thick, 2 * thick, 2 * thick))
     for side in (-1, 1):
         if rng.chance(0.7):
-            y, reach, up = (
-                height * rng.uniform(0.35, 0.6),
-                height * rng.uniform(0.15, 0.25),
-                height * rng.uniform(0.15, 0.3),
-            )
+            y, reach = height * rng.uniform(0.35, 0.6), height * rng.uniform(0.15, 0.25)
+            up = height * rng.uniform(0.15, 0.3)
             parts.limb(at, leaf, (0, y, 0), (side * reach, y, 0), thick * 0.6)
             parts.limb(at, leaf, (side * reach, y - thick * 0.3, 0), (side * reach, y + up, 0), thick * 0.6)
             parts.add(at, "sphere", leaf, (side * reach, y + up, 0), (tip, tip, tip))

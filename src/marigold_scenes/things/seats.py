@@ -9,7 +9,6 @@ from marigold_scenes.things.furniture import legs
 
 def chair(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A chair: legs, a seat with or without cushion, a back of slats, a board or padding, perhaps arm rests."""
-    parts.composite("chair")
     rng = parts.rng
     width, depth, seat = rng.uniform(0.38, 0.55), rng.uniform(0.38, 0.52), rng.uniform(0.42, 0.5)
     wood = parts.material("wood", "wood", "metal", "plastic")
@@ -53,7 +52,6 @@ def chair(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def stool(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A stool or pouffe."""
-    parts.composite("stool")
     rng = parts.rng
     width, height = rng.uniform(0.3, 0.5), rng.uniform(0.35, 0.75)
     if rng.chance(0.4):
@@ -68,7 +66,6 @@ def stool(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def sofa(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A sofa or armchair: base, seat cushions, back, arms, loose cushions."""
-    parts.composite("sofa")
     rng = parts.rng
     seats = rng.integer(1, 3)
     width, depth = 0.3 + rng.uniform(0.55, 0.75) * seats, rng.uniform(0.75, 1.0)
@@ -111,7 +108,6 @@ def sofa(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def bed(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A bed with its head at low z: frame, mattress, blanket, pillows, head board."""
-    parts.composite("bed")
     rng = parts.rng
     width, depth, base = rng.pick((0.9, 1.2, 1.4, 1.6, 1.8)), rng.uniform(1.95, 2.15), rng.uniform(0.22, 0.38)
     wood, sheet, cover = (

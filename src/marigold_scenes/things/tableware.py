@@ -1,14 +1,11 @@
 """Crockery, bottles, fruit and food. Real sizes in metres; each returns the radius of what it puts down."""
 
-import math
-
 from marigold_scenes.assembly import Assembly
-from marigold_scenes.placement import Placement
+from marigold_scenes.placement import Placement, Vector, ring
 
 
 def plate(parts: Assembly, at: Placement) -> float:
     """A plate, perhaps with food on it; all functions here return the radius of what they put down."""
-    parts.composite("plate")
     rng = parts.rng
     radius, china = rng.uniform(0.08, 0.15), parts.material("ceramic", "ceramic", "metal", "plastic")
     parts.stand(at, "cylinder", china, (0, 0, 0), (1.2 * radius, 0.006, 1.2 * radius))
@@ -21,28 +18,24 @@ def plate(parts: Assembly, at: Placement) -> float:
     return radius
 
 
-def lump(parts: Assembly, at: Placement, material: int, size: float) -> None:
+def lump(parts: Assembly, at: Placement, material: int, scale: float) -> None:
     """A bite of food: round, sliced or cut."""
     rng = parts.rng
     name = rng.pick(("sphere", "sphere", "rounded", "cylinder", "dome", "ramp", "torus", "stone"))
-    width, height = size * rng.uniform(0.7, 1.3), size * rng.uniform(0.4, 0.9)
-    numbers = (
-        (0.3 * height,)
-        if name == "rounded"
-        else tuple(rng.uniform(-1, 1) for _ in range(16))
-        if name == "stone"
-        else ()
-    )
-    if name == "torus":
+    width, height = scale * rng.uniform(0.7, 1.3), scale * rng.uniform(0.4, 0.9)
+    numbers = ()
+    if name == "rounded":
+        numbers = (0.3 * height,)
+    elif name == "stone":
+        numbers = tuple(rng.uniform(-1, 1) for _ in range(16))
+    elif name == "torus":
         height *= 0.6
-    parts.stand(
-        at, name, material, (0, 0, 0), (width, height, width * rng.uniform(0.6, 1.0)), numbers, rng.uniform(0, 6)
-    )
+    size = (width, height, width * rng.uniform(0.6, 1.0))
+    parts.stand(at, name, material, (0, 0, 0), size, numbers, rng.uniform(0, 6))
 
 
 def cup(parts: Assembly, at: Placement) -> float:
     """A cup or mug with a handle and something in it, perhaps on a saucer."""
-    parts.composite("cup")
     rng = parts.rng
     china, drink = parts.material("ceramic", "ceramic", "metal", "plastic"), parts.material("food", "food", "water")
     width, height = rng.uniform(0.06, 0.1), rng.uniform(0.05, 0.12)
@@ -58,14 +51,13 @@ def cup(parts: Assembly, at: Placement) -> float:
     parts.stand(at, "cylinder", drink, (0, y + height * 0.7, 0), (width * 0.88, 0.004, width * 0.88))
     if rng.chance(0.75):
         angle = rng.uniform(0, 6.3)
-        place = (0.52 * width * math.cos(angle), y + 0.5 * height, 0.52 * width * math.sin(angle))
+        place = ring(angle, 0.52 * width, y + 0.5 * height)
         parts.add(at, "torus", china, place, (0.55 * height, 0.011, 0.55 * height), (-angle, 1.571, 0))
     return 0.08
 
 
 def glass(parts: Assembly, at: Placement) -> float:
     """A tumbler or a stemmed glass."""
-    parts.composite("glass")
     rng = parts.rng
     pane, drink = parts.material("glass"), parts.material("food", "water")
     if rng.chance(0.5):
@@ -82,7 +74,6 @@ def glass(parts: Assembly, at: Placement) -> float:
 
 def bottle(parts: Assembly, at: Placement) -> float:
     """A bottle: body, shoulder, neck, cap and label."""
-    parts.composite("bottle")
     rng = parts.rng
     body = parts.material("glass", "plastic", "ceramic", "metal")
     width, height = rng.uniform(0.05, 0.1), rng.uniform(0.1, 0.22)
@@ -96,15 +87,13 @@ def bottle(parts: Assembly, at: Placement) -> float:
     parts.stand(at, "cylinder", cap, (0, height + shoulder + long - 0.01, 0), (neck * 1.2, 0.025, neck * 1.2))
     if rng.chance(0.7):
         label = parts.material("picture", "paper", "book")
-        parts.stand(
-            at, "cylinder", label, (0, height * 0.25, 0), (width + 0.001, height * rng.uniform(0.3, 0.6), width + 0.001)
-        )
+        size = (width + 0.001, height * rng.uniform(0.3, 0.6), width + 0.001)
+        parts.stand(at, "cylinder", label, (0, height * 0.25, 0), size)
     return width / 2
 
 
 def jar(parts: Assembly, at: Placement) -> float:
     """A jar, tin or carton."""
-    parts.composite("jar")
     rng = parts.rng
     width, height = rng.uniform(0.05, 0.12), rng.uniform(0.06, 0.2)
     body = parts.material("glass", "metal", "paper", "ceramic", "picture", "book")
@@ -114,15 +103,13 @@ def jar(parts: Assembly, at: Placement) -> float:
             parts.stand(at, "gable", body, (0, height * 1.2, 0), (width, width * 0.4, width * 0.8))
         return width * 0.7
     parts.stand(at, rng.pick(("cylinder", "barrel", "urn")), body, (0, 0, 0), (width, height, width))
-    parts.stand(
-        at, "cylinder", parts.material("metal", "plastic", "wood"), (0, height, 0), (width * 0.9, 0.015, width * 0.9)
-    )
+    lid = parts.material("metal", "plastic", "wood")
+    parts.stand(at, "cylinder", lid, (0, height, 0), (width * 0.9, 0.015, width * 0.9))
     return width / 2
 
 
 def fruit_bowl(parts: Assembly, at: Placement) -> float:
     """A bowl heaped with fruit."""
-    parts.composite("bowl")
     rng = parts.rng
     radius, china = rng.uniform(0.09, 0.18), parts.material("ceramic", "wood", "metal", "glass")
     height = radius * rng.uniform(0.5, 1.0)
@@ -131,14 +118,13 @@ def fruit_bowl(parts: Assembly, at: Placement) -> float:
     skins = [parts.material("food") for _ in range(rng.integer(1, 3))]
     for number in range(rng.integer(3, 9)):
         size = rng.uniform(0.05, 0.085)
-        ring, angle = (0.0 if number == 0 else 0.55 * radius), number * 1.05 + rng.normal(0.2)
+        reach, angle = (0.0 if number == 0 else 0.55 * radius), number * 1.05 + rng.normal(0.2)
         layer = 0.45 * height + (0.6 * size if number > 6 else 0.0)
-        place = (ring * math.cos(angle), layer + size / 2, ring * math.sin(angle))
-        fruit(parts, at, rng.pick(skins), place, size)
+        fruit(parts, at, rng.pick(skins), ring(angle, reach, layer + size / 2), size)
     return radius
 
 
-def fruit(parts: Assembly, at: Placement, material: int, place: tuple[float, float, float], size: float) -> None:
+def fruit(parts: Assembly, at: Placement, material: int, place: Vector, size: float) -> None:
     """One fruit centred at `place`."""
     rng = parts.rng
     long = rng.pick((0.9, 1.0, 1.0, 1.3))
@@ -148,7 +134,6 @@ def fruit(parts: Assembly, at: Placement, material: int, place: tuple[float, flo
 
 def loose_fruit(parts: Assembly, at: Placement) -> float:
     """A few fruits lying about."""
-    parts.composite("fruit")
     rng = parts.rng
     skin = parts.material("food")
     for _ in range(rng.integer(1, 4)):
@@ -159,7 +144,6 @@ def loose_fruit(parts: Assembly, at: Placement) -> float:
 
 def cutlery(parts: Assembly, at: Placement) -> float:
     """Knife, fork and spoon side by side."""
-    parts.composite("cutlery")
     rng = parts.rng
     metal = parts.material("metal")
     for number in range(rng.integer(1, 3)):
@@ -171,12 +155,10 @@ def cutlery(parts: Assembly, at: Placement) -> float:
 
 def board(parts: Assembly, at: Placement) -> float:
     """A cutting board or tray with food on it."""
-    parts.composite("board")
     rng = parts.rng
     width, depth = rng.uniform(0.2, 0.4), rng.uniform(0.14, 0.25)
-    parts.add(
-        at, "rounded", parts.material("wood", "stone", "metal"), (0, 0.01, 0), (width, 0.02, depth), numbers=(0.009,)
-    )
+    wood = parts.material("wood", "stone", "metal")
+    parts.add(at, "rounded", wood, (0, 0.01, 0), (width, 0.02, depth), numbers=(0.009,))
     food = [parts.material("food") for _ in range(2)]
     for _ in range(rng.integer(1, 8)):
         place = at.offset(rng.uniform(-0.4, 0.4) * width, 0.02, rng.uniform(-0.4, 0.4) * depth)
@@ -186,7 +168,6 @@ def board(parts: Assembly, at: Placement) -> float:
 
 def pot(parts: Assembly, at: Placement) -> float:
     """A cooking pot or teapot with handle, lid and knob."""
-    parts.composite("pot")
     rng = parts.rng
     metal = parts.material("metal", "ceramic")
     width, height = rng.uniform(0.13, 0.28), rng.uniform(0.08, 0.2)

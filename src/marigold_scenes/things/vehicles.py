@@ -5,10 +5,20 @@ import math
 from marigold_scenes.assembly import Assembly
 from marigold_scenes.placement import Placement
 
+ON_EDGE = (0.0, math.pi / 2, 0.0)
+"""The turn of a wheel that rolls along x."""
+
+REAR, FRONT = (-0.5, 0.34, 0.0), (0.5, 0.34, 0.0)
+SADDLE, HEAD, CRANK, BARS = (-0.22, 0.88, 0.0), (0.36, 0.88, 0.0), (-0.05, 0.3, 0.0), (0.34, 1.0, 0.0)
+TUBES = (
+    *((SADDLE, CRANK, 0.02), (HEAD, CRANK, 0.02), (SADDLE, HEAD, 0.02), (CRANK, REAR, 0.02), (HEAD, FRONT, 0.02)),
+    *(((0.34, 1.0, -0.28), (0.34, 1.0, 0.28), 0.014), (HEAD, BARS, 0.016)),
+)
+"""The tubes of a bicycle: from, to, radius; metres."""
+
 
 def car(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A car: rounded body, sloping cabin with windows, wheels, lights and bumpers. Returns length and width."""
-    parts.composite("car")
     rng = parts.rng
     length, width, height = rng.uniform(3.5, 5.0), rng.uniform(1.65, 1.95), rng.uniform(1.35, 1.8)
     paint, glass, tyre, rim = (parts.material(role) for role in ("car", "glass", "plastic", "metal"))
@@ -38,11 +48,9 @@ def wheels(parts: Assembly, at: Placement, tyre: int, rim: int, reach: float, wi
     for x in (-reach, reach):
         for side in (-1, 1):
             z = side * (width / 2 - 0.1)
-            parts.add(at, "cylinder", tyre, (x, radius, z), (2 * radius, 0.22, 2 * radius), (0, math.pi / 2, 0))
-            outside = z + side * 0.1
-            parts.add(
-                at, "cylinder", rim, (x, radius, outside), (1.25 * radius, 0.04, 1.25 * radius), (0, math.pi / 2, 0)
-            )
+            parts.add(at, "cylinder", tyre, (x, radius, z), (2 * radius, 0.22, 2 * radius), ON_EDGE)
+            outside = (x, radius, z + side * 0.1)
+            parts.add(at, "cylinder", rim, outside, (1.25 * radius, 0.04, 1.25 * radius), ON_EDGE)
 
 
 def _lamps(parts: Assembly, at: Placement, length: float, width: float, y: float) -> None:
@@ -61,7 +69,6 @@ def _lamps(parts: Assembly, at: Placement, length: float, width: float, y: float
 
 def van(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A van, bus or truck with a box behind its cab."""
-    parts.composite("van")
     rng = parts.rng
     long, width, height = rng.uniform(3.0, 7.0), rng.uniform(1.9, 2.4), rng.uniform(1.9, 3.0)
     paint, box, glass, tyre, rim = (parts.material(role) for role in ("car", "car", "glass", "plastic", "metal"))
@@ -70,14 +77,8 @@ def van(parts: Assembly, at: Placement) -> tuple[float, float]:
     parts.add(at, "rounded", box, (-0.6, 0.4 + height / 2, 0), (long, height, width), numbers=(0.06,))
     cab, front = height * rng.uniform(0.65, 0.9), long / 2 - 0.6
     parts.add(at, "rounded", paint, (front + 0.55, 0.4 + cab * 0.3, 0), (1.5, cab * 0.6, width * 0.96), numbers=(0.1,))
-    parts.add(
-        at,
-        "cabin",
-        glass,
-        (front + 0.4, 0.4 + cab * 0.78, 0),
-        (1.2, cab * 0.45, width * 0.92),
-        numbers=(0.4, 0.0, 0.92),
-    )
+    windows = (1.2, cab * 0.45, width * 0.92)
+    parts.add(at, "cabin", glass, (front + 0.4, 0.4 + cab * 0.78, 0), windows, numbers=(0.4, 0.0, 0.92))
     parts.add(at, "box", paint, (front + 0.2, 0.4 + cab, 0), (0.75, 0.05, width * 0.85))
     wheels(parts, at, tyre, rim, long * 0.36, width, 0.42)
     _lamps(parts, at.offset(-0.6 + 0.6, 0, 0), long + 1.0, width, 0.8)
@@ -86,22 +87,12 @@ def van(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 def bicycle(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A bicycle leaning a little."""
-    parts.composite("bicycle")
     rng = parts.rng
     paint, tyre = parts.material("car", "metal"), parts.material("plastic")
-    for x in (-0.5, 0.5):
-        parts.add(at, "torus", tyre, (x, 0.34, 0), (0.68, 0.045, 0.68), (0, math.pi / 2, 0))
-        parts.add(at, "cylinder", paint, (x, 0.34, 0), (0.06, 0.08, 0.06), (0, math.pi / 2, 0))
-    saddle, head, crank = (-0.22, 0.88, 0.0), (0.36, 0.88, 0.0), (-0.05, 0.3, 0.0)
-    for start, end in (
-        (saddle, crank),
-        (head, crank),
-        (saddle, head),
-        (crank, (-0.5, 0.34, 0)),
-        (head, (0.5, 0.34, 0)),
-    ):
-        parts.limb(at, paint, start, end, 0.02)
-    parts.limb(at, paint, (0.34, 1.0, -0.28), (0.34, 1.0, 0.28), 0.014)
-    parts.limb(at, paint, head, (0.34, 1.0, 0), 0.016)
+    for hub in (REAR, FRONT):
+        parts.add(at, "torus", tyre, hub, (0.68, 0.045, 0.68), ON_EDGE)
+        parts.add(at, "cylinder", paint, hub, (0.06, 0.08, 0.06), ON_EDGE)
+    for start, end, radius in TUBES:
+        parts.limb(at, paint, start, end, radius)
     parts.add(at, "rounded", tyre, (-0.24, 0.94, 0), (0.26, 0.06, rng.uniform(0.12, 0.2)), numbers=(0.028,))
     return 1.7, 0.5
