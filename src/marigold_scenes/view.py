@@ -87,6 +87,13 @@ def roll(rng: RandomStream) -> float:
     return rng.normal(math.radians(1.0)) if rng.chance(0.75) else rng.normal(math.radians(5.0))
 
 
+def orbit(target: Vector, distance: float, turn: float, rise: float) -> Vector:
+    """Where a camera is that sees `target` from a distance, from the side `turn` and the height `rise` (radians)."""
+    x, y, z = target
+    across = math.cos(rise) * distance
+    return x + across * math.cos(turn), y + math.sin(rise) * distance, z + across * math.sin(turn)
+
+
 def orientation(view: View) -> np.ndarray:
     """Camera axes (right, up, back) in columns."""
     back = np.subtract(view.eye, view.target)

@@ -25,21 +25,11 @@ NUMBERS: dict[str, Callable[[RandomStream], tuple[float, ...]]] = {
     "leaves": lambda rng: (rng.uniform(6, 30), rng.uniform(-0.8, 0.8), rng.uniform(0, 90)),
 }
 NAMES = (*SHAPES, "rounded", "rounded", "torus", "box", "box", "sphere", "cylinder")
+PILED = ("box", "cylinder", "rounded", "prism", "frustum", "barrel", "torus", "dome", "cone", "hip", "sphere")
 GROUNDS = (
-    "floor",
-    "concrete",
-    "asphalt",
-    "grass",
-    "sand",
-    "tile",
-    "wood",
-    "soil",
-    "snow",
-    "any",
-    "stone",
-    "rug",
-    "paving",
+    *("floor", "concrete", "asphalt", "grass", "sand", "tile", "wood", "soil", "snow", "any", "stone", "rug", "paving"),
 )
+BACKDROPS = ("wall", "brick", "concrete", "wood", "stone", "tile", "metal", "fabric")
 
 COMPOSITES = (
     (seats.chair, 0.9), (seats.sofa, 1.4), (seats.stool, 0.5), (furniture.table, 1.2), (furniture.cabinet, 1.0),
@@ -65,24 +55,19 @@ def primitive(parts: Assembly, at: Placement, size: float, material: int) -> flo
         depth, height = width, width * rng.uniform(0.1, 0.35)
     if name == "rounded":
         numbers = (min(width, height, depth) * rng.uniform(0.05, 0.5),)
-    sunk = None
-    if name == "box" and rng.chance(0.25):
-        cell = rng.uniform(0.2, 0.5) * min(width, height)
-        sunk = Panels(
-            (cell, cell),
-            (cell * 0.75, cell * 0.7),
-            depth=cell * rng.uniform(0.1, 1),
-            lift=0.1 * cell,
-            rows=9,
-            material=parts.material("any"),
-            margin=0.0,
-        )
-        sunk = sunk._replace(rows=int(height / cell))
+    panels = _niches(parts, width, height) if name == "box" and rng.chance(0.25) else None
     turn, lift = (rng.uniform(0, 6.3), 0.0, 0.0), 0.5 * height
     if rng.chance(0.25):
         turn, lift = (turn[0], rng.uniform(-1.5, 1.5), rng.uniform(-1.5, 1.5)), 0.45 * max(width, height, depth)
-    parts.add(at, name, material, (0.0, lift, 0.0), (width, height, depth), turn, numbers, sunk)
+    parts.add(at, name, material, (0.0, lift, 0.0), (width, height, depth), turn, numbers, panels)
     return 2 * lift
+
+
+def _niches(parts: Assembly, width: float, height: float) -> Panels:
+    """Square recesses all over a box."""
+    cell = parts.rng.uniform(0.2, 0.5) * min(width, height)
+    pitch, size, depth = (cell, cell), (cell * 0.75, cell * 0.7), cell * parts.rng.uniform(0.1, 1)
+    return Panels(pitch, size, depth, 0.1 * cell, int(height / cell), material=parts.material("any"), margin=0.0)
 
 
 def stack(parts: Assembly, at: Placement, size: float, palette: list[int]) -> float:
@@ -90,9 +75,7 @@ def stack(parts: Assembly, at: Placement, size: float, palette: list[int]) -> fl
     rng = parts.rng
     y = 0.0
     for _ in range(rng.integer(2, 5)):
-        name = rng.pick(
-            ("box", "cylinder", "rounded", "prism", "frustum", "barrel", "torus", "dome", "cone", "hip", "sphere")
-        )
+        name = rng.pick(PILED)
         width, height = size * rng.log_uniform(0.6, 1.2), size * rng.log_uniform(0.2, 0.9)
         numbers = (0.2 * height,) if name == "rounded" else NUMBERS[name](rng) if name in NUMBERS else ()
         place = (rng.normal(0.08) * size, y + height / 2, rng.normal(0.08) * size)
@@ -139,8 +122,7 @@ def sample(rng: RandomStream) -> SceneDescription:
         if portrait:
             distance, rise, turn = rng.log_uniform(0.7, 3.0), math.radians(rng.normal(9)), math.pi / 2 + rng.normal(0.5)
             target = (rng.normal(0.1), size * rng.uniform(0.75, 0.95), 0.0)
-        c = math.cos(rise) * distance
-        eye = (target[0] + c * math.cos(turn), target[1] + math.sin(rise) * distance, target[2] + c * math.sin(turn))
+        eye = view.orbit(target, distance, turn, rise)
         if inside:
             inner = half * 0.8 - 0.3
             eye = (min(max(eye[0], -inner), inner), min(eye[1], tall - 0.3), min(max(eye[2], -inner), inner))
@@ -186,7 +168,7 @@ def backdrop(parts: Assembly, half: float, size: float) -> None:
     style = rng.random()
     if style < 0.35:
         for _ in range(rng.integer(1, 3)):
-            wall = parts.material("wall", "brick", "concrete", "wood", "stone", "tile", "metal", "fabric")
+            wall = parts.material(*BACKDROPS)
             angle = rng.pick((0.0, math.pi / 2, math.pi, -math.pi / 2)) + rng.normal(0.1)
             height = rng.log_uniform(1.0, 4.0) * size + 0.5
             at = Placement(-half * math.sin(angle), 0, -half * math.cos(angle), angle)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from marigold_scenes import interior, room_light, view
 from marigold_scenes.assembly import Assembly
@@ -12,6 +13,8 @@ from marigold_scenes.things import figures, furniture, leaves, seats
 from marigold_scenes.things.small import SMALL
 
 Piece = Callable[[Assembly, Placement], tuple]
+"""Builds a piece of furniture; its width, depth and, where things can be put on it, its height."""
+LIMITS = view.Limits(near=0.5, middle=12.0, share=0.6, solids=8)
 
 
 def sample(rng: RandomStream) -> SceneDescription:
@@ -35,10 +38,8 @@ def sample(rng: RandomStream) -> SceneDescription:
         z = rng.uniform(margin - depth / 2, depth / 2 - margin)
         if rng.chance(0.6):
             # Most people stand back to see much of the room.
-            x, z = (
-                math.copysign(half - rng.uniform(margin, 0.9), value)
-                for half, value in ((width / 2, x), (depth / 2, z))
-            )
+            sides = ((width / 2, x), (depth / 2, z))
+            x, z = (math.copysign(half - rng.uniform(margin, 0.9), value) for half, value in sides)
         y = min(rng.uniform(1.0, 1.75) if rng.chance(0.75) else rng.uniform(0.25, 2.4), height - 0.25)
         target = (
             -x * rng.uniform(-0.1, 0.9) + rng.normal(0.5),
@@ -49,8 +50,7 @@ def sample(rng: RandomStream) -> SceneDescription:
             target = (-x, target[1], -z)
         return view.View((x, y, z), target, view.roll(rng), tangent)
 
-    limits = view.Limits(near=0.5, middle=12.0, share=0.6, solids=8)
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: -upstairs, reach=1.3)
+    return view.settle(parts, propose, light, LIMITS, ground=lambda x, z: -upstairs, reach=1.3)
 
 
 def furnish(parts: Assembly, room: interior.Shell, style: "Style", amount: float) -> None:
@@ -63,9 +63,8 @@ def furnish(parts: Assembly, room: interior.Shell, style: "Style", amount: float
         along(parts, wall, room, style.pieces, amount)
         pictures(parts, wall, room.height)
     if rng.chance(0.2):
-        spot = Placement(
-            rng.uniform(-0.35, 0.35) * room.width, 0, rng.uniform(-0.35, 0.35) * room.depth, rng.uniform(0, 6.3)
-        )
+        x, z = rng.uniform(-0.35, 0.35) * room.width, rng.uniform(-0.35, 0.35) * room.depth
+        spot = Placement(x, 0, z, rng.uniform(0, 6.3))
         if parts.claim(spot.x, spot.z, 0.35):
             figures.person(parts, spot, close=True)
 
@@ -112,9 +111,9 @@ def pictures(parts: Assembly, wall: interior.Wall, height: float) -> None:
     rng = parts.rng
     for _ in range(rng.integer(0, 3)):
         x = rng.uniform(-0.42, 0.42) * wall.length
-        if all(opening.clear_of(x, 0.6) for opening in wall.openings) and parts.claim(
-            wall.at.x * 9 + x, 90 + wall.at.z, 0.6
-        ):
+        free = all(opening.clear_of(x, 0.6) for opening in wall.openings)
+        # Pictures keep clear of each other in a place of their own, far from the floor's discs.
+        if free and parts.claim(wall.at.x * 9 + x, 90 + wall.at.z, 0.6):
             furniture.picture(parts, wall.at.offset(x, min(rng.uniform(1.35, 1.8), height - 0.6), 0))
 
 
@@ -130,12 +129,8 @@ def rug(parts: Assembly, room: interior.Shell) -> None:
 
 
 SEATS = (
-    (-0.25, 0.5, math.pi),
-    (0.25, 0.5, math.pi),
-    (-0.25, -0.5, 0.0),
-    (0.25, -0.5, 0.0),
-    (0.5, 0.0, -math.pi / 2),
-    (-0.5, 0.0, math.pi / 2),
+    *((-0.25, 0.5, math.pi), (0.25, 0.5, math.pi), (-0.25, -0.5, 0.0), (0.25, -0.5, 0.0)),
+    *((0.5, 0.0, -math.pi / 2), (-0.5, 0.0, math.pi / 2)),
 )
 """Places around a table of size 1: x, z and where they face."""
 
@@ -143,9 +138,8 @@ SEATS = (
 def dining(parts: Assembly, room: interior.Shell) -> None:
     """A table with chairs around it and things on it."""
     rng = parts.rng
-    spot = Placement(
-        rng.normal(0.1) * room.width, 0, rng.normal(0.1) * room.depth, rng.normal(0.2) + rng.pick((0, math.pi / 2))
-    )
+    x, z = rng.normal(0.1) * room.width, rng.normal(0.1) * room.depth
+    spot = Placement(x, 0, z, rng.normal(0.2) + rng.pick((0, math.pi / 2)))
     since = parts.count()
     width, depth, height = furniture.table(parts, spot)
     if not parts.claim(spot.x, spot.z, 0.5 * width + 0.3):
@@ -165,12 +159,8 @@ def dining(parts: Assembly, room: interior.Shell) -> None:
 def lounge(parts: Assembly, room: interior.Shell) -> None:
     """A sofa facing a low table, perhaps an armchair."""
     rng = parts.rng
-    spot = Placement(
-        rng.normal(0.12) * room.width,
-        0,
-        rng.normal(0.12) * room.depth,
-        rng.pick((0.0, 1.571, 3.142, -1.571)) + rng.normal(0.15),
-    )
+    x, z = rng.normal(0.12) * room.width, rng.normal(0.12) * room.depth
+    spot = Placement(x, 0, z, rng.pick((0.0, 1.571, 3.142, -1.571)) + rng.normal(0.15))
     if not parts.claim(spot.x, spot.z, 1.2):
         return
     width, depth, height = furniture.table(parts, spot, low=True)
@@ -221,12 +211,11 @@ def screen_on_cabinet(parts: Assembly, at: Placement) -> tuple[float, float]:
     return width, depth
 
 
-class Style:
+class Style(NamedTuple):
     """A way to furnish a room: what stands in the middle and what along the walls."""
 
-    def __init__(self, middle: Callable[[Assembly, interior.Shell], None], *pieces: Piece) -> None:
-        self.middle = middle
-        self.pieces = pieces
+    middle: Callable[[Assembly, interior.Shell], None]
+    pieces: tuple[Piece, ...]
 
 
 def _lamp(parts: Assembly, at: Placement) -> tuple[float, float]:
@@ -234,10 +223,12 @@ def _lamp(parts: Assembly, at: Placement) -> tuple[float, float]:
 
 
 STYLES = (
-    Style(lounge, furniture.shelf, furniture.cabinet, screen_on_cabinet, leaves.potted_plant, _lamp, seats.sofa),
-    Style(sleeping, tall_cabinet, furniture.cabinet, seats.chair, leaves.potted_plant, _lamp, furniture.coffer),
-    Style(dining, furniture.cabinet, furniture.shelf, leaves.potted_plant, seats.chair, _lamp),
-    Style(dining, furniture.cabinet, furniture.cabinet, tall_cabinet, seats.stool, furniture.bin_),
-    Style(clutter, furniture.table, furniture.shelf, furniture.cabinet, seats.chair, furniture.bin_, furniture.coffer),
-    Style(clutter, furniture.pile_of_boxes, seats.chair, leaves.potted_plant, seats.stool),
-)  # fmt: skip
+    Style(lounge, (furniture.shelf, furniture.cabinet, screen_on_cabinet, leaves.potted_plant, _lamp, seats.sofa)),
+    Style(sleeping, (tall_cabinet, furniture.cabinet, seats.chair, leaves.potted_plant, _lamp, furniture.coffer)),
+    Style(dining, (furniture.cabinet, furniture.shelf, leaves.potted_plant, seats.chair, _lamp)),
+    Style(dining, (furniture.cabinet, furniture.cabinet, tall_cabinet, seats.stool, furniture.bin_)),
+    Style(
+        clutter, (furniture.table, furniture.shelf, furniture.cabinet, seats.chair, furniture.bin_, furniture.coffer)
+    ),
+    Style(clutter, (furniture.pile_of_boxes, seats.chair, leaves.potted_plant, seats.stool)),
+)

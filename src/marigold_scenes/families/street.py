@@ -10,12 +10,17 @@ from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.things import buildings, figures, nature, vehicles
 
 NEAR, FAR = 18.0, -78.0
+"""The ends of the street along z, in metres."""
+ROADS = ("asphalt", "asphalt", "asphalt", "paving", "concrete", "soil")
+FURNITURE = (buildings.traffic_sign, buildings.bollard, buildings.bench, vehicles.bicycle, figures.animal)
+"""What stands on pavements besides people."""
+LIMITS = view.Limits(near=0.8, middle=60.0, share=0.4, solids=7)
 
 
 def sample(rng: RandomStream) -> SceneDescription:
     """A street along z with buildings on one or both sides."""
     parts = Assembly(rng)
-    parts.material("asphalt", "asphalt", "asphalt", "paving", "concrete", "soil")
+    parts.material(*ROADS)
     road, pave = rng.uniform(4.5, 11), rng.uniform(1.4, 4.5)
     suburb = rng.chance(0.3)
     kerb = rng.uniform(0.06, 0.16)
@@ -23,16 +28,10 @@ def sample(rng: RandomStream) -> SceneDescription:
     edge = road / 2 + pave
     sides = (-1, 1) if rng.chance(0.8) else (rng.pick((-1, 1)),)
     for side in (-1, 1):
-        x = side * (road / 2 + pave / 2)
-        parts.box(Placement(), walk, (x, 0, (NEAR + FAR) / 2), (pave, kerb, NEAR - FAR))
-        parts.box(
-            Placement(),
-            parts.material("stone", "concrete"),
-            (side * road / 2, 0, (NEAR + FAR) / 2),
-            (0.14, kerb + 0.01, NEAR - FAR),
-        )
+        _strip(parts, walk, side * (road / 2 + pave / 2), pave, kerb)
+        _strip(parts, parts.material("stone", "concrete"), side * road / 2, 0.14, kerb + 0.01)
         beyond = parts.material("grass", "paving", "grass") if suburb or side not in sides else walk
-        parts.box(Placement(), beyond, (side * (edge + 20), 0, (NEAR + FAR) / 2), (40, kerb - 0.01, NEAR - FAR))
+        _strip(parts, beyond, side * (edge + 20), 40, kerb - 0.01)
         if side not in sides:
             _open_side(parts, side, edge)
         elif suburb:
@@ -60,8 +59,12 @@ def sample(rng: RandomStream) -> SceneDescription:
         target = (x + reach * math.sin(turn), high + reach * math.tan(pitch), z - reach * math.cos(turn))
         return view.View((x, high, z), target, view.roll(rng), tangent)
 
-    limits = view.Limits(near=0.8, middle=60.0, share=0.4, solids=7)
-    return view.settle(parts, propose, light, limits, ground=lambda x, z: 0.0, reach=2.5)
+    return view.settle(parts, propose, light, LIMITS, ground=lambda x, z: 0.0, reach=2.5)
+
+
+def _strip(parts: Assembly, material: int, x: float, width: float, height: float) -> None:
+    """A strip of ground along the whole street."""
+    parts.box(Placement(), material, (x, 0, (NEAR + FAR) / 2), (width, height, NEAR - FAR))
 
 
 def _terrace(parts: Assembly, side: int, edge: float) -> None:
@@ -98,10 +101,8 @@ def _gardens(parts: Assembly, side: int, edge: float) -> None:
             barrier(parts, border.offset(plot * 0.12, 0, 0), plot * 0.7)
         for _ in range(rng.integer(0, 3)):
             spot = Placement(side * (edge + rng.uniform(1.2, back)), 0, middle + rng.uniform(-0.5, 0.5) * plot)
-            if rng.chance(0.6):
-                nature.bush(parts, spot, rng.uniform(0.6, 1.8))
-            else:
-                nature.tree(parts, spot, rng.uniform(3, 9))
+            make, size = (nature.bush, (0.6, 1.8)) if rng.chance(0.6) else (nature.tree, (3, 9))
+            make(parts, spot, rng.uniform(*size))
         z -= plot
 
 
@@ -114,9 +115,8 @@ def _open_side(parts: Assembly, side: int, edge: float) -> None:
     for _ in range(rng.integer(4, 12)):
         spot = Placement(side * (edge + rng.uniform(2, 22)), 0, rng.uniform(FAR, NEAR))
         if parts.claim(spot.x, spot.z, 2):
-            nature.tree(parts, spot, rng.uniform(4, 12)) if rng.chance(0.7) else nature.bush(
-                parts, spot, rng.uniform(0.8, 2.5)
-            )
+            make, size = (nature.tree, (4, 12)) if rng.chance(0.7) else (nature.bush, (0.8, 2.5))
+            make(parts, spot, rng.uniform(*size))
 
 
 def _close(parts: Assembly, edge: float) -> None:
@@ -184,16 +184,9 @@ def _pavement(parts: Assembly, side: int, inner: float, width: float, kerb: floa
             buildings.street_lamp(parts, Placement(line, kerb, z, -side * math.pi / 2))
         z -= pitch
         number += 1
-    extras = (buildings.traffic_sign, buildings.bollard, buildings.bench, vehicles.bicycle, figures.animal)
     for _ in range(rng.integer(1, 9)):
-        spot = Placement(
-            side * (inner + rng.uniform(0.4, width - 0.3)),
-            kerb,
-            14 - rng.log_uniform(1, 60),
-            rng.pick((0.0, 3.14, 1.57, -1.57)),
-        )
+        x, z = side * (inner + rng.uniform(0.4, width - 0.3)), 14 - rng.log_uniform(1, 60)
+        spot = Placement(x, kerb, z, rng.pick((0.0, 3.14, 1.57, -1.57)))
         if parts.claim(spot.x, spot.z, 0.5):
-            if rng.chance(0.6):
-                figures.person(parts, spot)
-            else:
-                rng.pick(extras)(parts, spot)
+            make = figures.person if rng.chance(0.6) else rng.pick(FURNITURE)
+            make(parts, spot)
