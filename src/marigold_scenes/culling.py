@@ -67,9 +67,10 @@ def swept(table: Tables, start: Boxes, end: Boxes) -> Tensor:
     low, high = torch.zeros_like(first[..., 0]), torch.ones_like(first[..., 0])
     for axis in range(3):
         for sign in (1, -1):
-            # s (sign move - growth) <= extent - sign first
+            # s (sign move - growth) <= extent - sign first; a slope of zero leaves all of s or nothing
             slope = sign * move[..., axis] - growth[..., axis]
-            bound = (extent[..., axis] - sign * first[..., axis]) / torch.where(slope.abs() < 1e-9, 1e-9, slope)
+            slope = torch.where(slope.abs() < 1e-9, -1e-9, slope)
+            bound = (extent[..., axis] - sign * first[..., axis]) / slope
             high = torch.where(slope > 0, torch.minimum(high, bound), high)
             low = torch.where(slope > 0, low, torch.maximum(low, bound))
     return (low <= high).flatten(0, 1)

@@ -64,8 +64,8 @@ def enter(face: Face, shape: Tensor) -> Inside:
     # Each wall lies at a distance over the speed towards it: the back, a side, the sill or the lintel.
     inwards = dot(face.heading, face.normal, -1)[:, 0].abs().clamp_min(1e-6)
     to_back = depth / inwards
-    to_side = (torch.where(sideways > 0, cell.half_width, -cell.half_width) - cell.across) / _nonzero(sideways)
-    to_sill = (torch.where(upwards > 0, cell.half_height, -cell.half_height) - cell.up) / _nonzero(upwards)
+    to_side = (torch.where(sideways < 0, -cell.half_width, cell.half_width) - cell.across) / _nonzero(sideways)
+    to_sill = (torch.where(upwards < 0, -cell.half_height, cell.half_height) - cell.up) / _nonzero(upwards)
     deeper = torch.where(cell.open, torch.minimum(to_back, torch.minimum(to_side, to_sill)), 0.0)
     back = cell.open & (to_back <= deeper)
     side = cell.open & ~back & (to_side <= deeper)
@@ -102,4 +102,5 @@ def _cell(face: Face, along_x: Tensor, shape: Tensor) -> _Cell:
 
 
 def _nonzero(x: Tensor) -> Tensor:
-    return torch.where(x.abs() < 1e-9, 1e-9, x)
+    """The same number, at least 1e-9 away from zero on its own side."""
+    return torch.where(x.abs() < 1e-9, torch.where(x < 0, -1e-9, 1e-9), x)
