@@ -10,12 +10,22 @@ from marigold_scenes.random_stream import RandomStream
 
 
 def placed(
-    *things, eye=(0.0, 0.0, 0.0), target=(0.0, 0.0, -1.0), tangent=0.5, floor=-50.0, light: Light | None = None
+    *things,
+    eye=(0.0, 0.0, 0.0),
+    target=(0.0, 0.0, -1.0),
+    tangent=0.5,
+    floor=-50.0,
+    light: Light | None = None,
+    columns: dict | None = None,
 ) -> scene.Scene:
-    """One scene of solids: each a name, centre, size, and optionally turn and numbers. Every surface is smooth."""
+    """One scene of solids: each a name, centre, size, and optionally turn and numbers.
+
+    Every surface is smooth; `columns` changes the material, by the columns of `layout.py`.
+    """
     parts = Assembly(RandomStream.of_seed(1))
     parts.material("concrete")
-    parts.materials[0][layout.RELIEF] = 0
+    for column, value in ({layout.RELIEF: 0} | (columns or {})).items():
+        parts.materials[0][column] = value
     for name, centre, size, *more in things:
         parts.add(Placement(), name, 0, centre, size, *more)
     plan = view.settle(
