@@ -173,6 +173,12 @@ class Assembly:
         x, y, z = base
         self.add(at, name, material, (x, y + size[1] / 2, z), size, (yaw, 0.0, 0.0), numbers)
 
+    def rounded(
+        self, at: Placement, material: int, position: Vector, size: Vector, radius: float, turn: Vector = UPRIGHT
+    ) -> None:
+        """Adds a box with rounded edges whose *centre* is at `position`."""
+        self.add(at, "rounded", material, position, size, turn, (radius,))
+
     def post(self, at: Placement, material: int, base: Vector, radius: float, height: float) -> None:
         """Adds an upright cylinder that stands on `base`."""
         self.stand(at, "cylinder", material, base, (2 * radius, height, 2 * radius))

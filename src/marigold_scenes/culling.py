@@ -49,7 +49,7 @@ def seen(scene: Scene, raster: Raster) -> Tensor:
 def _corners(scene: Scene) -> Tensor:
     """The corners [B, N, 8, 3] of every solid's bounding box in camera axes."""
     solids = scene.solids
-    rotation, offset = solids.frame[..., :3], solids.frame[..., 3:]
+    rotation, offset = solids.to_local[..., :3], solids.to_local[..., 3:]
     # [B, N, 3, 3] local half-axes in camera axes: rows of the rigid map are the local axes in the world.
     axes = (rotation * solids.half.unsqueeze(-1)) @ scene.turn.unsqueeze(1)
     # [B, N, 3] centre: -R^T b in the world, then relative to the eye

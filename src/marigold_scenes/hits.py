@@ -51,10 +51,10 @@ def describe(scene: Scene, rays: RayHits) -> SurfacePoints:
     solids = scene.solids
     # [B, N, ...] tables => [B * N, ...] => one row per ray
     row = rays.owner * solids.half.shape[1] + rays.index
-    frame, half, shape, materials, shift = (
-        x.flatten(0, 1)[row] for x in (solids.frame, solids.half, solids.shape, scene.material, scene.shift)
+    to_local, half, shape, materials, shift = (
+        x.flatten(0, 1)[row] for x in (solids.to_local, solids.half, solids.shape, scene.material, scene.shift)
     )
-    rotation, offset = frame[..., :3], frame[..., 3]
+    rotation, offset = to_local[..., :3], to_local[..., 3]
     # The ray in local metres: R o + b and R d, [M, 3]
     start = (rotation @ rays.origin.unsqueeze(-1)).squeeze(-1) + offset
     heading = (rotation @ rays.direction.unsqueeze(-1)).squeeze(-1)

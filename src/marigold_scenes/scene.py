@@ -93,7 +93,7 @@ def pack(keys: list[str], names: list[str], numbers: list[int], descriptions: li
     """Descriptions as one batch: their names, and the random numbers that the renderer and the camera start from."""
     placed = [description.solids for description in descriptions]
     counts = tuple(_rounded(max(int((solids.kind == kind).sum()) for solids in placed)) for kind in range(len(KINDS)))
-    frame, half, shape, material, shift = (
+    to_local, half, shape, material, shift = (
         np.stack(column) for column in zip(*(_padded_solids(solids, counts) for solids in placed), strict=True)
     )
     lit = [description.light for description in descriptions]
@@ -102,7 +102,7 @@ def pack(keys: list[str], names: list[str], numbers: list[int], descriptions: li
         keys=keys,
         names=names,
         seeds=torch.tensor(numbers, dtype=torch.int64),
-        solids=trace.Solids(counts, _tensor(frame), _tensor(half), _tensor(shape)),
+        solids=trace.Solids(counts, _tensor(to_local), _tensor(half), _tensor(shape)),
         material=torch.from_numpy(material),
         shift=_tensor(shift),
         rows=_tensor(_padded_rows([description.materials for description in descriptions])),
@@ -130,10 +130,10 @@ def _padded_rows(tables: list[np.ndarray]) -> np.ndarray:
 
 
 def _padded_solids(solids: PlacedSolids, counts: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Frames, half sizes, forms, materials and shifts with a far-away speck in every unused place."""
+    """Maps to local metres, half sizes, forms, materials and shifts with a far-away speck in every unused place."""
     total = sum(counts)
-    frame = np.tile(np.eye(3, 4), (total, 1, 1))
-    frame[:, 1, 3] = 1e5
+    to_local = np.tile(np.eye(3, 4), (total, 1, 1))
+    to_local[:, 1, 3] = 1e5
     half = np.full((total, 3), 1e-3)
     shape = np.zeros((total, solids.shape.shape[1]))
     material = np.zeros((total, 2), dtype=np.int64)
@@ -144,7 +144,7 @@ def _padded_solids(solids: PlacedSolids, counts: tuple[int, ...]) -> tuple[np.nd
     place = starts[solids.kind] + np.arange(len(solids.kind)) - first[solids.kind]
     # [N, 3, 4] the inverse of a rigid map: x => R^T x - R^T c
     inverse = solids.rotation.transpose(0, 2, 1)
-    frame[place] = np.concatenate([inverse, -inverse @ solids.centre[..., None]], -1)
+    to_local[place] = np.concatenate([inverse, -inverse @ solids.centre[..., None]], -1)
     half[place], shape[place] = solids.half, solids.shape
     material[place], shift[place] = solids.material, solids.shift
-    return frame, half, shape, material, shift
+    return to_local, half, shape, material, shift

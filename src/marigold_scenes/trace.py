@@ -20,7 +20,7 @@ class Solids:
     """The solids of B scenes, padded to N and sorted by kind; `counts` is the padded number of each kind."""
 
     counts: tuple[int, ...]
-    frame: Tensor
+    to_local: Tensor
     """[B, N, 3, 4] rigid maps from the world to local metres."""
     half: Tensor
     """[B, N, 3] half the local bounding box in metres."""
@@ -30,7 +30,7 @@ class Solids:
     @property
     def unit(self) -> Tensor:
         """[B, N, 3, 4] affine maps from the world to the cube -1 to 1."""
-        return self.frame / self.half.unsqueeze(-1)
+        return self.to_local / self.half.unsqueeze(-1)
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def tables(solids: Solids) -> Tables:
     """Prepares solids for `cast`."""
     unit = solids.unit
     maps, forms = [], []
-    by_kind = zip(*(x.split(solids.counts, 1) for x in (solids.frame, unit, solids.shape)), strict=True)
-    for name, (frame, cube, shape) in zip(KINDS, by_kind, strict=True):
-        used = _half_spaces(shape, cube) if name == "polytope" else frame if name == "round" else cube
+    by_kind = zip(*(x.split(solids.counts, 1) for x in (solids.to_local, unit, solids.shape)), strict=True)
+    for name, (to_local, cube, shape) in zip(KINDS, by_kind, strict=True):
+        used = _half_spaces(shape, cube) if name == "polytope" else to_local if name == "round" else cube
         # [B, count, rows, 4] => [B * count, rows * 4]
         maps.append(used.flatten(0, 1).flatten(1).contiguous())
         forms.append(shape[..., :5].flatten(0, 1).contiguous())

@@ -99,7 +99,7 @@ def test_depth_beyond_six_medians_is_out_of_range():
 def test_scenes_can_be_sent_to_other_processes():
     scenes = scene.build(0, [0, 1])
     back = pickle.loads(pickle.dumps(scenes))
-    assert torch.equal(back.solids.frame, scenes.solids.frame)
+    assert torch.equal(back.solids.to_local, scenes.solids.to_local)
     assert back.names == scenes.names
 
 

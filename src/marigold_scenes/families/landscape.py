@@ -80,21 +80,20 @@ def sample(rng: RandomStream) -> SceneDescription:
     if rng.chance(0.3):
         _fence(parts, row)
     light = daylight.outdoors(rng, daylight.mean_colour(parts.materials[0]))
-
-    def propose() -> view.View:
-        tangent = view.lens(rng, 35, 100)
-        x, z = rng.normal(7), rng.normal(7)
-        above = rng.uniform(1.2, 2.0) if rng.chance(0.6) else rng.log_uniform(0.3, 15.0)
-        y = terrain.height(row, x, z) + above
-        turn, reach = rng.uniform(0, 6.3), 10.0
-        pitch = -math.radians(rng.uniform(10, 50)) if above > 5 else math.radians(rng.normal(7) - 2)
-        target = (x + reach * math.cos(turn), y + reach * math.tan(pitch), z + reach * math.sin(turn))
-        return view.View((x, y, z), target, view.roll(rng), tangent)
-
-    def ground(x: float, z: float) -> float:
-        return terrain.height(row, x, z)
-
+    propose, ground = partial(_view, rng, row), partial(terrain.height, row)
     return view.settle(parts, propose, light, LIMITS, ground=ground, reach=2.5, hills=row)
+
+
+def _view(rng: RandomStream, row: list[float]) -> view.View:
+    """From near the middle in any direction, at eye level or from a height."""
+    tangent = view.lens(rng, 35, 100)
+    x, z = rng.normal(7), rng.normal(7)
+    above = rng.uniform(1.2, 2.0) if rng.chance(0.6) else rng.log_uniform(0.3, 15.0)
+    y = terrain.height(row, x, z) + above
+    turn, reach = rng.uniform(0, 6.3), 10.0
+    pitch = -math.radians(rng.uniform(10, 50)) if above > 5 else math.radians(rng.normal(7) - 2)
+    target = (x + reach * math.cos(turn), y + reach * math.tan(pitch), z + reach * math.sin(turn))
+    return view.View((x, y, z), target, view.roll(rng), tangent)
 
 
 def _strew(parts: Assembly, row: list[float], thing: Scattered, count: int, scale: float = 1.0) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from marigold_scenes import interior, room_light, view
@@ -30,27 +31,28 @@ def sample(rng: RandomStream) -> SceneDescription:
     room = interior.shell(parts, width, depth, height)
     furnish(parts, room, rng.pick(STYLES), rng.uniform(0.55, 1.0))
     light = room_light.illuminate(parts, room)
+    return view.settle(parts, partial(_view, rng, room), light, LIMITS, ground=lambda x, z: -upstairs, reach=1.3)
 
-    def propose() -> view.View:
-        tangent = view.lens(rng, 45, 100)
-        margin = 0.35
-        x = rng.uniform(margin - width / 2, width / 2 - margin)
-        z = rng.uniform(margin - depth / 2, depth / 2 - margin)
-        if rng.chance(0.6):
-            # Most people stand back to see much of the room.
-            sides = ((width / 2, x), (depth / 2, z))
-            x, z = (math.copysign(half - rng.uniform(margin, 0.9), value) for half, value in sides)
-        y = min(rng.uniform(1.0, 1.75) if rng.chance(0.75) else rng.uniform(0.25, 2.4), height - 0.25)
-        target = (
-            -x * rng.uniform(-0.1, 0.9) + rng.normal(0.5),
-            y + rng.normal(0.45) - 0.3,
-            -z * rng.uniform(0.1, 0.9) + rng.normal(0.5),
-        )
-        if math.hypot(target[0] - x, target[2] - z) < 0.8:
-            target = (-x, target[1], -z)
-        return view.View((x, y, z), target, view.roll(rng), tangent)
 
-    return view.settle(parts, propose, light, LIMITS, ground=lambda x, z: -upstairs, reach=1.3)
+def _view(rng: RandomStream, room: interior.Shell) -> view.View:
+    """From anywhere in the room, most often from its corners."""
+    tangent = view.lens(rng, 45, 100)
+    margin = 0.35
+    x = rng.uniform(margin - room.width / 2, room.width / 2 - margin)
+    z = rng.uniform(margin - room.depth / 2, room.depth / 2 - margin)
+    if rng.chance(0.6):
+        # Most people stand back to see much of the room.
+        sides = ((room.width / 2, x), (room.depth / 2, z))
+        x, z = (math.copysign(half - rng.uniform(margin, 0.9), value) for half, value in sides)
+    y = min(rng.uniform(1.0, 1.75) if rng.chance(0.75) else rng.uniform(0.25, 2.4), room.height - 0.25)
+    target = (
+        -x * rng.uniform(-0.1, 0.9) + rng.normal(0.5),
+        y + rng.normal(0.45) - 0.3,
+        -z * rng.uniform(0.1, 0.9) + rng.normal(0.5),
+    )
+    if math.hypot(target[0] - x, target[2] - z) < 0.8:
+        target = (-x, target[1], -z)
+    return view.View((x, y, z), target, view.roll(rng), tangent)
 
 
 def furnish(parts: Assembly, room: interior.Shell, style: "Style", amount: float) -> None:

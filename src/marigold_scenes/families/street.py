@@ -1,6 +1,7 @@
 """Streets: rows of buildings, pavements, traffic, trees, poles and people; squares, suburbs and yards too."""
 
 import math
+from functools import partial
 
 from marigold_scenes import daylight, view
 from marigold_scenes.assembly import Assembly
@@ -44,22 +45,24 @@ def sample(rng: RandomStream) -> SceneDescription:
     for side in (-1, 1):
         _pavement(parts, side, road / 2, pave, kerb)
     light = daylight.outdoors(rng, daylight.mean_colour(parts.materials[0]))
-
-    def propose() -> view.View:
-        tangent = view.lens(rng, 40, 100)
-        high = rng.uniform(1.3, 2.0) if rng.chance(0.65) else rng.log_uniform(0.25, 12.0)
-        x = rng.uniform(-0.95, 0.95) * edge
-        z = rng.uniform(-12.0, 12.0)
-        turn = rng.normal(0.35) if rng.chance(0.75) else rng.uniform(-1.5, 1.5)
-        if high > 4:
-            pitch = -math.radians(rng.uniform(5, 40))
-        else:
-            pitch = math.radians(rng.normal(7)) + (math.radians(rng.uniform(5, 22)) if rng.chance(0.12) else 0)
-        reach = 10.0
-        target = (x + reach * math.sin(turn), high + reach * math.tan(pitch), z - reach * math.cos(turn))
-        return view.View((x, high, z), target, view.roll(rng), tangent)
-
+    propose = partial(_view, rng, edge)
     return view.settle(parts, propose, light, LIMITS, ground=lambda x, z: 0.0, reach=2.5)
+
+
+def _view(rng: RandomStream, edge: float) -> view.View:
+    """From the street or its pavements, mostly along it; from a window or a roof at times."""
+    tangent = view.lens(rng, 40, 100)
+    high = rng.uniform(1.3, 2.0) if rng.chance(0.65) else rng.log_uniform(0.25, 12.0)
+    x = rng.uniform(-0.95, 0.95) * edge
+    z = rng.uniform(-12.0, 12.0)
+    turn = rng.normal(0.35) if rng.chance(0.75) else rng.uniform(-1.5, 1.5)
+    if high > 4:
+        pitch = -math.radians(rng.uniform(5, 40))
+    else:
+        pitch = math.radians(rng.normal(7)) + (math.radians(rng.uniform(5, 22)) if rng.chance(0.12) else 0)
+    reach = 10.0
+    target = (x + reach * math.sin(turn), high + reach * math.tan(pitch), z - reach * math.cos(turn))
+    return view.View((x, high, z), target, view.roll(rng), tangent)
 
 
 def _strip(parts: Assembly, material: int, x: float, width: float, height: float) -> None:

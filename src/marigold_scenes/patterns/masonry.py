@@ -23,6 +23,7 @@ def masonry(points: TexturePoints) -> Texture:
     long, joint, width = points[layout.PERIOD], points[layout.P0], points.footprint
     high = long * points[layout.ASPECT]
     grain, gradient = octaves(points.point, high * 0.7, width, points.seed + 5, 3, 0.6)
+    # [N] rows, and columns shifted row by row
     wobble = joint * points[layout.WARP]
     v = (face.v + gradient[0] * wobble) / high
     row = torch.floor(v)
@@ -32,8 +33,10 @@ def masonry(points: TexturePoints) -> Texture:
     column = torch.floor(u)
     tone, shade, gloss = three_bytes(cell_bits(column, row, points.seed)) - 0.5
     seen = fade(torch.minimum(high, long), width)
+    # Coverage of the joints: of either kind, counted once where they cross
     side, bed = line(u, joint / long, width / long), line(v, joint / high, width / high)
     mortar = side + bed - side * bed
+    # Units from A to B, chequered with D, each of its own brightness
     a, b, c, d = points.palette()
     unit = blend(a, b, 0.5 + tone * seen + grain * points[layout.CONTRAST])
     unit = blend(unit, d, (0.5 + (odd(column + row) - 0.5) * seen) * points[layout.P3])
@@ -46,6 +49,7 @@ def masonry(points: TexturePoints) -> Texture:
 
 def _bevel(x: Tensor, size: Tensor, joint: Tensor) -> Tensor:
     """The slope of a unit's rounded edges at `x` in units: up after the joint, down before the next."""
+    # Distance from the middle of the unit, and depth into it in joints
     offset = x - torch.floor(x) - 0.5
     depth = (0.5 - offset.abs()) * size / joint.clamp(min=1e-4)
     return -offset.sign() * (1 - (depth - 0.9).abs() * 2).clamp(min=0)
@@ -61,23 +65,28 @@ def facade(points: TexturePoints) -> Texture:
     face = flat(points)
     bay, width = points[layout.PERIOD], points.footprint
     storey = bay * points[layout.ASPECT]
+    # Bays and storeys; a pixel in either; and the place from the middle of the window
     u, v = face.u / bay + 0.5, face.v / storey + 0.5
     blur_u, blur_v = width / bay, width / storey
     lit, blind, shade = three_bytes(cell_bits(torch.floor(u), torch.floor(v), points.seed))
     across, up = u - torch.floor(u) - 0.5, v - torch.floor(v) - 0.5
     wide, high = points[layout.P0] / 2, points[layout.P1] / 2
     window = band(across, -wide, wide, blur_u) * band(up, -high, high, blur_v)
+    # What the frame leaves free, less the bars between the panes
     frame_u, frame_v = _FRAME / bay, _FRAME / storey
     inner = band(across, frame_u - wide, wide - frame_u, blur_u) * band(up, frame_v - high, high - frame_v, blur_v)
     panes = points[layout.P3] / (2 * wide)
     glass = inner * (1 - line(across * panes + points[layout.P3] / 2, frame_u * 0.7 * panes, blur_u * panes))
     a, b, c, d = points.palette()
+    # Behind the glass: a room, or a blind that is drawn down to some height
     drawn = band(up, high - 2 * high * (blind * 1.8 - 0.9).clamp(min=0), high, blur_v)
     behind = blend(b * (0.6 + 0.8 * shade), d, drawn * 0.7)
     # The reveal keeps the top of a recessed window in shadow.
     behind = behind * (1 - 0.5 * band(up, high - 0.15 / storey - frame_v, high, blur_v))
+    # From the wall to the frame to what is behind the glass; courses between the storeys
     near = blend(blend(_boards(points, a, face.v), c, window), behind, glass)
     near = blend(near, c, line(v, 0.12 / storey, blur_v) * points[layout.CONTRAST])
+    # From afar a facade melts into its mean: glass by its share of the area.
     share = points[layout.P0] * points[layout.P1] * 0.75
     seen = fade(bay, width)
     shine = glass * (lit < points[layout.P2]).float() * (0.4 + 0.6 * shade)

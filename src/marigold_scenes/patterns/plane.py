@@ -31,6 +31,7 @@ class Plane:
         c, s = self.turn
         a, b = c * along_u - s * along_v, s * along_u + c * along_v
         w = torch.zeros_like(a) if along_w is None else along_w
+        # u and v run along the two axes that the plane does not face, w along the third.
         on_x, on_y, on_z = self.faces
         return torch.stack([torch.lerp(a, w, on_x), torch.lerp(b, w, on_y), on_x * a + on_y * b + on_z * w])
 
@@ -48,6 +49,7 @@ def flat(points: TexturePoints, faces: Tensor | None = None) -> Plane:
     faces = facing(points.normal) if faces is None else faces
     x, y, z = points.point
     on_x, on_y, _ = faces
+    # Turned by the angle: (c a + s b, c b - s a)
     a, b = torch.lerp(x, z, on_x), torch.lerp(y, z, on_y)
     c, s = points[layout.ANGLE].cos(), points[layout.ANGLE].sin()
     return Plane(c * a + s * b, c * b - s * a, (faces * points.point).sum(0), faces, (c, s))
@@ -55,6 +57,7 @@ def flat(points: TexturePoints, faces: Tensor | None = None) -> Plane:
 
 def pulse(x: Tensor, duty: Tensor | float, width: Tensor) -> Tensor:
     """How much of a box of this `width` [N] around `x` [N] lies in [0, duty] modulo 1: an anti-aliased pulse train."""
+    # The integral of the pulse train over the box, by its antiderivative
     width = width.clamp(min=0.01)
     return (_area(x + width / 2, duty) - _area(x - width / 2, duty)) / width
 

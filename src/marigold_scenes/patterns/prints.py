@@ -1,4 +1,4 @@
-"""Flat pictures that fill a frame around the object's origin: landscapes, blocks of colour, text, portraits."""
+"""Flat pictures around the object's origin: landscapes, blocks of colour, text, portraits."""
 
 import torch
 from torch import Tensor
@@ -11,10 +11,11 @@ from marigold_scenes.patterns.texture import Texture, TexturePoints, blend
 
 
 def scenery(points: TexturePoints) -> Texture:
-    """A painted view: sky A over B, hills of C behind hills of D."""
-    u, v, width, bits = _frame(points)
+    """A view: sky A over B, hills of C behind hills of D."""
+    u, v, width, bits = _in_picture(points)
     rough, _ = _brush(points, u, v, width, 0.5)
     albedo = blend(points.colour(layout.COLOUR_B), points.colour(layout.COLOUR_A), v + 0.5 + rough * 0.6)
+    # Two lines of hills, each a noise of u, the nearer one lower
     for layer, (colour, low) in enumerate(((layout.COLOUR_C, 0.1), (layout.COLOUR_D, -0.15))):
         profile = torch.stack([u, torch.full_like(u, layer * 3.0), byte(bits, layer)])
         ridge, _ = octaves(profile, torch.full_like(u, 0.8), width, points.seed + 2 + layer, 2)
@@ -25,8 +26,9 @@ def scenery(points: TexturePoints) -> Texture:
 
 def blocks(points: TexturePoints) -> Texture:
     """An abstract print: four colours in rectangles of uneven sizes. P0: rectangles across."""
-    u, v, _, _ = _frame(points)
+    u, v, _, _ = _in_picture(points)
     count = points[layout.P0]
+    # Uneven rectangles: a grid bent by sines, its rows shifted at random
     uneven_u, uneven_v = u + 0.08 * torch.sin(u * 9), v + 0.08 * torch.sin(v * 7 + 1)
     row = torch.floor(uneven_v * count)
     column = torch.floor(uneven_u * count + byte(cell_bits(row, row, points.seed), 0))
@@ -39,10 +41,11 @@ def blocks(points: TexturePoints) -> Texture:
 
 def lettering(points: TexturePoints) -> Texture:
     """A page or cover: paper A, ink B, a title in C, a picture box in D. P0: lines to the page; P1: share of ink."""
-    u, v, width, bits = _frame(points)
+    u, v, width, bits = _in_picture(points)
     top, low, right = three_bytes(bits)
     paper, ink, accent, box = points.palette()
     lines = points[layout.P0]
+    # Lines of words inside the margins
     text = _words(u, v, lines, width, points.seed) * band(u, -0.4, 0.4, width) * band(v, -0.44, 0.44, width)
     albedo = blend(paper, ink, text * points[layout.P1])
     top = 0.1 + 0.2 * top
@@ -50,14 +53,14 @@ def lettering(points: TexturePoints) -> Texture:
     title = _words(u, v - top, torch.full_like(v, 8.0), width, points.seed + 11)
     albedo = blend(albedo, blend(paper, accent, title), heading)
     low = -0.45 + 0.2 * low
-    frame = band(u, -0.4, right * 0.5 - 0.1, width) * band(v, low, low + 0.35, width)
+    printed = band(u, -0.4, right * 0.5 - 0.1, width) * band(v, low, low + 0.35, width)
     rough, _ = _brush(points, u, v, width, 0.15)
-    return _seen(points, blend(albedo, box * (1 + rough), frame), (0.65, 0.15, 0.05, 0.15))
+    return _seen(points, blend(albedo, box * (1 + rough), printed), (0.65, 0.15, 0.05, 0.15))
 
 
 def portrait(points: TexturePoints) -> Texture:
     """A few soft shapes before a shaded ground: ground A, shapes B, C, D."""
-    u, v, width, bits = _frame(points)
+    u, v, width, bits = _in_picture(points)
     rough, gradient = _brush(points, u, v, width, 0.4)
     u, v = u + gradient[0] * 0.012, v + gradient[1] * 0.012
     albedo = points.colour(layout.COLOUR_A) * (1 + 0.5 * v + rough * 0.5)
@@ -65,6 +68,7 @@ def portrait(points: TexturePoints) -> Texture:
         ((layout.COLOUR_B, -0.4, 0.34, 0.3), (layout.COLOUR_C, 0.07, 0.17, 0.22), (layout.COLOUR_D, 0.24, 0.18, 0.09))
     ):
         stray = (byte(bits, index) - 0.5) * 0.12
+        # An ellipse: shaded from the upper left, its edge a pixel wide
         radius = (((u - stray) / wide).square() + ((v - at) / high).square()).sqrt()
         shaded = points.colour(colour) * (1 + rough * 0.6 + 0.8 * (v - at - u + stray))
         albedo = blend(albedo, shaded, (1 - radius) / (width / wide + 0.05) + 0.5)
@@ -83,8 +87,9 @@ def _seen(
     return Texture(albedo, glow=albedo)
 
 
-def _frame(points: TexturePoints) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _in_picture(points: TexturePoints) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Coordinates in the picture (0 in its middle, +-0.5 at its sides), the footprint in them, and a hash of it."""
+    # In pictures: the nearest picture's middle is the origin.
     face = flat(points)
     u, v = face.u / points[layout.PERIOD], face.v / (points[layout.PERIOD] * points[layout.ASPECT])
     column, row = torch.floor(u + 0.5), torch.floor(v + 0.5)

@@ -30,6 +30,7 @@ def ridged(points: TexturePoints) -> Texture:
     P0: sharpness of the veins.
     """
     period = points[layout.PERIOD]
+    # A coarse noise bends the fine one, whose zeros are the veins: (1 - sharpness |n|)^2
     bend, gradient = octaves(points.stretched, period * 2.3, points.footprint, points.seed + 7, 2)
     moved = torch.addcmul(points.stretched, points[layout.WARP] * period, gradient)
     value, slope = octaves(moved, period, points.footprint, points.seed, 3, points[layout.GAIN])
@@ -67,6 +68,7 @@ def foliage(points: TexturePoints) -> Texture:
     P0: darkness of the gaps; P1: variation of the leaves; P3: tilt.
     """
     period = points[layout.PERIOD]
+    # Clumps shift the cells, so that leaves do not stand in rows.
     clump, gradient = octaves(points.point, period * 9, points.footprint, points.seed + 3, 2)
     found = cells(points.stretched / period + clump * 2, points.seed)
     seen = fade(period, points.footprint)

@@ -32,6 +32,7 @@ def wood(points: TexturePoints) -> Texture:
     bend, _ = octaves(grain, ring * 8, points.footprint, points.seed, 2)
     radius = (across * across + below * below).sqrt() / ring + bend * points[layout.WARP] * 3
     # Late wood grows denser until the season ends at once.
+    # [N] 0 to 1 within a ring
     year = radius - torch.floor(radius)
     late = year * year * ((1 - year) * 6).clamp(max=1)
     fibre, slope = octaves(

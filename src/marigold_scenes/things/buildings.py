@@ -18,15 +18,8 @@ def block(parts: Assembly, at: Placement, width: float, depth: float, height: fl
     column = rng.uniform(1.6, 3.4)
     wide, high = column * rng.uniform(0.35, 0.75), storey * rng.uniform(0.4, 0.72)
     lift = base + (storey - high) * rng.uniform(-0.1, 0.3)
-    grid = Panels(
-        (column, storey),
-        (wide, high),
-        depth=rng.uniform(0.06, 0.3),
-        lift=lift,
-        rows=rows,
-        material=glass,
-        margin=rng.uniform(0.2, 0.6),
-    )
+    depth_of_window, margin = rng.uniform(0.06, 0.3), rng.uniform(0.2, 0.6)
+    grid = Panels((column, storey), (wide, high), depth_of_window, lift, rows, glass, margin)
     parts.add(at, "box", wall, (0, height / 2, -depth / 2), (width, height, depth), panels=grid)
     trim = parts.material("stone", "concrete", "wall", "wood")
     if rng.chance(0.6):
@@ -93,15 +86,8 @@ def door(parts: Assembly, at: Placement) -> None:
     wood, rim = parts.material("wood", "wood", "metal", "plastic"), parts.material("stone", "wood", "wall")
     width, height = rng.uniform(0.85, 1.3), rng.uniform(2.0, 2.5)
     parts.box(at, rim, (0, 0, 0), (width + 0.2, height + 0.1, 0.06))
-    sunk = Panels(
-        (width / 2, height / 3),
-        (width / 2 - 0.12, height / 3 - 0.14),
-        depth=0.02,
-        lift=0.08,
-        rows=3,
-        material=wood,
-        margin=0.0,
-    )
+    pitch, size = (width / 2, height / 3), (width / 2 - 0.12, height / 3 - 0.14)
+    sunk = Panels(pitch, size, depth=0.02, lift=0.08, rows=3, material=wood, margin=0.0)
     parts.add(at, "box", wood, (0, height / 2, 0.02), (width, height, 0.07), panels=sunk)
     parts.add(at, "sphere", parts.material("metal"), (width * 0.4, 1.0, 0.08), (0.06, 0.06, 0.06))
 
@@ -110,21 +96,11 @@ def house(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A detached house or barn with gable, windows, door and chimney, its middle on the placement."""
     rng = parts.rng
     width, depth, wall_high = rng.uniform(5, 11), rng.uniform(5, 9), rng.uniform(2.5, 5.5)
-    wall, glass, tiles = (
-        parts.material("wall", "brick", "wood", "stone"),
-        parts.material("window", "glass"),
-        parts.material("roof"),
-    )
+    wall, glass = parts.material("wall", "brick", "wood", "stone"), parts.material("window", "glass")
+    tiles = parts.material("roof")
     rise = width * rng.uniform(0.2, 0.5)
-    grid = Panels(
-        (rng.uniform(1.8, 3), 2.7),
-        (1.0, 1.2),
-        depth=0.12,
-        lift=0.9,
-        rows=int(wall_high / 2.5),
-        material=glass,
-        margin=0.4,
-    )
+    pitch, rows = (rng.uniform(1.8, 3), 2.7), int(wall_high / 2.5)
+    grid = Panels(pitch, (1.0, 1.2), depth=0.12, lift=0.9, rows=rows, material=glass, margin=0.4)
     parts.add(at, "box", wall, (0, wall_high / 2, 0), (width, wall_high, depth), panels=grid)
     parts.box(at, parts.material("stone", "concrete"), (0, -2.5, 0), (width + 0.1, 2.7, depth + 0.1))
     parts.add(at, "gable", wall, (0, wall_high + rise / 2 - 0.05, 0), (width, rise, depth - 0.02))
@@ -135,12 +111,8 @@ def house(parts: Assembly, at: Placement) -> tuple[float, float]:
         parts.add(at, "box", tiles, place, (slope, 0.15, depth + 0.8), (0, 0, -side * angle))
     door(parts, at.offset(rng.uniform(-0.3, 0.3) * width, 0, depth / 2 + 0.02))
     if rng.chance(0.6):
-        parts.box(
-            at,
-            parts.material("brick"),
-            (width * 0.2, wall_high, rng.uniform(-0.3, 0.3) * depth),
-            (0.7, rise + 0.6, 0.7),
-        )
+        brick, z = parts.material("brick"), rng.uniform(-0.3, 0.3) * depth
+        parts.box(at, brick, (width * 0.2, wall_high, z), (0.7, rise + 0.6, 0.7))
     if rng.chance(0.3):
         parts.add(at, "ramp", tiles, (width / 2 + 1.0, 2.3, 0), (2.0, 0.5, depth * 0.8), (math.pi, 0, 0))
         for z in (-0.35, 0.35):
@@ -157,15 +129,8 @@ def tower(parts: Assembly, at: Placement) -> float:
     if rng.chance(0.5):
         parts.stand(at, "cone", stone, (0, 0, 0), (width, height, width), (round(rng.uniform(0.7, 1.0), 2),))
     else:
-        grid = Panels(
-            (width * 0.45, rng.uniform(2.5, 4)),
-            (0.7, 1.3),
-            depth=0.2,
-            lift=2.0,
-            rows=int(height / 4),
-            material=glass,
-            margin=0.3,
-        )
+        pitch, rows = (width * 0.45, rng.uniform(2.5, 4)), int(height / 4)
+        grid = Panels(pitch, (0.7, 1.3), depth=0.2, lift=2.0, rows=rows, material=glass, margin=0.3)
         parts.add(at, "box", stone, (0, height / 2, 0), (width, height, width), panels=grid)
     name, numbers = rng.pick((("cone", (0.0,)), ("dome", ()), ("hip", (0.0,)), ("box", ()), ("prism", (6.0, 0.2))))
     parts.stand(at, name, tiles, (0, height, 0), (width * 1.15, width * rng.uniform(0.2, 1.4), width * 1.15), numbers)
@@ -202,7 +167,7 @@ def street_lamp(parts: Assembly, at: Placement) -> None:
     if rng.chance(0.5):
         reach = rng.uniform(0.6, 2)
         parts.limb(at, metal, (0, height - 0.05, 0), (0, height + 0.2, reach), 0.04)
-        parts.add(at, "rounded", metal, (0, height + 0.2, reach), (0.2, 0.1, 0.5), numbers=(0.05,))
+        parts.rounded(at, metal, (0, height + 0.2, reach), (0.2, 0.1, 0.5), 0.05)
     else:
         parts.stand(at, rng.pick(("sphere", "urn", "prism")), white, (0, height, 0), (0.4, 0.45, 0.4))
 
@@ -214,15 +179,8 @@ def traffic_sign(parts: Assembly, at: Placement) -> None:
     height, size = rng.uniform(2.0, 3.0), rng.uniform(0.5, 0.8)
     parts.post(at, metal, (0, 0, 0), 0.03, height)
     name = rng.pick(("box", "cylinder", "prism"))
-    parts.add(
-        at,
-        name,
-        face,
-        (0, height - 0.2, 0.04),
-        (size, 0.03, size),
-        (0, math.pi / 2, 0),
-        (3.0,) if name == "prism" else (),
-    )
+    numbers = (3.0,) if name == "prism" else ()
+    parts.add(at, name, face, (0, height - 0.2, 0.04), (size, 0.03, size), (0, math.pi / 2, 0), numbers)
 
 
 def bench(parts: Assembly, at: Placement) -> tuple[float, float]:
@@ -264,14 +222,7 @@ def container(parts: Assembly, at: Placement) -> tuple[float, float]:
     rng = parts.rng
     body, inner = parts.material("car", "metal", "wood"), parts.material("metal", "wood")
     width, height, depth = rng.uniform(2, 6), rng.uniform(2.2, 2.7), rng.uniform(2, 2.5)
-    ribs = Panels(
-        (0.28, height),
-        (0.14, height * 0.88),
-        depth=0.035,
-        lift=height * 0.06,
-        rows=1,
-        material=inner if rng.chance(0.2) else body,
-        margin=0.08,
-    )
+    back, size = inner if rng.chance(0.2) else body, (0.14, height * 0.88)
+    ribs = Panels((0.28, height), size, depth=0.035, lift=height * 0.06, rows=1, material=back, margin=0.08)
     parts.add(at, "box", body, (0, height / 2, 0), (width, height, depth), panels=ribs)
     return width, depth

@@ -49,7 +49,7 @@ def person(parts: Assembly, at: Placement, sitting: bool = False, close: bool = 
     shoe, hair = parts.material("plastic", "fabric"), parts.material("bark", "fabric", "soil")
     hip = 0.5 if sitting else 0.88
     wide = rng.uniform(0.36, 0.46)
-    parts.add(at, "rounded", top, (0, hip + 0.3, 0), (wide, 0.58, rng.uniform(0.2, 0.28)), numbers=(0.1,))
+    parts.rounded(at, top, (0, hip + 0.3, 0), (wide, 0.58, rng.uniform(0.2, 0.28)), 0.1)
     parts.add(at, "sphere", legs, (0, hip, 0), (wide * 0.9, 0.3, 0.26))
     parts.limb(at, skin, (0, hip + 0.55, 0), (0, hip + 0.68, 0.01), 0.055)
     parts.add(at, "sphere", skin, (0, hip + 0.76, 0.02), (0.16, 0.23, 0.2))
@@ -95,7 +95,7 @@ def _leg(parts: Assembly, at: Placement, pose: _Pose, side: int, cloth: int, sho
         knee, foot = (x, 0.47, 0.3 * max(swing, -0.1)), (x, 0.05, 0.62 * swing - 0.05)
     parts.limb(at, cloth, (x, pose.hip, 0), knee, 0.085, 0.75)
     parts.limb(at, cloth, knee, foot, 0.062, 0.7)
-    parts.add(at, "rounded", shoe, (foot[0], 0.045, foot[2] + 0.05), (0.09, 0.09, 0.26), numbers=(0.04,))
+    parts.rounded(at, shoe, (foot[0], 0.045, foot[2] + 0.05), (0.09, 0.09, 0.26), 0.04)
 
 
 def _arm(parts: Assembly, at: Placement, pose: _Pose, side: int, sleeve: int, skin: int) -> None:

@@ -207,8 +207,7 @@ def coffer(parts: Assembly, at: Placement) -> tuple[float, float]:
     cell, columns, rows = rng.uniform(0.3, 0.4), rng.integer(2, 4), rng.integer(2, 5)
     wood, back = parts.material("wood", "plastic"), parts.material("wood", "wall")
     width, height = columns * cell + 0.03, rows * cell + 0.03
-    inset = Panels(
-        (cell, cell), (cell - 0.025, cell - 0.025), depth=0.28, lift=0.02, rows=rows, material=back, margin=0.01
-    )
+    size = (cell - 0.025, cell - 0.025)
+    inset = Panels((cell, cell), size, depth=0.28, lift=0.02, rows=rows, material=back, margin=0.01)
     parts.add(at, "box", wood, (0, height / 2, 0), (width, height, 0.36), panels=inset)
     return width, 0.36

@@ -3,8 +3,10 @@
 import math
 
 from marigold_scenes.assembly import Assembly
-from marigold_scenes.placement import Placement
+from marigold_scenes.placement import Placement, Vector, ring
 from marigold_scenes.things.furniture import legs
+
+BED_WIDTHS = (0.9, 1.2, 1.4, 1.6, 1.8)
 
 
 def chair(parts: Assembly, at: Placement) -> tuple[float, float]:
@@ -16,38 +18,38 @@ def chair(parts: Assembly, at: Placement) -> tuple[float, float]:
     if rng.chance(0.2):
         parts.post(at, wood, (0, 0.05, 0), 0.03, seat - 0.05)
         for spoke in range(5):
-            angle = spoke * 1.257
-            parts.limb(at, wood, (0, 0.06, 0), (0.28 * math.cos(angle), 0.03, 0.28 * math.sin(angle)), 0.02)
+            parts.limb(at, wood, (0, 0.06, 0), ring(spoke * 1.257, 0.28, 0.03), 0.02)
     else:
         legs(parts, at, wood, width, depth, seat)
     if rng.chance(0.6):
-        parts.add(at, "rounded", soft, (0, seat + 0.02, 0), (width, 0.07, depth), numbers=(0.03,))
+        parts.rounded(at, soft, (0, seat + 0.02, 0), (width, 0.07, depth), 0.03)
     else:
         parts.box(at, wood, (0, seat, 0), (width, 0.03, depth))
-    back, lean = rng.uniform(0.35, 0.6), rng.uniform(0.0, 0.22)
-    shift = -depth / 2 - math.sin(lean) * back / 2
-    if rng.chance(0.5):
-        parts.add(at, "rounded", soft, (0, seat + back / 2 + 0.05, shift), (width, back, 0.05), (0, -lean, 0), (0.02,))
-    else:
-        for x in (-0.5, 0.5):
-            start = (x * (width - 0.04), seat, -depth / 2)
-            end = (x * (width - 0.04), seat + back, -depth / 2 - math.sin(lean) * back)
-            parts.limb(at, wood, start, end, 0.018)
-        for level in range(rng.integer(1, 3)):
-            y = back * (0.95 - 0.3 * level)
-            parts.add(
-                at,
-                "box",
-                wood,
-                (0, seat + y, -depth / 2 - math.sin(lean) * y),
-                (width - 0.02, 0.07, 0.02),
-                (0, -lean, 0),
-            )
+    _back(parts, at, (width, seat, depth), wood, soft)
     if rng.chance(0.25):
         for x in (-0.5, 0.5):
             parts.box(at, wood, (x * width, seat + 0.2, -0.02), (0.045, 0.03, depth))
             parts.box(at, wood, (x * width, seat, depth * 0.4), (0.03, 0.2, 0.03))
     return width, depth
+
+
+def _back(parts: Assembly, at: Placement, size: Vector, wood: int, soft: int) -> None:
+    """The back of a chair whose seat has this size (width, height, depth): padded, or slats between posts."""
+    rng = parts.rng
+    width, seat, depth = size
+    high, lean = rng.uniform(0.35, 0.6), rng.uniform(0.0, 0.22)
+    if rng.chance(0.5):
+        place = (0, seat + high / 2 + 0.05, -depth / 2 - math.sin(lean) * high / 2)
+        parts.rounded(at, soft, place, (width, high, 0.05), 0.02, (0, -lean, 0))
+        return
+    for x in (-0.5, 0.5):
+        start = (x * (width - 0.04), seat, -depth / 2)
+        end = (x * (width - 0.04), seat + high, -depth / 2 - math.sin(lean) * high)
+        parts.limb(at, wood, start, end, 0.018)
+    for level in range(rng.integer(1, 3)):
+        y = high * (0.95 - 0.3 * level)
+        place = (0, seat + y, -depth / 2 - math.sin(lean) * y)
+        parts.add(at, "box", wood, place, (width - 0.02, 0.07, 0.02), (0, -lean, 0))
 
 
 def stool(parts: Assembly, at: Placement) -> tuple[float, float]:
@@ -73,32 +75,26 @@ def sofa(parts: Assembly, at: Placement) -> tuple[float, float]:
     cloth = parts.material("fabric", "fabric", "fabric", "plastic")
     soft = rng.uniform(0.03, 0.12)
     foot = rng.uniform(0.04, 0.14)
-    parts.add(at, "rounded", cloth, (0, (foot + seat) / 2, 0), (width, seat - foot, depth), numbers=(soft / 2,))
+    parts.rounded(at, cloth, (0, (foot + seat) / 2, 0), (width, seat - foot, depth), soft / 2)
     lean = rng.uniform(0.0, 0.2)
     thick = rng.uniform(0.14, 0.24)
-    parts.add(
-        at,
-        "rounded",
-        cloth,
-        (0, (foot + back) / 2, thick / 2 - depth / 2),
-        (width, back - foot, thick),
-        (0, -lean, 0),
-        (soft,),
+    parts.rounded(
+        at, cloth, (0, (foot + back) / 2, thick / 2 - depth / 2), (width, back - foot, thick), soft, (0, -lean, 0)
     )
     if rng.chance(0.85):
         high = rng.uniform(0.5, 0.68)
         for side in (-0.5, 0.5):
             place = (side * (width - arm), (foot + high) / 2, 0.0)
-            parts.add(at, "rounded", cloth, place, (arm, high - foot, depth), numbers=(soft,))
+            parts.rounded(at, cloth, place, (arm, high - foot, depth), soft)
     inner = (width - 2 * arm) / seats
     for number in range(seats):
         x = (number - (seats - 1) / 2) * inner
         cushion = (inner - 0.015, 0.16, depth - thick - 0.02)
-        parts.add(at, "rounded", cloth, (x, seat + 0.05, thick / 2), cushion, numbers=(0.05,))
+        parts.rounded(at, cloth, (x, seat + 0.05, thick / 2), cushion, 0.05)
     for _ in range(rng.integer(0, 3)):
         x, size = rng.uniform(-0.5, 0.5) * (width - 2 * arm - 0.3), rng.uniform(0.32, 0.48)
         place, turn = (x, seat + 0.1 + size / 2, thick - depth / 2 + 0.1), (rng.normal(0.3), -0.3, rng.normal(0.2))
-        parts.add(at, "rounded", parts.material("fabric"), place, (size, size, 0.13), turn, (0.06,))
+        parts.rounded(at, parts.material("fabric"), place, (size, size, 0.13), 0.06, turn)
     wood = parts.material("wood", "metal")
     for sx in (-0.45, 0.45):
         for sz in (-0.42, 0.42):
@@ -109,24 +105,21 @@ def sofa(parts: Assembly, at: Placement) -> tuple[float, float]:
 def bed(parts: Assembly, at: Placement) -> tuple[float, float]:
     """A bed with its head at low z: frame, mattress, blanket, pillows, head board."""
     rng = parts.rng
-    width, depth, base = rng.pick((0.9, 1.2, 1.4, 1.6, 1.8)), rng.uniform(1.95, 2.15), rng.uniform(0.22, 0.38)
-    wood, sheet, cover = (
-        parts.material("wood", "fabric", "metal"),
-        parts.material("fabric", "paper"),
-        parts.material("fabric"),
-    )
+    width, depth, base = rng.pick(BED_WIDTHS), rng.uniform(1.95, 2.15), rng.uniform(0.22, 0.38)
+    wood, sheet = parts.material("wood", "fabric", "metal"), parts.material("fabric", "paper")
+    cover = parts.material("fabric")
     parts.box(at, wood, (0, 0.06, 0), (width, base - 0.06, depth))
-    parts.add(at, "rounded", sheet, (0, base + 0.1, 0), (width - 0.02, 0.2, depth - 0.03), numbers=(0.06,))
+    parts.rounded(at, sheet, (0, base + 0.1, 0), (width - 0.02, 0.2, depth - 0.03), 0.06)
     length = depth * rng.uniform(0.5, 0.75)
     place = (0, base + 0.09, (depth - length) / 2)
-    parts.add(at, "rounded", cover, place, (width + 0.06, 0.3, length + 0.03), numbers=(0.07,))
+    parts.rounded(at, cover, place, (width + 0.06, 0.3, length + 0.03), 0.07)
     for number in range(1 if width < 1.1 else 2):
         x = 0.0 if width < 1.1 else (number - 0.5) * width / 2
         place = (x, base + 0.27, -depth / 2 + 0.3)
-        parts.add(at, "rounded", sheet, place, (min(0.7, width / 2 - 0.04) if width > 1 else 0.65, 0.16, 0.42),
-                  (rng.normal(0.08), 0.25, 0), (0.075,))  # fmt: skip
+        size = (min(0.7, width / 2 - 0.04) if width > 1 else 0.65, 0.16, 0.42)
+        parts.rounded(at, sheet, place, size, 0.075, (rng.normal(0.08), 0.25, 0))
     if rng.chance(0.8):
         high = rng.uniform(0.7, 1.25)
         board = wood if rng.chance(0.6) else parts.material("fabric")
-        parts.add(at, "rounded", board, (0, high / 2, -depth / 2 - 0.04), (width + 0.06, high, 0.08), numbers=(0.02,))
+        parts.rounded(at, board, (0, high / 2, -depth / 2 - 0.04), (width + 0.06, high, 0.08), 0.02)
     return width, depth

@@ -158,7 +158,7 @@ def board(parts: Assembly, at: Placement) -> float:
     rng = parts.rng
     width, depth = rng.uniform(0.2, 0.4), rng.uniform(0.14, 0.25)
     wood = parts.material("wood", "stone", "metal")
-    parts.add(at, "rounded", wood, (0, 0.01, 0), (width, 0.02, depth), numbers=(0.009,))
+    parts.rounded(at, wood, (0, 0.01, 0), (width, 0.02, depth), 0.009)
     food = [parts.material("food") for _ in range(2)]
     for _ in range(rng.integer(1, 8)):
         place = at.offset(rng.uniform(-0.4, 0.4) * width, 0.02, rng.uniform(-0.4, 0.4) * depth)

@@ -25,14 +25,14 @@ def car(parts: Assembly, at: Placement) -> tuple[float, float]:
     wheel, clear = rng.uniform(0.29, 0.38), rng.uniform(0.14, 0.25)
     waist = height * rng.uniform(0.52, 0.62)
     body = (length, waist - clear, width)
-    parts.add(at, "rounded", paint, (0, (waist + clear) / 2, 0), body, numbers=(rng.uniform(0.08, 0.25),))
+    parts.rounded(at, paint, (0, (waist + clear) / 2, 0), body, rng.uniform(0.08, 0.25))
     long, back = length * rng.uniform(0.5, 0.66), rng.uniform(0.0, 0.14) * length
     slopes = (round(rng.uniform(0.35, 0.7), 2), round(rng.uniform(0.1, 0.5), 2), round(rng.uniform(0.75, 0.9), 2))
     roof = height - waist
     parts.add(at, "cabin", glass, (-back, waist + roof / 2 - 0.02, 0), (long, roof, width * 0.93), numbers=slopes)
     top = (long * (1 - 0.5 * slopes[0] - 0.5 * slopes[1]) * 0.98, 0.07, width * 0.93 * slopes[2])
     shift = -back - 0.25 * long * (slopes[0] - slopes[1])
-    parts.add(at, "rounded", paint, (shift, height - 0.03, 0), top, numbers=(0.03,))
+    parts.rounded(at, paint, (shift, height - 0.03, 0), top, 0.03)
     for x in (-0.06, 0.28) if long > 2.4 else (0.05,):
         for side in (-1, 1):
             start = (-back - x * long, waist - 0.02, side * width * 0.466)
@@ -60,8 +60,8 @@ def _lamps(parts: Assembly, at: Placement, length: float, width: float, y: float
     for side in (-1, 1):
         z = side * width * 0.36
         size = (0.12, rng.uniform(0.1, 0.18), width * 0.18)
-        parts.add(at, "rounded", white, (length / 2 - 0.04, y, z), size, numbers=(0.04,))
-        parts.add(at, "rounded", red, (-length / 2 + 0.04, y, z), size, numbers=(0.04,))
+        parts.rounded(at, white, (length / 2 - 0.04, y, z), size, 0.04)
+        parts.rounded(at, red, (-length / 2 + 0.04, y, z), size, 0.04)
     plate = parts.material("paper")
     for end in (-1, 1):
         parts.add(at, "box", plate, (end * (length / 2 + 0.005), y - 0.22, 0), (0.02, 0.11, 0.5))
@@ -74,9 +74,9 @@ def van(parts: Assembly, at: Placement) -> tuple[float, float]:
     paint, box, glass, tyre, rim = (parts.material(role) for role in ("car", "car", "glass", "plastic", "metal"))
     if rng.chance(0.5):
         box = paint
-    parts.add(at, "rounded", box, (-0.6, 0.4 + height / 2, 0), (long, height, width), numbers=(0.06,))
+    parts.rounded(at, box, (-0.6, 0.4 + height / 2, 0), (long, height, width), 0.06)
     cab, front = height * rng.uniform(0.65, 0.9), long / 2 - 0.6
-    parts.add(at, "rounded", paint, (front + 0.55, 0.4 + cab * 0.3, 0), (1.5, cab * 0.6, width * 0.96), numbers=(0.1,))
+    parts.rounded(at, paint, (front + 0.55, 0.4 + cab * 0.3, 0), (1.5, cab * 0.6, width * 0.96), 0.1)
     windows = (1.2, cab * 0.45, width * 0.92)
     parts.add(at, "cabin", glass, (front + 0.4, 0.4 + cab * 0.78, 0), windows, numbers=(0.4, 0.0, 0.92))
     parts.add(at, "box", paint, (front + 0.2, 0.4 + cab, 0), (0.75, 0.05, width * 0.85))
@@ -94,5 +94,5 @@ def bicycle(parts: Assembly, at: Placement) -> tuple[float, float]:
         parts.add(at, "cylinder", paint, hub, (0.06, 0.08, 0.06), ON_EDGE)
     for start, end, radius in TUBES:
         parts.limb(at, paint, start, end, radius)
-    parts.add(at, "rounded", tyre, (-0.24, 0.94, 0), (0.26, 0.06, rng.uniform(0.12, 0.2)), numbers=(0.028,))
+    parts.rounded(at, tyre, (-0.24, 0.94, 0), (0.26, 0.06, rng.uniform(0.12, 0.2)), 0.028)
     return 1.7, 0.5
