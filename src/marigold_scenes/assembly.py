@@ -183,24 +183,13 @@ class Assembly:
         """Adds an upright cylinder that stands on `base`."""
         self.stand(at, "cylinder", material, base, (2 * radius, height, 2 * radius))
 
-    def limb(
-        self,
-        at: Placement,
-        material: int,
-        start: Vector,
-        end: Vector,
-        radius: float,
-        taper: float = 1.0,
-        name: str = "cone",
-    ) -> None:
-        """Adds a shape whose axis runs from `start` to `end`: a rod that narrows to `taper`, or any upright shape."""
+    def limb(self, at: Placement, material: int, start: Vector, end: Vector, radius: float, taper: float = 1.0) -> None:
+        """Adds a rod whose axis runs from `start` to `end` and that narrows to `taper`."""
         dx, dy, dz = (b - a for a, b in zip(start, end, strict=True))
         length = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-4)
         x, y, z = (0.5 * (a + b) for a, b in zip(start, end, strict=True))
         turn = (math.atan2(dx, dz), math.acos(max(-1.0, min(1.0, dy / length))), 0.0)
-        if name == "cone" and taper == 1.0:
-            name = "cylinder"
-        numbers = (round(taper, 2),) if name == "cone" else ()
+        name, numbers = ("cylinder", ()) if taper == 1.0 else ("cone", (round(taper, 2),))
         self.add(at, name, material, (x, y, z), (2 * radius, length, 2 * radius), turn, numbers)
 
     def count(self) -> int:

@@ -114,7 +114,7 @@ def direction(azimuth: float, elevation: float) -> np.ndarray:
     return np.array([c * math.cos(azimuth), math.sin(elevation), c * math.sin(azimuth)])
 
 
-def outdoors(rng: RandomStream, ground: Colour, ridge: bool = True) -> Light:
+def outdoors(rng: RandomStream, ground: Colour) -> Light:
     """Any hour and weather: noon, golden hour, overcast, haze, dusk; `ground` is the mean colour of the ground."""
     draw = rng.random()
     azimuth = rng.uniform(0, 2 * math.pi)
@@ -136,7 +136,7 @@ def outdoors(rng: RandomStream, ground: Colour, ridge: bool = True) -> Light:
         zenith, horizon, horizon * 0.7, glow, towards, rng.log_uniform(6, 80), rng.uniform(0.35, 0.7)
     )
     _clouds_and_haze(sky, rng, strength * tint + lit * 0.4, horizon)
-    if ridge and rng.chance(0.6):
+    if rng.chance(0.6):
         _ridge(sky, rng, horizon, lit)
     around = dome(zenith, horizon * 0.9 + 0.1 * nadir, nadir, glow * 0.5, towards, 6.0, sky[lights.RISE][0])
     bounce = 0.8 * (lit * 0.5 + sun * 0.25)

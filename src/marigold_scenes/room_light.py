@@ -32,7 +32,7 @@ class _Sources:
 def illuminate(parts: Assembly, room: Shell) -> Light:
     """Light for a room, by day or by night."""
     rng = parts.rng
-    outside = daylight.outdoors(rng, daylight.mean_colour(parts.materials[0]), ridge=True)
+    outside = daylight.outdoors(rng, daylight.mean_colour(parts.materials[0]))
     night = rng.chance(0.15)
     shine = 0.03 if night else rng.log_uniform(1.0, 4.0)
     sky_tint = outside.sky[lights.HORIZON] + outside.sky[lights.ZENITH]

@@ -143,12 +143,6 @@ def distance(point: Tensor, shape: Tensor) -> Tensor:
     return torch.where(ring > 0, torus, rounded)
 
 
-def ground(height: Tensor, origin: Tensor, direction: Tensor) -> Tensor:
-    """First hits [T, P] of world rays [T, 3, P] with the level plane at `height` [T, 1]."""
-    t = (height - origin[:, 1]) / torch.where(direction[:, 1].abs() < 1e-9, -1e-9, direction[:, 1])
-    return torch.where(t > 0, t, MISS)
-
-
 def normal(kind: int, point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
     """Outward normal direction [M, 3] (any length) at surface points [M, 3] in the space of their solid.
 

@@ -82,9 +82,3 @@ def test_a_dark_ground_sends_less_light_up_than_a_bright_one():
     dark, bright = (daylight.outdoors(RandomStream.of_seed(3), np.full(3, grey)).dome for grey in (0.05, 0.8))
     np.testing.assert_allclose(dark[lights.NADIR] * 16, bright[lights.NADIR])
     np.testing.assert_array_equal(dark[lights.ZENITH], bright[lights.ZENITH])
-
-
-def test_without_a_ridge_the_horizon_is_free():
-    for seed in range(20):
-        light = daylight.outdoors(RandomStream.of_seed(seed), GREY, ridge=False)
-        assert light.sky[lights.RIDGE_HEIGHT] == 0

@@ -165,9 +165,3 @@ def test_normals(name, point, expected):
     where = torch.tensor([point])
     normal = shapes.normal(kind, where, torch.tensor([values]), where)[0]
     torch.testing.assert_close(normal / normal.norm(), torch.tensor(expected), atol=1e-5, rtol=0)
-
-
-def test_the_ground_is_hit_where_the_ray_has_fallen_to_it():
-    origin, direction = (x[0] for x in ray((1.0, 3.0, 2.0), (0.5, -2.0, 0.0)))
-    assert float(shapes.ground(torch.tensor([[1.0]]), origin, direction)) == pytest.approx(1.0)
-    assert float(shapes.ground(torch.tensor([[5.0]]), origin, direction)) == MISS

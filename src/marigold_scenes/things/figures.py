@@ -113,10 +113,10 @@ def _arm(parts: Assembly, at: Placement, pose: _Pose, side: int, sleeve: int, sk
     parts.add(at, "sphere", skin, hand, (0.08, 0.1, 0.08))
 
 
-def animal(parts: Assembly, at: Placement, size: float | None = None) -> None:
+def animal(parts: Assembly, at: Placement) -> None:
     """A four-legged animal, from cat to cow, facing +x."""
     rng = parts.rng
-    s = rng.pick(SIZES) if size is None else size
+    s = rng.pick(SIZES)
     coat = parts.material("fabric", "bark", "soil", "snow", "sand")
     long, tall, thick = s * rng.uniform(0.8, 1.1), s * rng.uniform(0.55, 0.85), s * rng.uniform(0.28, 0.42)
     parts.add(at, "sphere", coat, (0, tall, 0), (long, thick * 1.1, thick))

@@ -128,8 +128,8 @@ def floor_lamp(parts: Assembly, at: Placement, glow: float = 0.0) -> tuple[float
     return 0.3, 0.3
 
 
-def table_lamp(parts: Assembly, at: Placement, glow: float = 0.0) -> tuple[float, float]:
-    """A lamp for a table or a bedside."""
+def table_lamp(parts: Assembly, at: Placement) -> tuple[float, float]:
+    """A lamp for a table or a bedside, unlit."""
     rng = parts.rng
     height = rng.uniform(0.15, 0.35)
     body = parts.material("ceramic", "metal", "wood")
@@ -137,11 +137,11 @@ def table_lamp(parts: Assembly, at: Placement, glow: float = 0.0) -> tuple[float
     thick = rng.uniform(0.06, 0.18)
     parts.stand(at, name, body, (0, 0, 0), (thick, height, thick))
     parts.post(at, body, (0, height, 0), 0.008, 0.06)
-    lamp_shade(parts, at, height + 0.03, rng.uniform(0.2, 0.35), glow)
+    lamp_shade(parts, at, height + 0.03, rng.uniform(0.2, 0.35))
     return 0.2, 0.2
 
 
-def lamp_shade(parts: Assembly, at: Placement, y: float, width: float, glow: float) -> None:
+def lamp_shade(parts: Assembly, at: Placement, y: float, width: float, glow: float = 0.0) -> None:
     """A shade with its lower edge at `y`, translucent when lit."""
     rng = parts.rng
     cloth = parts.material("fabric", "paper")
@@ -168,10 +168,10 @@ def television(parts: Assembly, at: Placement) -> tuple[float, float]:
     return width, 0.2
 
 
-def pile_of_boxes(parts: Assembly, at: Placement, size: float = 1.0) -> tuple[float, float]:
+def pile_of_boxes(parts: Assembly, at: Placement) -> tuple[float, float]:
     """Cardboard boxes, crates or parcels stacked with some disorder."""
     rng = parts.rng
-    y, width = 0.0, size * rng.uniform(0.3, 0.6)
+    y, width = 0.0, rng.uniform(0.3, 0.6)
     outer = width
     for _ in range(rng.integer(1, 4)):
         height = width * rng.uniform(0.4, 1.0)
