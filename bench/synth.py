@@ -39,7 +39,7 @@ class Options:
 STAGES = {
     "layout, on the CPU": "marigold_scenes.scene.build",
     "rays": "marigold_scenes.trace.cast",
-    "surfaces": "marigold_scenes.surface.describe",
+    "surfaces": "marigold_scenes.hits.describe",
     "textures": "marigold_scenes.textures.evaluate",
     "shadows, without their rays": "marigold_scenes.shading.visibility",
     "light": "marigold_scenes.render.illuminate",

@@ -2,13 +2,40 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from marigold_scenes import layout, lights
-from marigold_scenes.assembly import Dice
+from marigold_scenes.random_stream import RandomStream
 
 Colour = np.ndarray
+
+
+class Hour(NamedTuple):
+    """A time of day with its weather: the ranges that its sun and sky are drawn from."""
+
+    until: float
+    """The share of scenes up to and with this one."""
+    elevation: tuple[float, float]
+    """Of the sun, in radians."""
+    strength: tuple[float, float]
+    """Of the sun; below 0.4 the sky is overcast."""
+    blue: tuple[float, float]
+    """How blue the sky is, 0 to 1."""
+
+
+HOURS = (
+    Hour(0.45, elevation=(0.45, 1.35), strength=(0.8, 1.3), blue=(0.5, 1.0)),
+    Hour(0.65, elevation=(0.08, 0.35), strength=(0.5, 1.2), blue=(0.3, 0.9)),
+    Hour(0.9, elevation=(0.3, 1.3), strength=(0.0, 0.3), blue=(0.0, 0.35)),
+    Hour(1.0, elevation=(0.03, 0.12), strength=(0.0, 0.15), blue=(0.3, 1.0)),
+)
+"""Day, golden hour, overcast, dusk."""
+
+WHITE_ZENITH, BLUE_ZENITH = np.array([0.75, 0.8, 0.9]), np.array([0.2, 0.42, 0.95])
+WHITE_HORIZON, BLUE_HORIZON = np.array([0.95, 0.97, 1.0]), np.array([0.6, 0.75, 1.0])
+DARK_HILLS = np.array([0.1, 0.14, 0.1])
 
 
 @dataclass
@@ -30,10 +57,10 @@ def colour(r: float, g: float, b: float) -> Colour:
     return np.array([r, g, b])
 
 
-def sun_colour(elevation: float, dice: Dice) -> Colour:
+def sun_colour(elevation: float, rng: RandomStream) -> Colour:
     """The tint of sunlight through air: white high up, orange to red near the horizon; `elevation` in radians."""
     air = 1 / (math.sin(max(elevation, 0.01)) + 0.12)
-    tint = np.exp(-np.array([0.035, 0.085, 0.19]) * air * dice.uniform(0.7, 1.3))
+    tint = np.exp(-np.array([0.035, 0.085, 0.19]) * air * rng.uniform(0.7, 1.3))
     return tint / tint.max()
 
 
@@ -87,46 +114,47 @@ def direction(azimuth: float, elevation: float) -> np.ndarray:
     return np.array([c * math.cos(azimuth), math.sin(elevation), c * math.sin(azimuth)])
 
 
-def outdoors(dice: Dice, ground: Colour, ridge: bool = True) -> Light:
+def outdoors(rng: RandomStream, ground: Colour) -> Light:
     """Any hour and weather: noon, golden hour, overcast, haze, dusk; `ground` is the mean colour of the ground."""
-    hour = dice.random()
-    azimuth = dice.uniform(0, 2 * math.pi)
-    if hour < 0.45:
-        elevation, strength, blue = dice.uniform(0.45, 1.35), dice.uniform(0.8, 1.3), dice.uniform(0.5, 1.0)
-    elif hour < 0.65:
-        elevation, strength, blue = dice.uniform(0.08, 0.35), dice.uniform(0.5, 1.2), dice.uniform(0.3, 0.9)
-    elif hour < 0.9:
-        elevation, strength, blue = dice.uniform(0.3, 1.3), dice.uniform(0.0, 0.3), dice.uniform(0.0, 0.35)
-    else:
-        elevation, strength, blue = dice.uniform(0.03, 0.12), dice.uniform(0.0, 0.15), dice.uniform(0.3, 1.0)
-    tint = sun_colour(elevation, dice)
+    draw = rng.random()
+    azimuth = rng.uniform(0, 2 * math.pi)
+    hour = next(hour for hour in HOURS if draw < hour.until)
+    elevation, strength, blue = (rng.uniform(*span) for span in (hour.elevation, hour.strength, hour.blue))
+    tint = sun_colour(elevation, rng)
     sun = strength * tint * math.sqrt(math.sin(elevation) + 0.2)
     towards = direction(azimuth, elevation)
-    bright = dice.uniform(0.18, 0.42) if strength > 0.4 else dice.uniform(0.35, 0.7)
-    zenith = bright * (colour(0.75, 0.8, 0.9) * (1 - blue) + colour(0.2, 0.42, 0.95) * blue)
-    horizon = bright * (
-        0.5 * (colour(0.95, 0.97, 1.0) * (1 - 0.5 * blue) + colour(0.6, 0.75, 1.0) * 0.5 * blue) + 0.6 * tint
-    )
+    bright = rng.uniform(0.18, 0.42) if strength > 0.4 else rng.uniform(0.35, 0.7)
+    zenith = bright * (WHITE_ZENITH * (1 - blue) + BLUE_ZENITH * blue)
+    horizon = bright * (0.5 * (WHITE_HORIZON * (1 - 0.5 * blue) + BLUE_HORIZON * 0.5 * blue) + 0.6 * tint)
+    # Light on level ground: the sky, and the sun by the sine of its elevation
     lit = zenith * 0.6 + horizon * 0.4 + sun * towards[1]
     nadir = ground * lit
-    radius = 0.005 if dice.chance(0.4) else dice.log(0.005, 0.06)
+    radius = 0.005 if rng.chance(0.4) else rng.log_uniform(0.005, 0.06)
     glow = 0.6 * strength * tint + 0.15 * bright
     sky = np.zeros(lights.SKY_WIDTH)
     sky[: lights.DOME_WIDTH] = dome(
-        zenith, horizon, horizon * 0.7, glow, towards, dice.log(6, 80), dice.uniform(0.35, 0.7)
+        zenith, horizon, horizon * 0.7, glow, towards, rng.log_uniform(6, 80), rng.uniform(0.35, 0.7)
     )
-    shining = strength * tint + lit * 0.4
-    sky[lights.CLOUD] = shining * dice.uniform(0.5, 0.9)
-    sky[lights.COVER] = dice.uniform(0.2, 0.75) if dice.chance(0.75) else 0.0
-    sky[lights.CLOUD_SIZE], sky[lights.CLOUD_EDGE] = dice.log(0.4, 2.0), dice.uniform(0.08, 0.4)
-    sky[lights.PHASE] = dice.uniform(0, 1000)
-    hazy = dice.chance(0.35)
-    sky[lights.HAZE] = horizon * dice.uniform(0.8, 1.0)
-    sky[lights.HAZE_DENSITY] = dice.log(0.004, 0.03) if hazy else dice.log(0.0003, 0.003)
-    if ridge and dice.chance(0.6):
-        far = dice.uniform(0.3, 0.85)
-        sky[lights.RIDGE] = far * horizon + (1 - far) * colour(0.1, 0.14, 0.1) * lit
-        sky[lights.RIDGE_HEIGHT], sky[lights.RIDGE_SIZE] = dice.log(0.03, 0.3), dice.log(1.5, 12)
+    _clouds_and_haze(sky, rng, strength * tint + lit * 0.4, horizon)
+    if rng.chance(0.6):
+        _ridge(sky, rng, horizon, lit)
     around = dome(zenith, horizon * 0.9 + 0.1 * nadir, nadir, glow * 0.5, towards, 6.0, sky[lights.RISE][0])
     bounce = 0.8 * (lit * 0.5 + sun * 0.25)
     return Light(rows(directional(towards, sun, radius)), sky, around, bounce)
+
+
+def _clouds_and_haze(sky: np.ndarray, rng: RandomStream, shining: Colour, horizon: Colour) -> None:
+    sky[lights.CLOUD] = shining * rng.uniform(0.5, 0.9)
+    sky[lights.COVER] = rng.uniform(0.2, 0.75) if rng.chance(0.75) else 0.0
+    sky[lights.CLOUD_SIZE], sky[lights.CLOUD_EDGE] = rng.log_uniform(0.4, 2.0), rng.uniform(0.08, 0.4)
+    sky[lights.PHASE] = rng.uniform(0, 1000)
+    hazy = rng.chance(0.35)
+    sky[lights.HAZE] = horizon * rng.uniform(0.8, 1.0)
+    sky[lights.HAZE_DENSITY] = rng.log_uniform(0.004, 0.03) if hazy else rng.log_uniform(0.0003, 0.003)
+
+
+def _ridge(sky: np.ndarray, rng: RandomStream, horizon: Colour, lit: Colour) -> None:
+    """Far hills, bluer the further they are."""
+    far = rng.uniform(0.3, 0.85)
+    sky[lights.RIDGE] = far * horizon + (1 - far) * DARK_HILLS * lit
+    sky[lights.RIDGE_HEIGHT], sky[lights.RIDGE_SIZE] = rng.log_uniform(0.03, 0.3), rng.log_uniform(1.5, 12)

@@ -56,6 +56,7 @@ def _words(value: Tensor) -> Tensor:
     """Any integer tensor as int32; the upper half of a 64-bit number is folded into the lower half."""
     if value.dtype != torch.int64:
         return value.to(torch.int32)
+    # Upper half times a constant, into the lower half; then two's complement by hand
     folded = (value ^ ((value >> 32) * 0x9E3779B1)) & 0xFFFFFFFF
     return ((folded ^ 0x80000000) - 0x80000000).to(torch.int32)
 

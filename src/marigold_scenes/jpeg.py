@@ -34,6 +34,7 @@ def compress(picture: Tensor, quality: Tensor) -> Tensor:
     """
     height, width = picture.shape[-2:]
     padded = F.pad(picture, (0, -width % 16, 0, -height % 16), mode="replicate") * 255
+    # RGB => YCbCr of ITU-R BT.601, with chroma [B, 2, H, W] around 0
     red, green, blue = padded.unbind(1)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     chroma = torch.stack([(blue - luma) / 1.772, (red - luma) / 1.402], 1)
@@ -41,6 +42,7 @@ def compress(picture: Tensor, quality: Tensor) -> Tensor:
     chroma = F.interpolate(
         _quantise(F.avg_pool2d(chroma, 2), _table(_CHROMA, quality)), scale_factor=2, mode="bilinear"
     )
+    # ... and back
     luma, to_blue, to_red = luma[:, 0], chroma[:, 0], chroma[:, 1]
     green = luma - 0.344136 * to_blue - 0.714136 * to_red
     decoded = torch.stack([luma + 1.402 * to_red, green, luma + 1.772 * to_blue], 1)[..., :height, :width]
@@ -76,8 +78,10 @@ def _table(base: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
 def _quantise(plane: Tensor, steps: Tensor) -> Tensor:
     """Planes [B, C, H, W] after their DCT coefficients were rounded to multiples of `steps` [B, 1, 64]."""
     batch, channels, height, width = plane.shape
+    # [B, C, H, W] => [B, blocks, 64], each block's rows one after the other
     blocks = plane.reshape(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4).reshape(batch, -1, 64)
     basis = _basis(plane.device)
+    # The DCT is orthonormal: its transpose is its inverse.
     coefficients = (blocks @ basis.T / steps).round() * steps
     blocks = (coefficients @ basis).view(batch, channels, height // 8, width // 8, 8, 8)
     return blocks.transpose(3, 4).reshape(batch, channels, height, width)

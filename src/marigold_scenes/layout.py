@@ -1,9 +1,9 @@
 """The columns of a packed material row: `materials` writes them, `textures` reads them."""
 
-# What to paint: the index of a pattern in `textures.PATTERNS`, its seed (an integer below 2^24) and four colours
+# The pattern: the index of a pattern in `textures.PATTERNS`, its seed (an integer below 2^24) and four colours
 # (linear reflectance).
 KIND, SEED = 0, 1
-COLOUR_A, COLOUR_B, COLOUR_C, COLOUR_D = 2, 5, 8, 11
+COLOURS = COLOUR_A, COLOUR_B, COLOUR_C, COLOUR_D = 2, 5, 8, 11
 
 # Where: the size of a feature in metres, height over width, the angle in its plane, the stretch of each axis.
 PERIOD, ASPECT, ANGLE = 14, 15, 16

@@ -34,6 +34,7 @@ def dome(row: Tensor, direction: Tensor) -> Tensor:
     """Radiance [B, 3, M] of the gradient `row` [B, >=17] in unit directions [B, 3, M]."""
     y = direction[:, 1:2]
     rise = _column(row, RISE)
+    # horizon + (pole - horizon) |y|^rise + lobe (l . d)^power
     lift = y.abs().clamp_min(1e-4) ** rise
     pole = torch.where(y > 0, _column(row, ZENITH), _column(row, NADIR))
     lobe = dot(_column(row, LOBE_TO), direction, 1).clamp_min(1e-4) ** _column(row, LOBE_POWER)
@@ -43,10 +44,12 @@ def dome(row: Tensor, direction: Tensor) -> Tensor:
 
 def ambient(row: Tensor, normal: Tensor) -> Tensor:
     """The dome's radiance averaged over the cosine-weighted hemisphere around unit normals [B, 3, M]."""
+    # A fit of the hemisphere's mean: 62 % of the way from horizon to pole, smooth from below to above.
     up = 0.5 + 0.5 * normal[:, 1:2]
     horizon, power = _column(row, HORIZON), _column(row, LOBE_POWER)
     above = torch.lerp(horizon, _column(row, ZENITH), 0.62)
     below = torch.lerp(horizon, _column(row, NADIR), 0.62)
+    # A broad lobe's mean falls with its power, and with the angle to it.
     facing = dot(_column(row, LOBE_TO), normal, 1)
     lobe = (0.5 + 0.5 * facing).square() * (2 / (power + 2))
     return torch.lerp(below, above, up * up * (3 - 2 * up)) + _column(row, LOBE) * lobe
@@ -58,14 +61,17 @@ def sky(row: Tensor, direction: Tensor) -> Tensor:
     x, y, z = direction.unbind(1)
     height = y.clamp_min(0.02)
     phase = _column(row, PHASE)[:, 0]
+    # Clouds lie on a plane overhead: looked up at (x, z) / height, lower ones smaller.
     scale = 1 / (_column(row, CLOUD_SIZE)[:, 0] * (height + 0.12))
     value = _fractal(x * scale, z * scale, phase, 5)
     edge = _column(row, CLOUD_EDGE)[:, 0]
+    # Where the noise exceeds 1 - cover, with a soft edge; none below the horizon.
     cover = ((value - 1 + _column(row, COVER)[:, 0]) / edge).clamp(0, 1) * ((y - 0.01) * 12).clamp(0, 1)
     cover = (cover * cover * (3 - 2 * cover)).unsqueeze(1)
     shade = (1.15 - 0.5 * (value.unsqueeze(1) - 0.5)).clamp(0.5, 1.3)
     colour = torch.lerp(colour, _column(row, CLOUD) * shade, cover)
     size = _column(row, RIDGE_SIZE)[:, 0]
+    # The ridge: a crest by azimuth, before everything above its foot
     across = torch.atan2(x, -z)
     crest = _column(row, RIDGE_HEIGHT)[:, 0] * _fractal(across * size, phase.expand_as(x), phase, 5)
     behind = ((crest - y) * 150).clamp(0, 1).unsqueeze(1) * (_column(row, RIDGE_HEIGHT) > 0)
@@ -86,12 +92,14 @@ def incoming(light: Tensor, point: Tensor, jitter: Tensor) -> tuple[Tensor, Tens
     """
     place, u, v = (_column(light, part) for part in (PLACE, AXIS_U, AXIS_V))
     directional = _column(light, slice(DIRECTIONAL, DIRECTIONAL + 1)) > 0
+    # A point of a far disc, or of a rectangle: place + a u + b v
     sideways, upwards = tangents(place)
     disc = u[:, :1] * (sideways * jitter[:, :1] + upwards * jitter[:, 1:])
     to_area = place + u * jitter[:, :1] + v * jitter[:, 1:] - point
     offset = torch.where(directional, (place + disc) * 1e3, to_area)
     distance = length(offset, 1).clamp_min(1e-4)
     direction = offset / distance
+    # A rectangle shines to the side of u x v, by the cosine; its light fades with the square of the distance.
     facing = torch.linalg.cross(u, v, dim=1)
     shining = -dot(unit(facing, 1), direction, 1)
     one_sided = _column(light, slice(ONE_SIDED, ONE_SIDED + 1)) > 0
@@ -103,6 +111,7 @@ def incoming(light: Tensor, point: Tensor, jitter: Tensor) -> tuple[Tensor, Tens
 
 def tangents(axis: Tensor) -> tuple[Tensor, Tensor]:
     """Two unit vectors [B, 3, M] at right angles to unit vectors `axis` [B, 3, M] and to each other."""
+    # A branchless frame around a unit vector (Duff et al. 2017).
     x, y, z = axis.unbind(1)
     sign = torch.where(z >= 0, 1.0, -1.0)
     a = -1 / (sign + z)
@@ -116,16 +125,20 @@ def glossy(normal: Tensor, view: Tensor, light: Tensor, roughness: Tensor, base:
     Unit vectors [B, 3, M] away from the surface; `roughness` [B, 1, M]; `base` [B, 3, M] reflectance head-on; `size`
     [B, 1, M] tangent of the light's angular radius, which widens the lobe.
     """
+    # Roughness to the square is the GGX width; a light of some size widens the lobe.
     half = unit(view + light, 1)
     sharp = roughness.square().clamp_min(2e-3)
     alpha = (sharp + 0.4 * size).clamp_max(1)
     n_h, n_v, n_l, v_h = (
         dot(a, b, 1).clamp_min(1e-4) for a, b in ((normal, half), (normal, view), (normal, light), (view, half))
     )
+    # D = alpha^2 / ((n.h)^2 (alpha^2 - 1) + 1)^2, here without 1 / pi
     spread = (n_h * n_h) * (alpha * alpha - 1) + 1
     lobe = (alpha * alpha / (spread * spread)).clamp_max(60)
+    # V = G / (4 (n.l) (n.v)) by Schlick and Smith
     k = (roughness + 1).square() / 8
     visible = 0.25 / ((n_l * (1 - k) + k) * (n_v * (1 - k) + k))
+    # F = base + (1 - base) (1 - v.h)^5
     fresnel = base + (1 - base) * (1 - v_h).clamp(0, 1) ** 5
     return lobe * visible * fresnel * n_l
 
@@ -150,6 +163,7 @@ def _fractal(x: Tensor, y: Tensor, phase: Tensor, octaves: int) -> Tensor:
 
 
 def _value(x: Tensor, y: Tensor, seed: Tensor) -> Tensor:
+    # Smoothstep between the random numbers of the four corners.
     i, j = torch.floor(x), torch.floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)

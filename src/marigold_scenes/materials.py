@@ -3,7 +3,7 @@
 import numpy as np
 
 from marigold_scenes import layout
-from marigold_scenes.palette import Dice
+from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.roles import building, furnishing, nature, things
 
 WIDTH = layout.WIDTH
@@ -15,6 +15,6 @@ ROLES = tuple(sorted(RECIPES))
 """Every role that `sample` knows; `facade` is a building's wall with windows, `any` a material of a thing."""
 
 
-def sample(rng: np.random.Generator, role: str) -> np.ndarray:
+def sample(generator: np.random.Generator, role: str) -> np.ndarray:
     """One packed material [WIDTH], float32, that could be found in this role."""
-    return np.array(RECIPES[role](Dice(rng)), dtype=np.float32)
+    return np.array(RECIPES[role](RandomStream.of_generator(generator)), dtype=np.float32)

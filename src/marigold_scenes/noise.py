@@ -58,15 +58,18 @@ def octaves(
 
 def simplex(point: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
     """Simplex noise [N] in about -1 to 1 and its gradient [3, N], for points [3, N], int32 seeds [N] (Perlin 2001)."""
+    # Skew into the lattice of cubes, and back: the offset [3, N] from the cube's corner
     base = torch.floor(point + (point[0] + point[1] + point[2]) * (1 / 3))
     offset = point - base + (base[0] + base[1] + base[2]) * (1 / 6)
     steps = _walk(*offset)
+    # [4, 3, N] from each corner of the simplex to the point
     inset = torch.arange(4, device=point.device)[:, None, None] * (1 / 6)
     ray = offset - steps.float() + inset
     # A random linear ramp from each corner under a kernel that vanishes at distance sqrt(1/2).
     ramp = three_bytes(_lattice(base.int() + steps, seed)).mul_(140).sub_(70)
     reach = (0.5 - _dot(ray, ray)).clamp_(min=0)
     height = _dot(ramp, ray)
+    # sum of w^4 (g . r) with w = 1/2 - r^2; its gradient is w^4 g - 8 w^3 (g . r) r
     square = reach * reach
     kernel, bend = square * square, 8 * square * reach * height
     gradient = kernel.unsqueeze(1) * ramp - bend.unsqueeze(1) * ray

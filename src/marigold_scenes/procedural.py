@@ -11,18 +11,16 @@ from typing import overload
 
 import torch
 
-from marigold.core.errors import DataError
+from marigold.core.errors import ConfigError, DataError
+from marigold.core.find import unknown
 from marigold.core.sample import Camera, Sample, unstack
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold_scenes import render, scene
 from marigold_scenes.families import FAMILIES
+from marigold_scenes.hit_tests import HIT_TESTS
 from marigold_scenes.scene import Scene
 
-INDEXES = {
-    "train": range(1 << 30),
-    "val": range(1 << 40, (1 << 40) + 200),
-    "test": range(1 << 41, (1 << 41) + 200),
-}
+INDEXES = {"train": range(1 << 30), "val": range(1 << 40, (1 << 40) + 200), "test": range(1 << 41, (1 << 41) + 200)}
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,20 @@ class Procedural(Dataset):
         source="rendered by marigold_scenes",
     )
 
+    def __post_init__(self) -> None:
+        for family in self.families:
+            if family not in FAMILIES:
+                raise ConfigError(f"families: {unknown('family', family, FAMILIES)}")
+        if not self.families:
+            raise ConfigError(f"families: none is named; name some of {', '.join(FAMILIES)}, or leave them out for all")
+        for name, value in (("height", self.height), ("width", self.width)):
+            if value < 1:
+                raise ConfigError(f"{name}: {value} pixels; it must be at least 1")
+
     def scan(self, root: Path, split: str) -> Keys:
         """The keys of a split; `root` is not used."""
         if split not in INDEXES:
-            raise DataError(f"procedural: no split named `{split}`; there are: {', '.join(INDEXES)}")
+            raise DataError(f"procedural: {unknown('split', split, INDEXES)}")
         return Keys(self.seed, INDEXES[split])
 
     def read(self, root: Path, key: str) -> Sample:
@@ -85,6 +93,10 @@ class Procedural(Dataset):
         if len(seeds) != 1:
             raise DataError(f"procedural: one batch holds keys of the seeds {seeds}; read them separately")
         return scene.build(seeds[0], [index for _, index in parsed], self.families)
+
+    def compile(self) -> None:
+        """Compiles the ray-caster of this process."""
+        HIT_TESTS.compile()
 
     def finish(self, prepared: Scene, device: str) -> Sample:
         """Renders the scenes on the device."""

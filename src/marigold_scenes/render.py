@@ -13,10 +13,10 @@ from torch import Tensor
 from marigold.core.sample import Sample
 from marigold_scenes import camera, scene, trace
 from marigold_scenes.families import FAMILIES
-from marigold_scenes.frame import look
+from marigold_scenes.gbuffer import trace_camera
 from marigold_scenes.scene import Scene
 from marigold_scenes.shading import illuminate
-from marigold_scenes.trace import TILE
+from marigold_scenes.tiles import Raster
 
 RANGE = 6.0
 """Depth is valid up to this multiple of the picture's median depth."""
@@ -37,7 +37,12 @@ def shoot(scene: Scene, height: int, width: int, with_linear: bool = False) -> S
     is not valid either.
     """
     with exactly(scene.eye.device.type):
-        return _shoot(scene, height, width, with_linear)
+        maps, known = _maps(scene, Raster(height, width))
+        linear = maps["albedo"] * maps["shading"] + maps["residual"]
+        seen = antialiased(linear, maps["depth"], maps["normals"])
+        image = camera.photograph(seen, maps["depth"], scene.lens, scene.seeds)
+        valid = dict.fromkeys(maps, known) | {"depth": in_range(maps["depth"], known)}
+        return Sample(" ".join(scene.keys), image, maps | ({"linear": linear} if with_linear else {}), valid)
 
 
 @contextmanager
@@ -59,32 +64,28 @@ def exactly(device: str) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _shoot(scene: Scene, height: int, width: int, with_linear: bool) -> Sample:
+def _maps(scene: Scene, raster: Raster) -> tuple[dict[str, Tensor], Tensor]:
+    """The fields of every pixel [B, C, H, W] by name, and where they are known [B, 1, H, W]."""
     table = trace.tables(scene.solids)
-    high, wide = -(-height // TILE) * TILE, -(-width // TILE) * TILE
-    frame = look(scene, table, high, wide, width, height)
-    shading, residual = illuminate(scene, table, frame)
-    crop = (..., slice(height), slice(width))
+    gbuffer = trace_camera(scene, table, raster)
+    shading, residual = illuminate(scene, table, gbuffer)
     limit = scene.far.view(-1, 1, 1, 1)
-    depth, known = torch.minimum(frame.t, limit)[crop], (frame.hit & (frame.t < limit))[crop]
-    normals = (frame.normal.flatten(2).mT @ scene.turn).mT.view_as(frame.normal)[crop]
+    known = gbuffer.hit & (gbuffer.t < limit)
+    # n^T C: world normals in camera axes, [B, M, 3] @ [B, 3, 3]
+    normals = (gbuffer.normal.flatten(2).mT @ scene.turn).mT.view_as(gbuffer.normal)
     facing = normals.new_tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
     maps = {
-        "depth": depth,
+        "depth": torch.minimum(gbuffer.t, limit),
         "normals": torch.where(known, normals, facing),
-        "albedo": frame.albedo[crop],
-        "roughness": frame.roughness[crop],
-        "metallicity": frame.metallicity[crop],
-        "shading": shading[crop],
-        "residual": residual[crop],
+        "albedo": gbuffer.albedo,
+        "roughness": gbuffer.roughness,
+        "metallicity": gbuffer.metallicity,
+        "shading": shading,
+        "residual": residual,
     }
-    maps = {name: x.contiguous() for name, x in maps.items()}
-    linear = maps["albedo"] * maps["shading"] + maps["residual"]
-    image = camera.photograph(
-        antialiased(linear, maps["depth"], maps["normals"]), maps["depth"], scene.lens, scene.seeds
-    )
-    valid = dict.fromkeys(maps, known) | {"depth": in_range(maps["depth"], known)}
-    return Sample(" ".join(scene.keys), image, maps | ({"linear": linear} if with_linear else {}), valid)
+    # From whole tiles to the picture
+    crop = (..., slice(raster.height), slice(raster.width))
+    return {name: x[crop].contiguous() for name, x in maps.items()}, known[crop]
 
 
 def in_range(depth: Tensor, known: Tensor) -> Tensor:
@@ -101,13 +102,16 @@ def antialiased(linear: Tensor, depth: Tensor, normals: Tensor) -> Tensor:
 
     One ray per pixel makes stairs of outlines; inside of a surface, textures have been filtered already.
     """
+    # [B, 4, H, W] what changes at an outline: relative depth and direction
     kinds = torch.cat((depth.clamp_min(1e-3).log() * 8, normals), 1)
     edge = torch.zeros_like(depth)
     for axis in (-1, -2):
+        # [B, 1, H, W - 1] or [B, 1, H - 1, W]: the change counts for the pixels on both of its sides
         change = kinds.diff(dim=axis).abs().amax(1, keepdim=True)
         first, last = [0, 0, 0, 0], [0, 0, 0, 0]
         first[-2 * axis - 2], last[-2 * axis - 1] = 1, 1
         edge = torch.maximum(edge, torch.maximum(F.pad(change, first), F.pad(change, last)))
+    # A binomial blur of three by three pixels, along x and then along y
     kernel = linear.new_tensor([0.25, 0.5, 0.25])
     soft = F.pad(linear, (1, 1, 1, 1), mode="replicate").unfold(3, 3, 1) @ kernel
     soft = soft.unfold(2, 3, 1) @ kernel

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from marigold.core import seeds
-from marigold_scenes import assembly, camera, lights, trace
+from marigold_scenes import camera, lights, trace
+from marigold_scenes.assembly import PlacedSolids
+from marigold_scenes.description import SceneDescription
 from marigold_scenes.families import FAMILIES
-from marigold_scenes.plan import Plan
+from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.shapes import KINDS
 
 
@@ -21,8 +23,6 @@ class Scene:
     keys: list[str]
     names: list[str]
     """The family of each."""
-    used: list[tuple[str, ...]]
-    """The primitives and composites that each contains."""
     seeds: Tensor
     """[B] int64, for all randomness of the renderer."""
     solids: trace.Solids
@@ -80,45 +80,42 @@ def _map(value, change):
 def build(seed: int, indexes: list[int], families: tuple[str, ...] = FAMILIES) -> Scene:
     """Samples scenes number `indexes` of `seed`; each depends on the seed and its own index alone."""
     numbers = [seeds.number(seed, "scene", index) for index in indexes]
-    plans, names = [], []
+    descriptions, names = [], []
     for number in numbers:
-        dice = assembly.Dice(number)
-        name = dice.pick(families)
-        family = importlib.import_module(f"marigold_scenes.families.{name}")
-        plans.append(family.plan(dice))
-        names.append(name)
-    return pack([f"procedural/{seed}/{index}" for index in indexes], names, numbers, plans)
+        rng = RandomStream.of_seed(number)
+        names.append(rng.pick(families))
+        family = importlib.import_module(f"marigold_scenes.families.{names[-1]}")
+        descriptions.append(family.sample(rng))
+    return pack([f"procedural/{seed}/{index}" for index in indexes], names, numbers, descriptions)
 
 
-def pack(keys: list[str], names: list[str], numbers: list[int], plans: list[Plan]) -> Scene:
-    """Plans as one batch: their names, and the random numbers that the renderer and the camera start from."""
-    finished = [plan.solids for plan in plans]
-    counts = tuple(_rounded(max(int((solids.kind == kind).sum()) for solids in finished)) for kind in range(len(KINDS)))
-    rows = _padded([plan.materials for plan in plans])
-    packed = [_pad_solids(solids, counts) for solids in finished]
-    frame, half, shape, material, shift = (np.stack(column) for column in zip(*packed, strict=True))
-
-    def tensor(values) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-
-    def column(name: str) -> Tensor:
-        return tensor(np.stack([getattr(plan, name) for plan in plans]))
-
+def pack(keys: list[str], names: list[str], numbers: list[int], descriptions: list[SceneDescription]) -> Scene:
+    """Descriptions as one batch: their names, and the random numbers that the renderer and the camera start from."""
+    placed = [description.solids for description in descriptions]
+    counts = tuple(_rounded(max(int((solids.kind == kind).sum()) for solids in placed)) for kind in range(len(KINDS)))
+    to_local, half, shape, material, shift = (
+        np.stack(column) for column in zip(*(_padded_solids(solids, counts) for solids in placed), strict=True)
+    )
+    lit = [description.light for description in descriptions]
+    own = ("eye", "turn", "tangent", "floor", "hills", "far", "reach")
     return Scene(
         keys=keys,
         names=names,
-        used=[plan.used for plan in plans],
         seeds=torch.tensor(numbers, dtype=torch.int64),
-        solids=trace.Solids(counts, tensor(frame), tensor(half), tensor(shape)),
+        solids=trace.Solids(counts, _tensor(to_local), _tensor(half), _tensor(shape)),
         material=torch.from_numpy(material),
-        shift=tensor(shift),
-        rows=tensor(rows),
-        **{name: column(name) for name in ("eye", "turn", "tangent", "floor", "hills", "far", "reach")},
-        **{name: tensor([getattr(plan.light, name) for plan in plans]) for name in ("lights", "sky", "dome", "bounce")},
-        sunny=any(plan.light.lights[0, lights.USED] > 0 for plan in plans),
-        lamps=max(int((plan.light.lights[1:, lights.USED] > 0).sum()) for plan in plans),
-        lens=tensor(np.stack([camera.sample(np.random.default_rng(number)) for number in numbers])),
+        shift=_tensor(shift),
+        rows=_tensor(_padded_rows([description.materials for description in descriptions])),
+        **{name: _tensor([getattr(description, name) for description in descriptions]) for name in own},
+        **{name: _tensor([getattr(light, name) for light in lit]) for name in ("lights", "sky", "dome", "bounce")},
+        sunny=any(light.lights[0, lights.USED] > 0 for light in lit),
+        lamps=max(int((light.lights[1:, lights.USED] > 0).sum()) for light in lit),
+        lens=_tensor([camera.sample(np.random.default_rng(number)) for number in numbers]),
     )
+
+
+def _tensor(values: np.ndarray | list) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def _rounded(count: int) -> int:
@@ -126,25 +123,28 @@ def _rounded(count: int) -> int:
     return -(-count // 8) * 8
 
 
-def _padded(tables: list[np.ndarray]) -> np.ndarray:
+def _padded_rows(tables: list[np.ndarray]) -> np.ndarray:
+    """Tables of materials [M, WIDTH] as one [B, most, WIDTH]; the first row fills up."""
     most = max(len(table) for table in tables)
     return np.stack([np.concatenate([table, np.repeat(table[:1], most - len(table), 0)]) for table in tables])
 
 
-def _pad_solids(solids: assembly.Solids, counts: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Frames, half sizes, forms, materials and shifts with a far-away speck in every unused place."""
+def _padded_solids(solids: PlacedSolids, counts: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Maps to local metres, half sizes, forms, materials and shifts with a far-away speck in every unused place."""
     total = sum(counts)
-    frame = np.tile(np.eye(3, 4), (total, 1, 1))
-    frame[:, 1, 3] = 1e5
+    to_local = np.tile(np.eye(3, 4), (total, 1, 1))
+    to_local[:, 1, 3] = 1e5
     half = np.full((total, 3), 1e-3)
     shape = np.zeros((total, solids.shape.shape[1]))
     material = np.zeros((total, 2), dtype=np.int64)
     shift = np.zeros((total, 3))
+    # [N] where each solid goes: the start of its kind, and its number among those of its kind
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     first = np.concatenate([[0], np.cumsum(np.bincount(solids.kind, minlength=len(counts)))[:-1]])
     place = starts[solids.kind] + np.arange(len(solids.kind)) - first[solids.kind]
+    # [N, 3, 4] the inverse of a rigid map: x => R^T x - R^T c
     inverse = solids.rotation.transpose(0, 2, 1)
-    frame[place] = np.concatenate([inverse, -inverse @ solids.centre[..., None]], -1)
+    to_local[place] = np.concatenate([inverse, -inverse @ solids.centre[..., None]], -1)
     half[place], shape[place] = solids.half, solids.shape
     material[place], shift[place] = solids.material, solids.shift
-    return frame, half, shape, material, shift
+    return to_local, half, shape, material, shift

@@ -27,6 +27,7 @@ _TINY = 1e-12
 
 def box(origin: Tensor, direction: Tensor) -> Tensor:
     """First hits [T, K, P] of local rays [T, K, 3, P] with the cube (slab method)."""
+    # Per axis |o + t d| <= 1, so t lies within 1 / |d| of -o / d; the smallest interval counts.
     inverse = (direction + _TINY).reciprocal()
     middle, reach = -origin * inverse, inverse.abs()
     near = _greatest(middle - reach)
@@ -39,6 +40,7 @@ def polytope(offset: Tensor, slope: Tensor) -> Tensor:
 
     The inside of a half-space is where `offset + t * slope` is negative.
     """
+    # A plane is crossed at t = -offset / slope, inwards where the slope is negative.
     slope = slope + _TINY
     t = -offset / slope
     entering = slope < 0
@@ -52,9 +54,11 @@ def quadric(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
 
     A cap value of 0 closes that end, -1e9 leaves it open, so that one sees the inside.
     """
+    # [T, K, P] each
     ox, oy, oz = origin.unbind(-2)
     dx, dy, dz = direction.unbind(-2)
     c0, c1, c2, low, high = shape[..., :5, :].unbind(-2)
+    # x^2 + z^2 - c0 - c1 y - c2 y^2 along the ray: a t^2 + 2 b t + c = 0
     a = dx * dx + dz * dz - c2 * dy * dy
     b = ox * dx + oz * dz - dy * (0.5 * c1 + c2 * oy)
     c = ox * ox + oz * oz - c0 - oy * (c1 + c2 * oy)
@@ -66,6 +70,7 @@ def quadric(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
     q = torch.where(q.abs() < _TINY, _TINY, q)
     first, second = q / a, c / q
     real = discriminant > 0
+    # The caps are the planes y = -1 and y = 1.
     inverse = (dy + _TINY).reciprocal()
     hits = (_on_side(first, oy, dy, real), _on_side(second, oy, dy, real))
     caps = (_on_cap((-1 - oy) * inverse, a, b, c, low), _on_cap((1 - oy) * inverse, a, b, c, high))
@@ -74,6 +79,7 @@ def quadric(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
 
 def leaves(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
     """First hits [T, K, P] with a sphere full of holes; `shape` [T, K, 3+, 1]: frequency, threshold, phase."""
+    # |o + t d|^2 = 1: a t^2 + 2 b t + c = 0, [T, K, P]
     a = (direction * direction).sum(-2)
     b = (origin * direction).sum(-2)
     c = (origin * origin).sum(-2) - 1
@@ -81,6 +87,7 @@ def leaves(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
     root = discriminant.clamp_min(0).sqrt()
     inverse = a.reciprocal()
     hits = []
+    # The near and the far side: behind a hole one sees the leaves at the back.
     for t in ((-b - root) * inverse, (-b + root) * inverse):
         solid = foliage(origin + t.unsqueeze(-2) * direction, shape) & (discriminant > 0) & (t > 0)
         hits.append(torch.where(solid, t, MISS))
@@ -91,6 +98,7 @@ def foliage(point: Tensor, shape: Tensor) -> Tensor:
     """Whether a point [..., 3, P] of the unit sphere is leaf rather than hole, [..., P] bool."""
     frequency, threshold, phase = shape[..., :3, :].unbind(-2)
     x, y, z = (point * frequency.unsqueeze(-2) + phase.unsqueeze(-2)).unbind(-2)
+    # Three waves, each bent by the next axis.
     value = torch.sin(x + 2 * torch.sin(0.83 * y)) + torch.sin(y + 2 * torch.sin(0.91 * z))
     return value + torch.sin(z + 2 * torch.sin(0.87 * x)) > threshold
 
@@ -100,14 +108,17 @@ def round_solid(origin: Tensor, direction: Tensor, shape: Tensor) -> Tensor:
 
     `shape` [T, K, 5+, 1]: three half-extents of the core, rounding radius, ring radius (0 for a box).
     """
+    # [T, K, 3, 1] half the bounding box
     extent = shape[..., :3, :] + shape[..., 3:4, :]
     near, far = _slab(origin, direction, extent)
     result = torch.full_like(near, MISS)
     # Most rays pass by the bounding box: only the others are traced.
     group, solid, ray = ((near <= far) & (far > 0)).nonzero().unbind(-1)
+    # [3, R], [3, R] and [5, R] of the R rays that remain
     heading = direction[group, solid, :, ray].T
     start = origin.expand_as(direction)[group, solid, :, ray].T
     form = shape[group, solid, :, 0].T
+    # Sphere tracing (Hart 1996): a step as long as the distance to the surface; |d| turns metres into t.
     inverse = _length(heading).reciprocal()
     t = near[group, solid, ray].clamp_min(0)
     for _ in range(TRACE_STEPS):
@@ -122,18 +133,14 @@ def distance(point: Tensor, shape: Tensor) -> Tensor:
     """Signed distance [..., P] of points [..., 3, P] to the rounded boxes or tori `shape` [..., 5+, P or 1]."""
     x, y, z = point.unbind(-2)
     radius, ring = shape[..., 3, :], shape[..., 4, :]
+    # Torus: |(|(x, z)| - ring, y)| - radius
     across = torch.sqrt(x * x + z * z + _TINY) - ring
     torus = torch.sqrt(across * across + y * y + _TINY) - radius
+    # Rounded box: the distance outside of the core plus the depth inside of it, minus the radius
     over = point.abs() - shape[..., :3, :]
     outside = _length(over.clamp_min(0))
     rounded = outside + _greatest(over).clamp_max(0) - radius
     return torch.where(ring > 0, torus, rounded)
-
-
-def ground(height: Tensor, origin: Tensor, direction: Tensor) -> Tensor:
-    """First hits [T, P] of world rays [T, 3, P] with the level plane at `height` [T, 1]."""
-    t = (height - origin[:, 1]) / torch.where(direction[:, 1].abs() < 1e-9, -1e-9, direction[:, 1])
-    return torch.where(t > 0, t, MISS)
 
 
 def normal(kind: int, point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
@@ -145,11 +152,13 @@ def normal(kind: int, point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
 
 
 def _box_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
+    # The face of the largest coordinate.
     size = point.abs()
     return torch.where(size >= size.amax(-1, keepdim=True), point.sign(), 0.0)
 
 
 def _polytope_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
+    # [M, 8, 4] => the plane [M] whose signed distance is greatest
     planes = shape.view(-1, PLANES, 4)
     value = (planes[..., :3] * point.unsqueeze(-2)).sum(-1) + planes[..., 3]
     value = value / length(planes[..., :3], -1)[..., 0].clamp_min(1e-6)
@@ -160,12 +169,14 @@ def _polytope_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
 def _quadric_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
     x, y, z = point.unbind(-1)
     c0, c1, c2, low, high = shape[..., :5].unbind(-1)
+    # How far the point is from the side, to first order: |f| / |grad f|, and from the caps
     level = c0 + y * (c1 + c2 * y)
     side = (x * x + z * z - level).abs()
     scale = 2 * torch.sqrt(x * x + z * z) + 1e-6
     to_low = torch.where(low > -1, (y + 1).abs(), MISS)
     to_high = torch.where(high > -1, (y - 1).abs(), MISS)
     cap = torch.minimum(to_low, to_high) < side / scale
+    # Half the gradient of x^2 + z^2 - c0 - c1 y - c2 y^2
     slope = torch.stack((x, -0.5 * c1 - c2 * y, z), -1)
     flat = torch.stack((torch.zeros_like(y), y.sign(), torch.zeros_like(y)), -1)
     return torch.where(cap.unsqueeze(-1), flat, slope)
@@ -178,6 +189,7 @@ def _leaves_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
 def _round_normal(point: Tensor, shape: Tensor, metres: Tensor) -> Tensor:
     x, y, z = metres.unbind(-1)
     ring = shape[..., 4]
+    # From the nearest point of the ring; and from the nearest point of the core
     shrink = 1 - ring / torch.sqrt(x * x + z * z + _TINY)
     torus = torch.stack((x * shrink, y, z * shrink), -1)
     over = metres.abs() - shape[..., :3]

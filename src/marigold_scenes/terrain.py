@@ -4,11 +4,12 @@ One row of numbers describes it: for look-ups while a scene is assembled, and fo
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from marigold_scenes.assembly import Dice
+from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.shapes import MISS
 from marigold_scenes.vectors import unit
 
@@ -28,23 +29,23 @@ def flat() -> list[float]:
     return [0.0] * WIDTH
 
 
-def sample(dice: Dice) -> list[float]:
+def sample(rng: RandomStream) -> list[float]:
     """Random hills, from gentle waves to steep mounds."""
     row = flat()
-    longest, relief = dice.log(35, 160), dice.log(0.01, 0.09)
+    longest, relief = rng.log_uniform(35, 160), rng.log_uniform(0.01, 0.09)
     for wave in range(WAVES):
-        length = longest * 0.56**wave * dice.uniform(0.8, 1.25)
-        angle, k = dice.uniform(0, 2 * math.pi), 2 * math.pi / length
-        amplitude = relief * length * dice.uniform(0.5, 1.2) / math.pi * 0.82**wave
-        row[4 * wave : 4 * wave + 4] = [k * math.cos(angle), k * math.sin(angle), dice.uniform(0, 6.3), amplitude]
+        length = longest * 0.56**wave * rng.uniform(0.8, 1.25)
+        angle, k = rng.uniform(0, 2 * math.pi), 2 * math.pi / length
+        amplitude = relief * length * rng.uniform(0.5, 1.2) / math.pi * 0.82**wave
+        row[4 * wave : 4 * wave + 4] = [k * math.cos(angle), k * math.sin(angle), rng.uniform(0, 6.3), amplitude]
     row[USED] = 1.0
     highest = sum(row[3 : 4 * WAVES : 4])
-    row[WATER] = -highest * dice.uniform(0.15, 0.7) if dice.chance(0.4) else -1e3
-    row[SHORE] = dice.uniform(0.1, 0.6)
-    if dice.chance(0.55):
-        angle = dice.uniform(0, 2 * math.pi)
-        row[PATH_X], row[PATH_Z], row[PATH_PHASE] = math.cos(angle), math.sin(angle), dice.uniform(-6, 6)
-        row[PATH_WIDTH], row[PATH_BEND] = dice.uniform(0.4, 2.5), dice.uniform(0, 5)
+    row[WATER] = -highest * rng.uniform(0.15, 0.7) if rng.chance(0.4) else -1e3
+    row[SHORE] = rng.uniform(0.1, 0.6)
+    if rng.chance(0.55):
+        angle = rng.uniform(0, 2 * math.pi)
+        row[PATH_X], row[PATH_Z], row[PATH_PHASE] = math.cos(angle), math.sin(angle), rng.uniform(-6, 6)
+        row[PATH_WIDTH], row[PATH_BEND] = rng.uniform(0.4, 2.5), rng.uniform(0, 5)
     return row
 
 
@@ -83,6 +84,7 @@ def slopes(rows: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     for wave in range(WAVES):
         kx, kz, phase, amplitude = (rows[:, 4 * wave + part].unsqueeze(1) for part in range(4))
         steep = amplitude * torch.cos(kx * x + kz * z + phase)
+        # d/dx of a sin(kx x + kz z + p) is kx a cos(...)
         by_x, by_z = by_x + kx * steep, by_z + kz * steep
     return by_x, by_z
 
@@ -93,6 +95,7 @@ def cast(rows: Tensor, eye: Tensor, ray: Tensor) -> Tensor:
     A fixed number of steps that grow with distance and with the height above ground, then secant refinement of the
     crossing. Rays that are still above ground after `REACH` metres go on to the level plane.
     """
+    # [B, M] each
     x, y, z = ray.unbind(1)
     ox, oy, oz = (eye[:, axis].unsqueeze(1).expand_as(x) for axis in range(3))
     level = rows[:, WATER].clamp_min(0).unsqueeze(1)
@@ -103,42 +106,56 @@ def cast(rows: Tensor, eye: Tensor, ray: Tensor) -> Tensor:
     top = rows[:, 3 : 4 * WAVES : 4].sum(1).unsqueeze(1)
     after = torch.where(oy > top, (top - oy) / y.clamp_max(-1e-6), 0.0).clamp_min(0)
     waiting = (after < REACH).flatten().nonzero()[:, 0]
-    march = _March(rows, *(part.flatten()[waiting] for part in (owner, ox, oy, oz, x, y, z)))
-    current = after.flatten()[waiting]
-    value = march.gap(current)
-    flat = result.flatten()
+    # R rays that still have to be followed, of the B * M
+    origin, direction = (
+        torch.stack([part.flatten()[waiting] for part in parts]) for parts in ((ox, oy, oz), (x, y, z))
+    )
+    march = _March(rows[:, : 4 * WAVES + 1].T[:, owner.flatten()[waiting]], origin, direction)
+    t = after.flatten()[waiting]
+    gap = march.gap(t)
+    hits = result.flatten()
     for _ in range(ROUNDS):
-        before, found, above, below = current, torch.full_like(current, MISS), value, value
-        for _ in range(STEPS):
-            following = current + torch.maximum(0.8 * value * march.pace, 0.045 * current + 0.03)
-            next_value = march.gap(following)
-            crossing = (next_value < 0) & (value >= 0) & (found >= MISS)
-            before, above = torch.where(crossing, current, before), torch.where(crossing, value, above)
-            found, below = torch.where(crossing, following, found), torch.where(crossing, next_value, below)
-            current, value = following, next_value
-        hit = found < MISS
-        there = hit.nonzero()[:, 0]
-        flat[waiting[there]] = march.only(there).refine(before[there], found[there], above[there], below[there])
-        on = (~hit & (current < REACH)).nonzero()[:, 0]
-        waiting, march, current, value = waiting[on], march.only(on), current[on], value[on]
-    return flat.view_as(result)
+        bracket, t, gap = march.walk(t, gap)
+        crossed = bracket.high < MISS
+        there = crossed.nonzero()[:, 0]
+        hits[waiting[there]] = march.only(there).refine(bracket.only(there))
+        on = (~crossed & (t < REACH)).nonzero()[:, 0]
+        waiting, march, t, gap = waiting[on], march.only(on), t[on], gap[on]
+    return hits.view_as(result)
 
 
+@dataclass(frozen=True)
+class _Bracket:
+    """Where R rays pass through the ground: from `low`, with a gap `above` 0, to `high`, with a gap `below` 0."""
+
+    low: Tensor
+    high: Tensor
+    """`MISS` for rays that have not met the ground."""
+    above: Tensor
+    below: Tensor
+
+    def only(self, chosen: Tensor) -> "_Bracket":
+        return _Bracket(self.low[chosen], self.high[chosen], self.above[chosen], self.below[chosen])
+
+
+@dataclass(frozen=True)
 class _March:
-    """Rays [M] over the hills of their scenes."""
+    """R rays over the hills of their scenes."""
 
-    def __init__(self, rows: Tensor, owner: Tensor, *parts: Tensor) -> None:
-        self.rows, self.owner, self.parts = rows, owner, parts
-        x, y, z = parts[3:]
-        self.pace = torch.rsqrt(x * x + y * y + z * z)
-        self.columns = rows[:, : 4 * WAVES + 1].T[:, owner]
+    columns: Tensor
+    """[4 * WAVES + 1, R] the waves of each ray's scene, and its water."""
+    origin: Tensor
+    """[3, R]."""
+    direction: Tensor
+    """[3, R]."""
 
     def only(self, chosen: Tensor) -> "_March":
-        return _March(self.rows, self.owner[chosen], *(part[chosen] for part in self.parts))
+        """Some of the rays."""
+        return _March(*(part[:, chosen] for part in (self.columns, self.origin, self.direction)))
 
     def gap(self, t: Tensor) -> Tensor:
         """The height of each ray above the ground."""
-        ox, oy, oz, x, y, z = self.parts
+        (ox, oy, oz), (x, y, z) = self.origin, self.direction
         px, pz = torch.addcmul(ox, t, x), torch.addcmul(oz, t, z)
         total = torch.zeros_like(t)
         for wave in range(WAVES):
@@ -146,9 +163,27 @@ class _March:
             total = torch.addcmul(total, amplitude, torch.sin(torch.addcmul(torch.addcmul(phase, kx, px), kz, pz)))
         return torch.addcmul(oy, t, y) - torch.maximum(total, self.columns[WATER])
 
-    def refine(self, low: Tensor, high: Tensor, above: Tensor, below: Tensor) -> Tensor:
-        """The crossing between `low` (with a positive gap `above`) and `high` (with a negative gap `below`)."""
+    def walk(self, t: Tensor, gap: Tensor) -> tuple[_Bracket, Tensor, Tensor]:
+        """The first crossing within `STEPS` steps from `t` [R], where the gap is `gap`; and both after them."""
+        x, y, z = self.direction
+        # How much t grows along a metre of the ray
+        pace = torch.rsqrt(x * x + y * y + z * z)
+        low, high, above, below = t, torch.full_like(t, MISS), gap, gap
+        for _ in range(STEPS):
+            # 0.8 of the height above ground is safe for these slopes; at least a step that grows with distance.
+            next_t = t + torch.maximum(0.8 * gap * pace, 0.045 * t + 0.03)
+            next_gap = self.gap(next_t)
+            crossing = (next_gap < 0) & (gap >= 0) & (high >= MISS)
+            low, above = torch.where(crossing, t, low), torch.where(crossing, gap, above)
+            high, below = torch.where(crossing, next_t, high), torch.where(crossing, next_gap, below)
+            t, gap = next_t, next_gap
+        return _Bracket(low, high, above, below), t, gap
+
+    def refine(self, bracket: _Bracket) -> Tensor:
+        """The crossing [R] in a bracket."""
+        low, high, above, below = bracket.low, bracket.high, bracket.above, bracket.below
         for _ in range(REFINEMENTS):
+            # The secant: where a straight line between the two gaps is zero
             share = (above / (above - below).clamp_min(1e-9)).clamp(0.02, 0.98)
             middle = low + (high - low) * share
             value = self.gap(middle)
@@ -164,8 +199,10 @@ def describe(rows: Tensor, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     over = heights(rows, x, z) - rows[:, WATER].unsqueeze(1)
     wet = over < 0
     up = torch.ones_like(x)
+    # (-dh/dx, 1, -dh/dz), and straight up on water
     normal = torch.stack((torch.where(wet, 0.0, -by_x), up, torch.where(wet, 0.0, -by_z)), 1)
     px, pz, phase, width, bend = (rows[:, part].unsqueeze(1) for part in range(PATH_X, PATH_BEND + 1))
+    # Path coordinates; the path winds as a sine of how far along it one is.
     along, across = px * x + pz * z, px * z - pz * x
     ragged = width * (1 + 0.12 * torch.sin(3.1 * along + 2 * torch.sin(1.3 * along)))
     path = (across - phase - bend * torch.sin(0.11 * along)).abs() < ragged

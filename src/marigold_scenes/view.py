@@ -3,50 +3,95 @@
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from marigold_scenes import terrain
-from marigold_scenes.assembly import Assembly, Dice
+from marigold_scenes.assembly import Assembly, PlacedSolids
 from marigold_scenes.daylight import Light
-from marigold_scenes.plan import Plan
+from marigold_scenes.description import SceneDescription
+from marigold_scenes.placement import Vector
+from marigold_scenes.random_stream import RandomStream
+from marigold_scenes.shapes import MISS
 
 TRIES = 14
 GRID = 7
-MISS = 1e6
+"""A proposal is judged by this many rays across and down."""
 
 
 class View(NamedTuple):
     """A proposed camera: where it is, what it looks at, its roll in radians, tangent of half the horizontal field."""
 
-    eye: tuple[float, float, float]
-    target: tuple[float, float, float]
+    eye: Vector
+    target: Vector
     roll: float
     tangent: float
 
 
-class Limits(NamedTuple):
-    """What a picture must show.
-
-    Nothing nearer than `near`, solids within `middle` metres over a `share` of it, and so many different `solids`.
-    """
+@dataclass(frozen=True)
+class Limits:
+    """What a picture must show."""
 
     near: float
+    """Nothing is nearer than this, in metres."""
     middle: float
-    share: float = 0.35
-    solids: int = 5
+    """Solids within so many metres fill..."""
+    share: float
+    """...this part of the picture."""
+    solids: int
+    """At least so many different solids are in sight."""
+    far: float = 80.0
+    """What lies deeper counts as sky, in metres."""
 
 
-def lens(dice: Dice, low: float = 30.0, high: float = 100.0) -> float:
+@dataclass(frozen=True)
+class _Boxes:
+    """The bounding boxes of N solids."""
+
+    rotation: np.ndarray
+    """[N, 3, 3] world to local."""
+    centre: np.ndarray
+    """[N, 3]."""
+    half: np.ndarray
+    """[N, 3]."""
+
+    @classmethod
+    def of(cls, solids: PlacedSolids) -> "_Boxes":
+        return cls(solids.rotation.transpose(0, 2, 1), solids.centre, solids.half)
+
+    def seen_from(self, eye: np.ndarray) -> np.ndarray:
+        """The eye [3, N] in the axes of every box."""
+        return np.einsum("nij,nj->in", self.rotation, eye - self.centre)
+
+    def hits(self, eye: np.ndarray, rays: np.ndarray) -> np.ndarray:
+        """First hits [N, R] of rays [R, 3] from outside (slab method); `MISS` for none."""
+        # [3, N, R]: the interval of t in which a ray lies between the two planes of each axis
+        heading = (self.rotation.transpose(1, 0, 2).reshape(-1, 3) @ rays.T + 1e-9).reshape(3, -1, len(rays))
+        middle = -self.seen_from(eye)[..., None] / heading
+        reach = self.half.T[..., None] / np.abs(heading)
+        near = functools.reduce(np.maximum, middle - reach)
+        out = functools.reduce(np.minimum, middle + reach)
+        return np.where((near <= out) & (near > 0), near, MISS)
+
+
+def lens(rng: RandomStream, low: float = 30.0, high: float = 100.0) -> float:
     """The tangent of half a horizontal field of view between `low` and `high` degrees, most often a normal lens."""
-    degrees = dice.uniform(low, high) if dice.chance(0.4) else min(max(58 + dice.normal(11), low), high)
+    degrees = rng.uniform(low, high) if rng.chance(0.4) else min(max(58 + rng.normal(11), low), high)
     return math.tan(math.radians(degrees) / 2)
 
 
-def roll(dice: Dice) -> float:
+def roll(rng: RandomStream) -> float:
     """A roll in radians: mostly level, with a tail to 15 degrees."""
-    return dice.normal(math.radians(1.0)) if dice.chance(0.75) else dice.normal(math.radians(5.0))
+    return rng.normal(math.radians(1.0)) if rng.chance(0.75) else rng.normal(math.radians(5.0))
+
+
+def orbit(target: Vector, distance: float, turn: float, rise: float) -> Vector:
+    """Where a camera is that sees `target` from a distance, from the side `turn` and the height `rise` (radians)."""
+    x, y, z = target
+    across = math.cos(rise) * distance
+    return x + across * math.cos(turn), y + math.sin(rise) * distance, z + across * math.sin(turn)
 
 
 def orientation(view: View) -> np.ndarray:
@@ -67,72 +112,59 @@ def settle(
     limits: Limits,
     *,
     ground: Callable[[float, float], float],
-    far: float,
     reach: float,
     hills: list[float] | None = None,
-) -> Plan:
-    """The finished plan from the first proposal that fits `limits`, or from the best of `TRIES`."""
+) -> SceneDescription:
+    """The description of the scene from the first proposal that fits `limits`, or from the best of `TRIES`.
+
+    `ground` is the height of the ground at (x, z), `reach` how far ambient light looks for obstacles in metres.
+    """
     solids = parts.finish()
-    local = np.concatenate([solids.rotation.transpose(0, 2, 1), solids.centre[:, None]], 1)
+    boxes = _Boxes.of(solids)
     best, most = None, -1.0
     for _ in range(TRIES):
         view = propose()
         turn = orientation(view)
         floor = ground(view.eye[0], view.eye[2])
-        score = _score(np.asarray(view.eye), turn, view.tangent, local, solids.half, floor, far, limits)
+        score = _score(view, turn, floor, boxes, limits)
         if score > most:
             best, most = (view, turn, floor), score
         if score >= 1:
             break
     assert best is not None
     view, turn, floor = best
-    return Plan(
+    return SceneDescription(
         solids=solids,
         materials=np.stack(parts.materials),
-        used=tuple(sorted(parts.used)),
         eye=np.asarray(view.eye),
         turn=turn,
         tangent=view.tangent,
         floor=floor,
-        far=far,
+        far=limits.far,
         reach=reach,
         light=light,
         hills=hills or terrain.flat(),
     )
 
 
-def _score(
-    eye: np.ndarray,
-    turn: np.ndarray,
-    tangent: float,
-    local: np.ndarray,
-    half: np.ndarray,
-    floor: float,
-    far: float,
-    limits: Limits,
-) -> float:
+def _score(view: View, turn: np.ndarray, floor: float, boxes: _Boxes, limits: Limits) -> float:
     """At least 1 for a good view, 0 for one inside a solid; only bounding boxes count."""
-    rotation, centre = local[:, :3], local[:, 3]
-    start = np.einsum("nij,nj->in", rotation, eye - centre)
-    extent = half.T
-    if eye[1] < floor + 0.1 or (np.abs(start) < extent + 0.6 * limits.near).all(0).any():
+    eye = np.asarray(view.eye)
+    too_near = (np.abs(boxes.seen_from(eye)) < boxes.half.T + 0.6 * limits.near).all(0).any()
+    if eye[1] < floor + 0.1 or too_near:
         return 0.0
-    grid = np.linspace(-0.9, 0.9, GRID) * tangent
+    # [R, 3] rays to a grid of points in the picture, planar depth 1
+    grid = np.linspace(-0.9, 0.9, GRID) * view.tangent
     rays = np.stack([*np.meshgrid(grid, grid), -np.ones((GRID, GRID))], -1).reshape(-1, 3) @ turn.T
-    # Slabs of every solid's bounding box, [3, solids, rays].
-    heading = (rotation.transpose(1, 0, 2).reshape(-1, 3) @ rays.T + 1e-9).reshape(3, -1, len(rays))
-    middle, reach = -start[..., None] / heading, extent[..., None] / np.abs(heading)
-    near = functools.reduce(np.maximum, middle - reach)
-    out = functools.reduce(np.minimum, middle + reach)
-    hits = np.where((near <= out) & (near > 0), near, MISS)
+    hits = boxes.hits(eye, rays)
     t = hits.min(0, initial=MISS)
-    different = len(np.unique(hits.argmin(0)[t < far])) if hits.size else 0
+    different = len(np.unique(hits.argmin(0)[t < limits.far])) if hits.size else 0
     down = rays[:, 1]
     ground = np.where(down < -1e-6, (floor - eye[1]) / np.minimum(down, -1e-6), MISS)
     seen = np.minimum(t, ground)
     if seen.min() < limits.near or (seen < 1.5 * limits.near).mean() > 0.5:
         return 0.2
     busy = (t < limits.middle).mean() / max(limits.share, 1e-6)
-    filled = (seen < far).mean() / 0.45
-    varied = np.std(np.log(np.minimum(seen, far))) / 0.12
+    filled = (seen < limits.far).mean() / 0.45
+    varied = np.std(np.log(np.minimum(seen, limits.far))) / 0.12
     return min(busy, filled, varied, different / max(limits.solids, 1e-6))

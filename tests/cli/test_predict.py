@@ -100,6 +100,10 @@ def test_every_setting_reaches_the_report(predict):
         "match_input": True,
         "compat": "none",
         "tta": "flip-scale",
+        "sizing": "longest",
+        "reduction": None,
+        "resample_input": "bilinear",
+        "resample_output": "bilinear",
         "precision": "fp32",
         "device": "cpu",
     }

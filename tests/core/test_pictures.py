@@ -8,16 +8,16 @@ from scipy.ndimage import uniform_filter
 from marigold.core import pictures
 
 
-def test_zero_to_one_is_painted_minus_one_to_one_and_read_back():
+def test_zero_to_one_becomes_minus_one_to_one_and_back():
     values = torch.tensor([-0.5, 0.0, 0.25, 1.0, 1.5, 0.5])
     valid = torch.tensor([True, True, True, True, True, False])
-    pixels = pictures.paint(values, valid)
+    pixels = pictures.to_pixels(values, valid)
     assert pixels.tolist() == [-1, -1, -0.5, 1, 1, -1]
-    assert pictures.read_off(pixels).tolist() == [0, 0, 0.25, 1, 1, 0]
+    assert pictures.to_values(pixels).tolist() == [0, 0, 0.25, 1, 1, 0]
 
 
-def test_read_off_values_are_clipped():
-    assert pictures.read_off(torch.tensor([-3.0, 3.0], dtype=torch.float16)).tolist() == [0, 1]
+def test_values_of_pixels_are_clipped():
+    assert pictures.to_values(torch.tensor([-3.0, 3.0], dtype=torch.float16)).tolist() == [0, 1]
 
 
 def test_bytes_are_rounded_and_clipped():

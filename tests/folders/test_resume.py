@@ -60,7 +60,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
     photos = [photo(tmp_path / f"{number}.png", number) for number in range(6)]
     predictors = identity()
     (predictor,) = predictors.predictors.values()
-    predict, calls = predictor.predict, []
+    predict, calls = predictor.predict_request, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
@@ -68,7 +68,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
             raise KeyboardInterrupt
         return predict(*arguments, **options)
 
-    predictor.predict = interrupted
+    predictor.predict_request = interrupted
     with pytest.raises(KeyboardInterrupt):
         run(photos, tmp_path / "out", predictors)
     assert not list((tmp_path / "out").glob(".*"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from marigold_scenes import camera, darkroom, optics
+from marigold_scenes import camera, camera_effects, optics
 
 
 def settings(**changed: float) -> torch.Tensor:
@@ -92,13 +92,13 @@ def test_brighter_scenes_are_exposed_shorter():
 
 def test_a_stop_doubles_the_light():
     light = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    plain = darkroom.expose(light, one(0.18), one(0.3), one(0.0))
-    torch.testing.assert_close(darkroom.expose(light, one(0.18), one(0.3), one(1.0)), plain * 2)
+    plain = camera_effects.expose(light, one(0.18), one(0.3), one(0.0))
+    torch.testing.assert_close(camera_effects.expose(light, one(0.18), one(0.3), one(1.0)), plain * 2)
 
 
 def test_the_log_average_becomes_the_key():
     light = torch.exp(torch.randn(1, 1, 48, 48, generator=torch.Generator().manual_seed(0))).expand(-1, 3, -1, -1)
-    exposed = darkroom.expose(light, one(0.2), one(0.0), one(0.0))
+    exposed = camera_effects.expose(light, one(0.2), one(0.0), one(0.0))
     assert exposed[:, 0].log().mean().exp().item() == pytest.approx(0.2, rel=0.02)
 
 
@@ -106,36 +106,36 @@ def test_full_white_balance_turns_a_cast_to_grey():
     light = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(0)) * torch.tensor([1, 0.7, 0.4]).view(
         3, 1, 1
     )
-    balanced = darkroom.balance(light, one(1.0), one(0.0), one(0.0))
+    balanced = camera_effects.balance(light, one(1.0), one(0.0), one(0.0))
     torch.testing.assert_close(balanced[:, 0], balanced[:, 2], atol=1e-4, rtol=1e-3)
 
 
 def test_sensor_noise_has_its_stated_variance():
     light = torch.full((1, 3, 128, 128), 0.25)
-    noisy = darkroom.sensor(light, torch.tensor([5]), one(0.01), one(0.02), one(0.0))
+    noisy = camera_effects.sensor(light, torch.tensor([5]), one(0.01), one(0.02), one(0.0))
     assert noisy.std().item() == pytest.approx((0.01 * 0.25 + 0.02**2) ** 0.5, rel=0.02)
     assert noisy.mean().item() == pytest.approx(0.25, abs=0.002)
-    assert torch.equal(noisy, darkroom.sensor(light, torch.tensor([5]), one(0.01), one(0.02), one(0.0)))
-    assert not torch.equal(noisy, darkroom.sensor(light, torch.tensor([6]), one(0.01), one(0.02), one(0.0)))
+    assert torch.equal(noisy, camera_effects.sensor(light, torch.tensor([5]), one(0.01), one(0.02), one(0.0)))
+    assert not torch.equal(noisy, camera_effects.sensor(light, torch.tensor([6]), one(0.01), one(0.02), one(0.0)))
 
 
 def test_the_shoulder_ends_at_white_and_a_white_of_one_is_a_straight_line():
     light = torch.tensor([0.0, 0.3, 1.0, 3.0]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
-    torch.testing.assert_close(darkroom.shoulder(light, one(1.0))[0, 0, 0], torch.tensor([0, 0.3, 1, 1]))
-    assert darkroom.shoulder(light, one(3.0))[0, 0, 0, 3].item() == pytest.approx(1)
-    assert darkroom.shoulder(light, one(3.0))[0, 0, 0].diff().min() > 0
+    torch.testing.assert_close(camera_effects.shoulder(light, one(1.0))[0, 0, 0], torch.tensor([0, 0.3, 1, 1]))
+    assert camera_effects.shoulder(light, one(3.0))[0, 0, 0, 3].item() == pytest.approx(1)
+    assert camera_effects.shoulder(light, one(3.0))[0, 0, 0].diff().min() > 0
 
 
 def test_contrast_never_turns_tones_around():
     tones = torch.linspace(0, 1, 256).view(1, 1, 16, 16).expand(1, 3, 16, 16)
     for contrast in (-0.5, 0.0, 0.9):
-        shown = darkroom.develop(tones, one(contrast), one(0.0), one(0.0), one(1.0))
+        shown = camera_effects.develop(tones, one(contrast), one(0.0), one(0.0), one(1.0))
         assert shown[0, 0].flatten().diff().min() >= 0
 
 
 def test_levels_stretch_a_flat_picture_over_the_range():
     flat = torch.linspace(0.35, 0.6, 64 * 64).view(1, 1, 64, 64).expand(1, 3, 64, 64)
-    shown = darkroom.develop(flat, one(0.0), one(1.0), one(0.0), one(1.0))
+    shown = camera_effects.develop(flat, one(0.0), one(1.0), one(0.0), one(1.0))
     # The gain is limited to 2.5 and the middle goes to (0.03 + 0.95) / 2.
     assert (shown.max() - shown.min()).item() == pytest.approx(0.25 * 2.5, abs=0.01)
     assert shown.mean().item() == pytest.approx(0.49, abs=0.01)

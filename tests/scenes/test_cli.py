@@ -1,5 +1,7 @@
 """`marigold synth`: scenes on disk, resumed, refused."""
 
+import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from marigold.core.errors import DataError
 from marigold.core.sample import Camera
 from marigold.datasets import folder
 from marigold.datasets.folder import Folder, read_index
+from marigold_scenes import cli
 from marigold_scenes.procedural import Procedural
 
 
@@ -35,6 +38,33 @@ def test_scenes_are_read_back_as_they_were_rendered(tmp_path):
 def test_the_settings_are_kept_beside_the_scenes(tmp_path):
     run(tmp_path, "--count", 1, "--seed", 3)
     assert read_index(tmp_path)["made"] == {"seed": 3, "size": 16, "families": ["objects"]}
+
+
+def test_wide_scenes_have_their_width_and_say_so(tmp_path):
+    assert run(tmp_path, "--count", 1, "--width", 40) == 0
+    sample = Folder().read(tmp_path, "train/000000")
+    assert sample.image.shape == (3, 16, 40)
+    assert sample.camera is not None and (sample.camera.cx, sample.camera.cy) == (20.0, 8.0)
+    assert read_index(tmp_path)["made"] == {"seed": 0, "size": 16, "families": ["objects"], "width": 40}
+
+
+def test_a_width_that_is_the_size_is_a_square_like_any_other(tmp_path, capsys):
+    run(tmp_path, "--count", 1)
+    assert run(tmp_path, "--count", 1, "--width", 16) == 0
+    assert "1 scene, 0 rendered now" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_width_is_left_alone(tmp_path, capsys):
+    run(tmp_path, "--count", 1)
+    assert run(tmp_path, "--count", 1, "--width", 40) == 1
+    assert "choose another folder" in capsys.readouterr().err
+
+
+def test_the_command_imports_only_what_a_plugin_may():
+    tree = ast.parse(Path(cli.__file__).read_text(encoding="utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    foreign = {module for module in modules if module.split(".")[0] == "marigold"}
+    assert all(re.fullmatch(r"marigold\.(cli|core\.[a-z]\w*|datasets\.[a-z]\w*)", module) for module in foreign)
 
 
 def test_it_goes_on_where_it_was_interrupted(tmp_path, monkeypatch, capsys):
@@ -98,6 +128,10 @@ def test_a_folder_of_other_scenes_is_left_alone(tmp_path, capsys):
         (["--count", "0"], "--count 0: must be at least 1"),
         (["--count", "100000", "--split", "test"], "ask for fewer"),
         (["--families", "rooom"], "did you mean `room`?"),
+        (["--size", "-1"], "--size -1: must be at least 1"),
+        (["--width", "0"], "--width 0: must be at least 1"),
+        (["--batch", "0"], "--batch 0: must be at least 1"),
+        (["--device", "cud"], "no device is called `cud`"),
     ],
 )
 def test_options_that_cannot_work_are_refused(tmp_path, capsys, words, complaint):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from marigold_scenes import layout, materials, textures
-from marigold_scenes.palette import BRIGHTEST, DARKEST, Dice, oklch
+from marigold_scenes.palette import BRIGHTEST, DARKEST, oklch
 
 ASKED_FOR = (
     "wall floor ceiling wood fabric metal plastic ceramic paper stone brick tile concrete asphalt grass soil sand snow "
@@ -91,13 +91,3 @@ def test_colours_follow_the_definition_of_oklch():
         expected = [DARKEST] * 3
         expected[channel] = 0.729
         assert oklch(0.9 * light, 0.9 * chroma, hue) == pytest.approx(expected, abs=1e-3)
-
-
-def test_dice_are_fair():
-    dice = Dice(np.random.default_rng(0))
-    picks = [dice.pick("a", "b", "c", "d") for _ in range(4000)]
-    assert all(900 < picks.count(letter) < 1100 for letter in "abcd")
-    heavy = [dice.weighted([(3, True), (1, False)]) for _ in range(4000)]
-    assert 0.72 < np.mean(heavy) < 0.78
-    scales = np.log([dice.scale(0.01, 100.0) for _ in range(4000)])
-    assert abs(scales.mean()) < 0.2

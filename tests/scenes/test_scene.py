@@ -2,12 +2,10 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from marigold_scenes import scene
-from marigold_scenes.assembly import Assembly, Dice, Frame, rotations
 from marigold_scenes.families import FAMILIES
 
 
@@ -25,66 +23,6 @@ def test_the_camera_stands_in_nothing_and_has_a_usual_lens(family):
     torch.testing.assert_close(identity, torch.eye(3).expand_as(identity), rtol=0, atol=1e-5)
     roll = torch.asin(scenes.turn[:, 1, 0].clamp(-1, 1)) * 180 / math.pi
     assert (roll.abs() < 16).all()
-
-
-def test_frames_nest():
-    outer = Frame(1.0, 2.0, 3.0, math.pi / 2, 2.0)
-    inner = outer.at(0.0, 1.0, 1.0, math.pi / 2)
-    # Turned by a quarter, the outer z axis points along +x.
-    np.testing.assert_allclose(inner[:3], (3.0, 4.0, 3.0), atol=1e-9)
-    assert inner.yaw == pytest.approx(math.pi)
-    assert inner.scale == 2.0
-
-
-def test_moving_solids_is_the_same_as_building_them_there():
-    made = []
-    for at_once in (True, False):
-        parts = Assembly(Dice(0))
-        parts.material("wood")
-        goal = Frame(1.0, 0.5, -2.0, 0.7)
-        since = parts.count()
-        start = goal if at_once else Frame()
-        parts.limb(start, 0, (0.1, 0.2, 0.3), (0.5, 1.0, -0.4), 0.1)
-        parts.box(start, 0, 0.3, 0.0, 0.2, 1.0, 2.0, 3.0)
-        if not at_once:
-            parts.moved(since, goal)
-        made.append(parts.finish())
-    np.testing.assert_allclose(made[0].centre, made[1].centre, atol=1e-9)
-    np.testing.assert_allclose(made[0].rotation, made[1].rotation, atol=1e-9)
-
-
-def test_a_limb_runs_from_its_start_to_its_end():
-    parts = Assembly(Dice(0))
-    parts.material("wood")
-    start, end = np.array([0.1, 0.2, 0.3]), np.array([0.9, -0.5, 1.1])
-    parts.limb(Frame(), 0, tuple(start), tuple(end), 0.05)
-    solids = parts.finish()
-    axis = solids.rotation[0] @ [0.0, solids.half[0, 1], 0.0]
-    np.testing.assert_allclose(solids.centre[0] + axis, end, atol=1e-9)
-    np.testing.assert_allclose(solids.centre[0] - axis, start, atol=1e-9)
-
-
-def test_rotations_are_rotations():
-    matrices = rotations(*np.random.default_rng(0).uniform(-3, 3, (3, 20)))
-    np.testing.assert_allclose(
-        matrices @ matrices.transpose(0, 2, 1), np.broadcast_to(np.eye(3), (20, 3, 3)), atol=1e-12
-    )
-    np.testing.assert_allclose(np.linalg.det(matrices), 1)
-
-
-def test_dice_are_fair_and_repeat():
-    one, two = Dice(5), Dice(5)
-    assert [one.random() for _ in range(5)] == [two.random() for _ in range(5)]
-    numbers = [one.whole(2, 5) for _ in range(400)]
-    assert set(numbers) == {2, 3, 4, 5}
-    assert all(abs(one.normal(2.0)) <= 6.0 for _ in range(200))
-
-
-def test_a_taken_place_is_not_given_twice():
-    parts = Assembly(Dice(0))
-    assert parts.claim(0.0, 0.0, 1.0)
-    assert not parts.claim(1.5, 0.0, 1.0)
-    assert parts.claim(2.5, 0.0, 1.0)
 
 
 def test_scenes_do_not_depend_on_their_batch_mates():

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from marigold_scenes import shapes
+from marigold_scenes.primitives import LEAVES, POLYTOPE, QUADRIC, SHAPES, form
 from marigold_scenes.shapes import KINDS, MISS, PLANES
-from marigold_scenes.solids import LEAVES, POLYTOPE, QUADRIC, SHAPES, form
 
 RAYS, STEP = 300, 2e-3
 NUMBERS = {"stone": tuple(math.sin(3.7 * number) for number in range(16)), "urn": (0.5, 0.3, True), "prism": (5.0, 0.6)}

@@ -6,7 +6,8 @@ import torch
 
 from marigold_scenes import layout, materials, textures
 from marigold_scenes.patterns.plane import band, facing, flat, line, odd, pulse
-from marigold_scenes.patterns.spot import Spot
+from marigold_scenes.patterns.texture import TexturePoints
+from marigold_scenes.random_stream import RandomStream
 from marigold_scenes.roles.row import row
 
 POINTS = 600
@@ -90,22 +91,12 @@ def test_a_faded_texture_keeps_its_mean():
 
 
 def test_joints_cover_their_share_of_a_wall():
-    class Constant:
-        def unit(self) -> float:
-            return 0.5
-
-        def between(self, low: float, high: float) -> float:
-            return (low + high) / 2
-
-        def scale(self, low: float, high: float) -> float:
-            return low
-
-        def colour(self, tone: str) -> tuple[float, float, float]:
-            return (0.1, 0.1, 0.1)
-
+    middling = RandomStream(lambda: 0.5, np.random.default_rng(0))
     brick, mortar = (0.2, 0.2, 0.2), (0.8, 0.8, 0.8)
     wall = row(
-        *(Constant(), "masonry", brick, brick, mortar),  # type: ignore[arg-type]
+        middling,
+        "masonry",
+        (brick, brick, mortar),
         period=0.2,
         aspect=0.5,
         contrast=0.0,
@@ -142,14 +133,14 @@ def test_vectors_lifted_from_the_plane_run_along_its_coordinates():
     point, normal = torch.randn(3, 50, generator=rng), torch.randn(3, 50, generator=rng)
     columns = torch.zeros(layout.WIDTH, 50)
     columns[layout.ANGLE] = torch.rand(50, generator=rng) * 6
-    here = flat(Spot(columns, point, normal, torch.ones(50)))
+    here = flat(TexturePoints(columns, point, normal, torch.ones(50)))
     one, none = torch.ones(50), torch.zeros(50)
     for along, moves in (
         ((one, none, none), (1, 0, 0)),
         ((none, one, none), (0, 1, 0)),
         ((none, none, one), (0, 0, 1)),
     ):
-        there = flat(Spot(columns, point + here.lift(*along), normal, torch.ones(50)))
+        there = flat(TexturePoints(columns, point + here.lift(*along), normal, torch.ones(50)))
         for coordinate, expected in zip("uvw", moves, strict=True):
             moved = getattr(there, coordinate) - getattr(here, coordinate)
             torch.testing.assert_close(moved, torch.full((50,), float(expected)), atol=1e-5, rtol=0)
@@ -161,7 +152,7 @@ def test_a_plane_faces_the_largest_axis_of_the_normal():
     torch.testing.assert_close(facing(normals).sum(0), torch.ones(4))
 
 
-@pytest.mark.parametrize("pattern", textures.PATTERNS, ids=textures.KINDS)
+@pytest.mark.parametrize("pattern", textures.PATTERNS, ids=textures.PATTERN_NAMES)
 def test_no_pattern_asks_the_device_for_a_number(pattern):
     columns = torch.empty(layout.WIDTH + 7, 20, device="meta")  # a device without values: any question raises
-    assert textures.paint(pattern, columns).shape == (11, 20)
+    assert textures.textured(pattern, columns).shape == (11, 20)

@@ -43,6 +43,7 @@ def recipe(*sources: Source, **changes) -> Recipe:
         name="toy",
         modality=Depth(),
         network=NETWORK,
+        defaults={"steps": 1, "resolution": 16},
         data=sources,
         optim=Optim(lr=1e-3, warmup=1, decay=10),
         every=Every(log=1, save=1, validate=0),

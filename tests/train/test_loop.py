@@ -39,6 +39,7 @@ def recipe(**changes) -> Recipe:
         name="toy-depth",
         modality=Depth(),
         network=NETWORK,
+        defaults={"steps": 1, "resolution": 16},
         data=(source,),
         optim=Optim(lr=1e-3, warmup=2, decay=100),
         every=Every(log=1, save=2, validate=0),

@@ -1,9 +1,10 @@
-"""Which device to compute on, and in which precision."""
+"""In which precision to compute."""
 
 from typing import Literal
 
 import torch
 
+from marigold.core.device import resolve_device as resolve_device
 from marigold.core.errors import ConfigError
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -11,21 +12,6 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _AMPERE = (8, 0)
 """The first generation of NVIDIA GPUs that multiplies bfloat16 matrices in hardware."""
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`. Raises `ConfigError`."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device: no device is called `{name}`; use auto, cpu, cuda, cuda:1 or mps") from None
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise ConfigError(f"device: `{name}` is not supported; use auto, cpu, cuda, cuda:1 or mps")
-    if not _is_present(device):
-        raise ConfigError(f"device: `{name}` is not available on this machine; use auto or cpu")
-    return device
 
 
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -47,12 +33,6 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 def precision_name(dtype: torch.dtype) -> str:
     """The precision that a number type is called by: `fp32`, `bf16` or `fp16`."""
     return next(name for name, value in DTYPES.items() if value == dtype)
-
-
-def _is_present(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-    return device.type == "cpu" or torch.mps.is_available()
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from marigold.data.source import Source
 from marigold.estimator import Estimator
-from marigold.evaluate.runner import evaluate, painter
+from marigold.evaluate.runner import score, snapshot
+from marigold.predict.settings import Request
 from marigold.train.stage import Stage
 
 ROWS = 6
@@ -37,18 +38,10 @@ def validation_scores(estimator: Estimator, source: Source, count: int, device: 
     if not (estimator.modality.needs and estimator.backbone.conditions):
         return {}
     keys = source.dataset.scan(source.root, source.split)[:count]
-    defaults = estimator.card.defaults
-    paint = painter(estimator, steps=int(defaults.get("steps", 4)), resolution=int(defaults.get("resolution", 0)))
-    found = evaluate(
-        paint,
-        estimator.modality,
-        source.dataset,
-        source.root,
-        keys,
-        batch=1 if source.side else 8,  # samples of several sizes
-        device=device,
-        progress=False,
-    )
+    request = Request(device=device)
+    batch = 1 if source.side else 8  # samples of several sizes
+    predictor = snapshot(estimator, request)
+    found = score(predictor, source.dataset, source.root, keys, request=request, batch=batch, progress=False)
     return found.means()
 
 

@@ -1,3 +1,3 @@
-"""Families of scenes: one file each, with one function `plan(dice)`."""
+"""Families of scenes: one file each, with one function `sample(rng)`."""
 
 FAMILIES = ("room", "tabletop", "street", "landscape", "objects")

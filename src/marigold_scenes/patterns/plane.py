@@ -7,7 +7,7 @@ from torch import Tensor
 
 from marigold_scenes import layout
 from marigold_scenes.hashing import lattice_bits
-from marigold_scenes.patterns.spot import Spot
+from marigold_scenes.patterns.texture import TexturePoints
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Plane:
         c, s = self.turn
         a, b = c * along_u - s * along_v, s * along_u + c * along_v
         w = torch.zeros_like(a) if along_w is None else along_w
+        # u and v run along the two axes that the plane does not face, w along the third.
         on_x, on_y, on_z = self.faces
         return torch.stack([torch.lerp(a, w, on_x), torch.lerp(b, w, on_y), on_x * a + on_y * b + on_z * w])
 
@@ -43,18 +44,20 @@ def facing(normal: Tensor) -> Tensor:
     return torch.stack([on_x, on_y, 1 - on_x - on_y])
 
 
-def flat(spot: Spot, faces: Tensor | None = None) -> Plane:
+def flat(points: TexturePoints, faces: Tensor | None = None) -> Plane:
     """Coordinates on the plane that the surface faces, or that `faces` [3, N] names, turned by the material's angle."""
-    faces = facing(spot.normal) if faces is None else faces
-    x, y, z = spot.point
+    faces = facing(points.normal) if faces is None else faces
+    x, y, z = points.point
     on_x, on_y, _ = faces
+    # Turned by the angle: (c a + s b, c b - s a)
     a, b = torch.lerp(x, z, on_x), torch.lerp(y, z, on_y)
-    c, s = spot[layout.ANGLE].cos(), spot[layout.ANGLE].sin()
-    return Plane(c * a + s * b, c * b - s * a, (faces * spot.point).sum(0), faces, (c, s))
+    c, s = points[layout.ANGLE].cos(), points[layout.ANGLE].sin()
+    return Plane(c * a + s * b, c * b - s * a, (faces * points.point).sum(0), faces, (c, s))
 
 
 def pulse(x: Tensor, duty: Tensor | float, width: Tensor) -> Tensor:
     """How much of a box of this `width` [N] around `x` [N] lies in [0, duty] modulo 1: an anti-aliased pulse train."""
+    # The integral of the pulse train over the box, by its antiderivative
     width = width.clamp(min=0.01)
     return (_area(x + width / 2, duty) - _area(x - width / 2, duty)) / width
 

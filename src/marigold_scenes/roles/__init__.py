@@ -1,1 +1,1 @@
-"""Recipes of materials: for each role a function that rolls the dice for a packed row."""
+"""Recipes of materials: for each role a function that rolls the rng for a packed row."""

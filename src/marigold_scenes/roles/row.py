@@ -1,13 +1,14 @@
 """Packing a material row: every column by name, with defaults."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from marigold_scenes import textures
-from marigold_scenes.palette import Colour, Dice, scaled
+from marigold_scenes.palette import Colour, colour, scaled
+from marigold_scenes.random_stream import RandomStream
 
 Row = list[float]
-Recipe = Callable[[Dice], Row]
+Recipe = Callable[[RandomStream], Row]
 
 INDOORS, OUTDOORS = (0.15, 1.5), (0.5, 8.0)
 """The range of sizes (m) of patches of uneven tone and dirt."""
@@ -15,16 +16,13 @@ INDOORS, OUTDOORS = (0.15, 1.5), (0.5, 8.0)
 QUARTER = math.pi / 2
 """Turns a pattern by 90 degrees."""
 
-_KIND = {name: float(index) for index, name in enumerate(textures.KINDS)}
+_KIND = {name: float(index) for index, name in enumerate(textures.PATTERN_NAMES)}
 
 
 def row(
-    dice: Dice,
+    rng: RandomStream,
     kind: str,
-    a: Colour,
-    b: Colour | None = None,
-    c: Colour | None = None,
-    d: Colour | None = None,
+    colours: Sequence[Colour],
     *,
     period: float = 0.1,
     aspect: float = 1.0,
@@ -43,29 +41,32 @@ def row(
     dirt: float | None = None,
     soiled: str = "dirt",
 ) -> Row:
-    """A packed row of the pattern `kind`; colours left out follow `a`, and the age is rolled where it is not given.
+    """A packed row of the pattern `kind`; the age is drawn where it is not given.
 
-    `numbers` are the pattern's P0 to P3, `soiled` the tone of the dirt; the rest are the columns of `layout.py`.
+    `colours` are the pattern's A to D, at least one: B and C are drawn around A, D is C. `numbers` are its P0 to P3,
+    `soiled` is the tone of the dirt; the rest are the columns of `layout.py`.
     """
-    b = b or scaled(a, dice.between(0.7, 1.3))
-    c = c or scaled(a, dice.between(0.5, 1.4))
-    vary = dice.between(0.05, 0.25) if vary is None else vary
-    dirt = max(dice.between(-0.2, 0.6), 0.0) if dirt is None else dirt
-    hue = vary * dice.between(-0.3, 0.3)
+    a, *others = colours
+    b = others[0] if others else scaled(a, rng.uniform(0.7, 1.3))
+    c = others[1] if len(others) > 1 else scaled(a, rng.uniform(0.5, 1.4))
+    d = others[2] if len(others) > 2 else c
+    vary = rng.uniform(0.05, 0.25) if vary is None else vary
+    dirt = max(rng.uniform(-0.2, 0.6), 0.0) if dirt is None else dirt
+    hue = vary * rng.uniform(-0.3, 0.3)
     where = (period, aspect, angle, *stretch)
     how = (gain, contrast, warp, *numbers)
     surface = (*rough, metal, relief, *glow)
-    age = (vary, hue, dice.scale(*patches), dirt, dice.between(0.05, 0.5), *dice.colour(soiled))
-    seed = float(int(dice.unit() * (1 << 20)))
-    return [_KIND[kind], seed, *a, *b, *c, *(d or c), *where, *how, *surface, *age]
+    age = (vary, hue, rng.log_uniform(*patches), dirt, rng.uniform(0.05, 0.5), *colour(rng, soiled))
+    seed = float(int(rng.random() * (1 << 20)))
+    return [_KIND[kind], seed, *a, *b, *c, *d, *where, *how, *surface, *age]
 
 
-def light(dice: Dice, low: float, high: float) -> Colour:
+def light(rng: RandomStream, low: float, high: float) -> Colour:
     """Radiance between `low` and `high` of a colour between candle light and daylight."""
-    warm, power = dice.unit(), dice.scale(low, high)
+    warm, power = rng.random(), rng.log_uniform(low, high)
     return power, power * (1 - 0.35 * warm), power * (1 - 0.7 * warm)
 
 
 def one_of(*weighted: tuple[float, Recipe]) -> Recipe:
     """A recipe that follows one of these, as likely as its weight says."""
-    return lambda dice: dice.weighted(weighted)(dice)
+    return lambda rng: rng.weighted(weighted)(rng)

@@ -4,24 +4,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marigold_scenes.assembly import Solids
+from marigold_scenes.assembly import PlacedSolids
 from marigold_scenes.daylight import Light
 
 
 @dataclass(frozen=True)
-class Plan:
+class SceneDescription:
     """Everything random about a scene except the camera's settings."""
 
-    solids: Solids
+    solids: PlacedSolids
     materials: np.ndarray
     """[M, materials.WIDTH]; row 0 is the ground."""
-    used: tuple[str, ...]
     eye: np.ndarray
+    """[3] where the camera is, metres."""
     turn: np.ndarray
+    """[3, 3] camera axes (right, up, back) to the world, in columns."""
     tangent: float
+    """Of half the horizontal field of view."""
     floor: float
+    """Height of the endless ground."""
     far: float
+    """What lies deeper is sky."""
     reach: float
+    """How far ambient light looks for obstacles."""
     light: Light
     hills: list[float]
     """[terrain.WIDTH]."""

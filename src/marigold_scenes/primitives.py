@@ -219,4 +219,20 @@ SHAPES = {
     "urn": _urn,
     "leaves": _leaves,
 }
-"""Shapes by name; `rounded` and `torus` depend on their size in metres and are made by the assembly."""
+"""Shapes by name; `rounded` and `torus` depend on their size in metres, see `round_form`."""
+
+
+def round_form(
+    name: str, half: tuple[float, float, float], numbers: tuple[float, ...], scale: float
+) -> tuple[float, ...]:
+    """The packed row of a `rounded` box or a `torus` of half size `half` in metres; `numbers` are before the scale."""
+    width, height, depth = half
+    if name == "torus":
+        # A ring lies flat: its height is the thickness of the tube.
+        tube = min(height, 0.49 * min(width, depth))
+        ring = min(width, depth) - tube
+        values = (ring, 0.0, ring, tube, ring)
+    else:
+        radius = min((numbers[0] if numbers else 0.1) * scale, 0.98 * min(half))
+        values = (width - radius, height - radius, depth - radius, radius, 0.0)
+    return (*values, *(0.0,) * (SHAPE_WIDTH - len(values)))

@@ -1,4 +1,4 @@
-"""What every pattern function takes and gives: a `Spot` on a surface and its `Look`."""
+"""What every pattern function takes and gives: a `TexturePoints` on a surface and its `Texture`."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from marigold_scenes import layout
 
 
 @dataclass(frozen=True)
-class Spot:
+class TexturePoints:
     """N points that share one kind of pattern."""
 
     columns: Tensor
@@ -45,7 +45,7 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Look:
+class Texture:
     """What a pattern decides before age is added; what is left out is flat and even."""
 
     albedo: Tensor

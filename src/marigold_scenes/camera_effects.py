@@ -16,11 +16,14 @@ def expose(linear: Tensor, key: Tensor, highlights: Tensor, stops: Tensor) -> Te
 
     `highlights` is the weight of the second rule; `stops` is the photographer's error. The scale of `linear` cancels.
     """
+    # [B, 2304] brightness of a thumbnail
     small = F.adaptive_avg_pool2d(luminance(linear), 48).flatten(1)
     mean = small.mean(1, keepdim=True).clamp(min=1e-12)
+    # exp(mean(log)), with zero kept finite
     average = mean * (small / mean).clamp(min=1e-3).log().mean(1, keepdim=True).exp()
     bright = small.sort(1).values[:, int(0.9 * small.shape[1])][:, None].clamp(min=1e-12)
     average, bright = average[..., None, None], bright[..., None, None]
+    # A geometric mean of the two rules: [B, 1, 1, 1]
     gain = (key / average) ** (1 - highlights) * (0.6 / bright) ** highlights * 2**stops
     return linear * gain
 
@@ -31,6 +34,7 @@ def balance(light: Tensor, amount: Tensor, cast_red: Tensor, cast_blue: Tensor) 
     The estimate is the fourth-power mean, which leans towards bright surfaces (Finlayson and Trezzi 2004).
     """
     small = F.adaptive_avg_pool2d(light, 48).clamp(0, 2)
+    # (mean of c^4)^(1/4) per channel, [B, 3, 1, 1]
     mean = small.square().square().mean((2, 3), keepdim=True).clamp(min=1e-12) ** 0.25
     grey = mean.mean(1, keepdim=True)
     cast = torch.cat([cast_red, -(cast_red + cast_blue) / 2, cast_blue], 1)
@@ -43,6 +47,7 @@ def sensor(light: Tensor, seed: Tensor, shot: Tensor, read: Tensor, grain: Tenso
     The noise is a hash of `seed` [B], pixel and channel; `grain` is the share that neighbours have in common.
     """
     batch, channels, height, width = light.shape
+    # [B, C * H * W] hashes => [B, C, H, W]
     index = torch.arange(channels * height * width, device=light.device, dtype=torch.int32)
     white = _normal(hash_bits(seed.view(-1, 1), index)).view(batch, channels, height, width)
     # Demosaicing and noise reduction leave noise that is partly shared by neighbours; the mean of nine has a third
@@ -55,6 +60,7 @@ def sensor(light: Tensor, seed: Tensor, shot: Tensor, read: Tensor, grain: Tenso
 def shoulder(light: Tensor, white: Tensor) -> Tensor:
     """Light [B, 3, H, W] rolled off so that `white` becomes 1 (Reinhard 2002); 1 is a hard clip."""
     light = light.clamp(min=0)
+    # x (1 + x / white^2) / (1 + x)
     return (light * (1 + light / (white * white)) / (1 + light)).clamp(max=1)
 
 
@@ -69,9 +75,11 @@ def develop(encoded: Tensor, contrast: Tensor, levels: Tensor, black: Tensor, sa
         torch.lerp(low, low.clamp(max=0.03), levels),
         torch.lerp(high, high.clamp(min=0.95), levels),
     )
+    # The line through (low, target_low) and (high, target_high), no steeper than 2.5
     gain = ((target_high - target_low) / (high - low).clamp(min=0.05)).clamp(max=2.5)
     middle = (encoded - (low + high) / 2) * gain + (target_low + target_high) / 2
     stretched = middle.clamp(0, 1)
+    # x + c x (1 - x) (2 x - 1): an S-curve through 0, 1/2 and 1
     curved = stretched + contrast * stretched * (1 - stretched) * (2 * stretched - 1)
     lifted = black + (1 - black) * curved
     return torch.lerp(luminance(lifted).expand_as(lifted), lifted, saturation)

@@ -1,0 +1,26 @@
+"""Which device to compute on."""
+
+import torch
+
+from marigold.core.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`. Raises `ConfigError`."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device: no device is called `{name}`; use auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"device: `{name}` is not supported; use auto, cpu, cuda, cuda:1 or mps")
+    if not _is_present(device):
+        raise ConfigError(f"device: `{name}` is not available on this machine; use auto or cpu")
+    return device
+
+
+def _is_present(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or torch.mps.is_available()
