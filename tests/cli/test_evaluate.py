@@ -65,7 +65,7 @@ def test_it_writes_json_with_every_sample(tiny, scenes, tmp_path):
 
 def test_the_card_s_views_are_seen_by_several_members(tiny, scenes, tmp_path, capsys):
     estimator = checkpoint.open(tiny)
-    defaults = {"steps": 1, "ensemble": 2, "tta": "flip-scale"}
+    defaults = {"steps": 1, "resolution": 16, "ensemble": 2, "tta": "flip-scale"}
     estimator.card = replace(estimator.card, defaults=defaults)
     checkpoint.save(estimator, tmp_path / "flip-scale")
     for more, views in (((), "flip-scale"), (("--ensemble", 1), "none"), (("--tta", "none"), "none")):
