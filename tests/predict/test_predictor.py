@@ -280,6 +280,16 @@ def test_resampling_in_and_out_is_as_asked_for(how):
     np.testing.assert_allclose(found, expected[0, 0], atol=1e-5)
 
 
+def test_a_sliver_has_a_note_unless_it_is_worked_by_area():
+    photo = np.random.default_rng(0).random((16, 512, 3)).astype(np.float32)
+    predictor = Predictor(identity_estimator())  # cells of 4 x 4 pixels
+    report = predictor.predict(photo, resolution=256).report
+    assert report["working_size"] == {"height": 8, "width": 256}
+    assert "256 x 8 pixels, 2 latent cells on the short side" in report["notes"][0]
+    assert predictor.predict(photo, resolution=256, sizing="area").report["notes"] == []
+    assert predictor.predict(photo[:, :16], resolution=256).report["notes"] == []
+
+
 def test_the_mean_of_members_is_asked_for_by_name():
     predictor = Predictor(identity_estimator(leak=0.05))
     mean, median = (predictor.predict(PHOTO, ensemble=4, reduction=how) for how in ("mean", "median"))

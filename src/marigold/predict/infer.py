@@ -18,6 +18,10 @@ from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
 
 
+FEWEST_CELLS = 8
+"""Latent cells on the short side below which a result has a note."""
+
+
 @dataclass(frozen=True)
 class Inference:
     """What was inferred from one photo."""
@@ -76,6 +80,7 @@ class _Job:
         stride = self.runtime.estimator.backbone.stride
         sizes = [transform.working_size(self.rules, photo, self.settings, stride) for transform in transforms]
         values, latents = [], []
+        self.notes += self._sliver(sizes[0])
         for transform, size, drawn in zip(transforms, sizes, self._noises(sizes, noise), strict=True):
             found = self._members(transform.forward(photo), size, drawn)
             height, width = (values[0] if values else found.values).shape[-2:]
@@ -83,6 +88,16 @@ class _Job:
             latents.append(found.latents)
         merged, uncertainty = self._merged(torch.cat(values), photo.shape[-2], photo.shape[-1])
         return Inference(merged, uncertainty, tuple(latents), sizes[0], tuple(dict.fromkeys(self.notes)))
+
+    def _sliver(self, size: WorkingSize) -> list[str]:
+        """A note where the short side holds so few latent cells that nothing can be made out."""
+        cells = min(self.rules.latent_size(size))
+        if cells >= FEWEST_CELLS or self.settings.resolution == 0:
+            return []
+        return [
+            f"worked at {size.width} x {size.height} pixels, {cells} latent cells on the short side, which is too few "
+            "to make much out; choose a larger resolution, sizing: area, or a part of the photo"
+        ]
 
     def _noises(self, sizes: list[WorkingSize], given: Tensor | np.ndarray | None) -> list[Tensor]:
         """For every transform the noises [E, S, N * C, h, w] of its members."""
