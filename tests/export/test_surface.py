@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.core.geometry import pinhole, unproject
 from marigold.export._surface import Lens, surface
+from toys.geometry import pinhole, unproject
 
 LENS = Lens(fov=90, near=1, far=3)
 TELE = Lens(fov=10, near=1, far=3)

@@ -17,7 +17,6 @@ from marigold.predict.encodings import Encodings
 from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
 
-
 FEWEST_CELLS = 8
 """Latent cells on the short side below which a result has a note."""
 
