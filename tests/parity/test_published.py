@@ -35,7 +35,7 @@ def prepared(photo: np.ndarray, resolution: int) -> np.ndarray:
 
 @torch.no_grad()
 def members(backbone, photo: np.ndarray, resolution: int, steps: int, count: int, seed: int) -> np.ndarray:
-    """Pictures [E, T, 3, h, w] about -1 to 1, as the networks paint them, one member after the other."""
+    """Pictures [E, T, 3, h, w] about -1 to 1, as the networks output them, one member after the other."""
     image = torch.from_numpy(prepared(photo, resolution)).float()[None]
     condition = backbone.vae.encode(image).latent_dist.mean * backbone.vae.config.scaling_factor
     generator = torch.Generator().manual_seed(seed)
