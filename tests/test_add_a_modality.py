@@ -81,12 +81,13 @@ def test_it_predicts_from_the_command_line(run, plugin, monkeypatch):
     assert np.load(found).shape == (20, 28)
 
 
-def test_it_is_scored_beside_its_trivial_answers(run, plugin, monkeypatch, capsys):
+def test_it_is_scored_beside_its_baselines(run, plugin, monkeypatch, capsys):
     monkeypatch.chdir(plugin)
     command = ["evaluate", str(run / "checkpoint"), "procedural", "--count", "1", "--resolution", "32"]
     assert cli.main(command) == 0
     shown = capsys.readouterr().out
-    assert "psnr" in shown
+    assert "psnr [dB] ↑" in shown
+    assert "alignment: least squares scale\n" in shown
     assert "even light" in shown
 
 

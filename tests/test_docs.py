@@ -100,3 +100,17 @@ def test_python_in_the_pages_is_python_and_its_names_exist(page):
 def test_links_between_pages_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_layers_of_contributing_are_those_of_the_test():
+    source = (ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8")
+    (tested,) = re.findall(r'^LAYERS = """\\?\n(.*?)"""', source, re.MULTILINE | re.DOTALL)
+    (written,) = blocks(ROOT / "CONTRIBUTING.md", "text")
+    assert [line.split() for line in written.splitlines()] == [line.split() for line in tested.strip().splitlines()]
+
+
+def test_code_on_the_page_of_evaluation_runs_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["synth", "scenes", "--count", "1", "--size", "32", "--split", "test"]) == 0
+    for code in blocks(ROOT / "docs" / "evaluate.md", "python"):
+        exec(code, {})

@@ -65,7 +65,7 @@ def test_half_precision_networks_are_sampled_in_full_precision():
 
 @dataclass(frozen=True)
 class Pictures(Depth):
-    """A modality that a generator without a condition paints."""
+    """What a generator without a condition outputs."""
 
 
 @torch.no_grad()

@@ -17,8 +17,8 @@ from marigold.modalities.base import Modality
 class Estimator(nn.Module):
     """Photo to latents, latents to physical values.
 
-    B photos, N targets, C latent channels; h and w are the sides of the picture divided by the backbone's stride. The
-    sides of pictures are multiples of the stride; the caller pads.
+    B photos, N targets, C latent channels; h and w are the sides of the image divided by the backbone's stride. The
+    sides of images are multiples of the stride; the caller pads.
     """
 
     def __init__(self, backbone: Backbone, modality: Modality, card: Card) -> None:

@@ -1,36 +1,52 @@
-"""What every data set promises."""
+"""What every data set promises.
 
-from collections.abc import Sequence
+Every test takes a data set and the folder it lies in, so that other test files can run them on data sets of their own.
+One that needs files has a tiny folder in `tests/toys/datasets.py`.
+"""
+
 from pathlib import Path
 
 import pytest
+import torch
 
 from marigold.core.errors import DataError
 from marigold.core.fields import FIELDS
 from marigold.core.find import implementation, names
 from marigold.datasets.base import Dataset
+from toys.datasets import MINIATURES
 
 
-@pytest.fixture(params=names(Dataset))
-def dataset(request: pytest.FixtureRequest) -> Dataset:
-    return implementation(Dataset, request.param)()
+@pytest.fixture(scope="module", params=names(Dataset))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
-@pytest.fixture
-def keys(dataset: Dataset, tmp_path: Path) -> Sequence[str]:
-    """The held-out keys of a data set that needs no files."""
-    try:
-        return dataset.scan(tmp_path, "test")
-    except DataError:
-        pytest.skip("needs files")
+@pytest.fixture(scope="module")
+def dataset(name: str) -> Dataset:
+    return implementation(Dataset, name)()
 
 
-def test_its_card_says_what_it_holds(dataset):
-    assert set(dataset.card.fields) <= set(FIELDS)
-    assert "test" in dataset.card.splits
-    assert dataset.card.licence
-    assert dataset.card.source
-    assert 0 < dataset.card.depth_range[0] < dataset.card.depth_range[1]
+@pytest.fixture(scope="module")
+def root(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the data set; an empty one where it has no miniature."""
+    folder = tmp_path_factory.mktemp(name)
+    if name in MINIATURES:
+        MINIATURES[name](folder)
+    return folder
+
+
+def test_its_card_says_what_it_holds(dataset, root):
+    card = dataset.card_of(root)
+    assert set(card.fields) <= set(FIELDS)
+    assert "test" in card.splits
+    assert card.licence
+    assert card.source
+    assert 0 < card.depth_range[0] < card.depth_range[1]
+
+
+def test_every_split_of_its_card_has_samples(dataset, root):
+    for split in dataset.card_of(root).splits:
+        assert len(dataset.scan(root, split)) > 0
 
 
 def test_an_empty_folder_is_an_error_or_not_needed(dataset, tmp_path):
@@ -42,25 +58,40 @@ def test_an_empty_folder_is_an_error_or_not_needed(dataset, tmp_path):
         assert keys
 
 
-def test_its_samples_hold_every_field_with_its_channels_and_mask(dataset, tmp_path, keys):
-    sample = dataset.read(tmp_path, keys[0])
+def test_its_samples_hold_every_field_with_its_channels_and_mask(dataset, root):
+    fields, key = dataset.card_of(root).fields, dataset.scan(root, "test")[0]
+    sample = dataset.read(root, key)
     height, width = sample.image.shape[-2:]
+    assert sample.key == key
     assert sample.image.shape[0] == 3
     assert 0 <= sample.image.min() <= sample.image.max() <= 1
-    assert set(sample.maps) == set(sample.valid) == set(dataset.card.fields)
+    assert set(sample.maps) == set(sample.valid) == set(fields)
     for name, values in sample.maps.items():
         valid = sample.valid[name].expand_as(values)
+        assert sample.valid[name].dtype == torch.bool
         assert values.shape == (FIELDS[name].channels, height, width)
         assert values[valid].isfinite().all()
         assert values[valid].min() >= FIELDS[name].low
         assert values[valid].max() <= FIELDS[name].high
 
 
-def test_its_keys_are_unique_and_in_a_fixed_order(dataset, tmp_path, keys):
+def test_several_samples_are_those_that_it_reads_one_by_one(dataset, root):
+    keys = list(dataset.scan(root, "train")[:2])
+    together = dataset.read_many(root, keys, "cpu")
+    for index, key in enumerate(keys):
+        alone = dataset.read(root, key)
+        assert (together.image[index] - alone.image).abs().max() < 1e-5
+        for name, values in alone.maps.items():
+            assert together.maps[name][index].shape == values.shape
+            assert (together.valid[name][index] == alone.valid[name]).all()
+
+
+def test_its_keys_are_unique_and_in_a_fixed_order(dataset, root):
+    keys = dataset.scan(root, "test")
     assert len(set(keys)) == len(keys)
-    assert list(keys) == list(dataset.scan(tmp_path, "test"))
+    assert list(keys) == list(dataset.scan(root, "test"))
 
 
-def test_training_and_test_samples_are_apart(dataset, tmp_path, keys):
-    train = dataset.scan(tmp_path, "train")
-    assert not set(keys) & {train[index] for index in range(min(1000, len(train)))}
+def test_training_and_test_samples_are_apart(dataset, root):
+    train = dataset.scan(root, "train")
+    assert not set(dataset.scan(root, "test")) & {train[index] for index in range(min(1000, len(train)))}

@@ -38,6 +38,9 @@ VARIANTS = {
     "lighting of known scale": Lighting(up_to_scale=False),
 }
 
+MASKED = {name: modality for name, modality in VARIANTS.items() if modality.needs}
+"""Those whose truth has a mask: of a photo itself every pixel may be used."""
+
 
 @pytest.fixture(params=VARIANTS)
 def modality(request: pytest.FixtureRequest) -> Modality:
@@ -69,7 +72,7 @@ def scene(modality: Modality, seed: int = 0) -> Sample:
 
 
 def truth(modality: Modality, sample: Sample) -> torch.Tensor:
-    """The values [C, H, W] of a painter that makes no mistake."""
+    """The values [C, H, W] of a prediction without error: the truth encoded and decoded."""
     return modality.decode(modality.encode(sample)[0][None])[0]
 
 
@@ -89,7 +92,7 @@ def test_its_file_name_is_its_name(modality):
     assert type(modality) is implementation(Modality, name_of(modality))
 
 
-def test_its_truth_is_painted_within_range(modality):
+def test_its_truth_is_encoded_within_range(modality):
     pixels, valid = modality.encode(scene(modality))
     assert pixels.shape == (len(modality.targets), 3, HEIGHT, WIDTH)
     assert valid.shape == (len(modality.targets), 1, HEIGHT, WIDTH)
@@ -99,17 +102,37 @@ def test_its_truth_is_painted_within_range(modality):
     assert pixels.max() <= 1
 
 
-def test_perfect_painting_scores_perfectly(modality):
+def test_a_perfect_prediction_scores_perfectly(modality):
     sample = scene(modality)
-    score = modality.score(truth(modality, sample), sample)
-    worse = modality.score(modality.decode(torch.zeros(1, len(modality.targets), 3, HEIGHT, WIDTH))[0], sample)
-    perfect = {"abs_rel": 0, "rmse": 0, "delta1": 1, "psnr": 100, "mean_angle": 0, "below_5": 1}
-    perfect |= {"albedo_psnr": 100, "roughness_error": 0, "metallicity_error": 0}
-    perfect |= {"shading_psnr": 100, "residual_psnr": 100}
-    assert perfect.keys() & score.keys()
-    for name in perfect.keys() & score.keys():
-        assert score[name].mean == pytest.approx(perfect[name], abs=1e-4)
-        assert abs(worse[name].mean - perfect[name]) > 0.01
+    perfect = modality.score(truth(modality, sample), sample)
+    grey = modality.decode(torch.zeros(1, len(modality.targets), 3, HEIGHT, WIDTH))[0]
+    worse = modality.score(grey, sample)
+    for metric in modality.metrics:
+        # Errors reach 0, shares 1, and a peak signal-to-noise ratio ends at 100 decibel.
+        best = {"dB": 100, "%": 100}.get(metric.unit, 1) if metric.higher_is_better else 0
+        assert perfect[metric.name].mean == pytest.approx(best, abs=1e-3)
+        assert abs(worse[metric.name].mean - best) > 0.01
+
+
+def test_every_metric_that_it_states_is_scored_and_every_score_tells_the_truth_from_grey(modality):
+    sample = scene(modality)
+    perfect = modality.score(truth(modality, sample), sample)
+    grey = modality.decode(torch.zeros(1, len(modality.targets), 3, HEIGHT, WIDTH))[0]
+    assert {metric.name for metric in modality.metrics} <= perfect.keys()
+    assert len({metric.name for metric in modality.metrics}) == len(modality.metrics)
+    worse = modality.score(grey, sample)
+    assert all(worse[name].mean != tally.mean for name, tally in perfect.items())
+
+
+def test_every_reduction_that_it_states_merges_and_the_first_is_the_usual(modality):
+    members = torch.stack([truth(modality, scene(modality, seed)) for seed in range(3)])
+    for reduction in modality.reductions:
+        merged, uncertainty = modality.ensemble(members, reduction)
+        assert merged.shape == members.shape[1:]
+        assert uncertainty.shape == (1, HEIGHT, WIDTH)
+    usual = modality.ensemble(members)[0]
+    if modality.reductions:
+        torch.testing.assert_close(modality.ensemble(members, modality.reduction)[0], usual)
 
 
 def test_a_score_counts_one_image(modality):
@@ -117,7 +140,7 @@ def test_a_score_counts_one_image(modality):
     assert {tally.weight for tally in modality.score(truth(modality, sample), sample).values()} == {1}
 
 
-def test_mirrored_truth_is_painted_mirrored(modality):
+def test_mirrored_truth_is_encoded_mirrored(modality):
     sample = scene(modality)
     there = truth(modality, sample.mirrored())
     back = Sample("back", sample.image, {k: v for k, v in modality.split(there).items() if k in FIELDS}, {}).mirrored()
@@ -132,7 +155,7 @@ def test_values_of_a_mirrored_photo_come_back_mirrored(modality):
     torch.testing.assert_close(modality.mirrored(truth(modality, sample.mirrored())), truth(modality, sample))
 
 
-def test_a_batch_is_painted_like_its_samples(modality):
+def test_a_batch_is_encoded_like_its_samples(modality):
     samples = [scene(modality, seed) for seed in range(3)]
     pixels, valid = modality.encode(stack(samples))
     for index, sample in enumerate(samples):
@@ -141,7 +164,7 @@ def test_a_batch_is_painted_like_its_samples(modality):
         assert torch.equal(valid[index], alone[1])
 
 
-def test_painting_never_waits_for_the_device(modality):
+def test_encoding_never_waits_for_the_device(modality):
     # On the meta device no tensor has a value, so anything that would have to read one raises.
     sample = stack([scene(modality, seed) for seed in range(2)]).to("meta")
     pixels, _ = modality.encode(sample)
@@ -209,7 +232,7 @@ def test_a_shrunken_mask_holds_only_what_is_valid_throughout(modality):
     assert small.any()
 
 
-def test_resized_truth_is_painted_within_range(modality):
+def test_resized_truth_is_encoded_within_range(modality):
     pixels, _ = modality.encode(scene(modality).resized(13, 17))
     assert pixels.isfinite().all()
     assert pixels.abs().max() <= 1
@@ -218,7 +241,7 @@ def test_resized_truth_is_painted_within_range(modality):
             torch.testing.assert_close(values.norm(dim=0), torch.ones(13, 17))
 
 
-def test_reading_what_was_painted_gives_the_truth(modality):
+def test_decoding_what_was_encoded_gives_the_truth(modality):
     sample = scene(modality)
     fields = {**sample.maps, "image": sample.image}
     for name, found in modality.split(truth(modality, sample)).items():
@@ -300,9 +323,8 @@ def test_other_keys_of_a_checkpoint_are_tolerated(modality):
     assert type(modality).stored({"unheard_of": [1, 2], "default_denoising_steps": 4}) == type(modality)()
 
 
+@pytest.mark.parametrize("modality", MASKED.values(), ids=MASKED)
 def test_an_empty_mask_raises_and_names_the_sample(modality):
-    if not modality.needs:
-        pytest.skip("every pixel of a photo is its own truth")
     sample = scene(modality)
     for valid in sample.valid.values():
         valid.zero_()

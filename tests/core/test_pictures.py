@@ -1,4 +1,4 @@
-"""Maps as pictures: painting, reading off, bytes, and the split into quotient and blur."""
+"""Maps as pictures: encoding, decoding, bytes, and the split into quotient and blur."""
 
 import numpy as np
 import pytest

@@ -28,14 +28,14 @@ def flat(albedo: float, roughness: float, metallicity: float, image: float = 0.5
     return Sample("flat/0", torch.full((3, 5, 5), image), maps, valid)
 
 
-def test_albedo_is_painted_in_srgb():
-    # Linear 0.5 is sRGB 0.735357 (IEC 61966-2-1), which is painted 2 * 0.735357 - 1.
+def test_albedo_is_encoded_in_srgb():
+    # Linear 0.5 is sRGB 0.735357 (IEC 61966-2-1), which is encoded 2 * 0.735357 - 1.
     pixels, _ = Appearance().encode(flat(0.5, 0, 0))
     assert pixels.shape == (2, 3, 5, 5)
     assert pixels[0, :, 0, 0].tolist() == pytest.approx([0.470714] * 3, abs=1e-5)
 
 
-def test_material_is_painted_as_roughness_metallicity_and_nothing():
+def test_material_is_encoded_as_roughness_metallicity_and_nothing():
     pixels, _ = Appearance().encode(flat(0, 0.25, 1))
     assert pixels[1, :, 0, 0].tolist() == pytest.approx([-0.5, 1, -1])
 
@@ -167,7 +167,7 @@ def test_a_material_picture_with_other_channels_is_refused():
         Appearance.stored({"target_properties": swapped})
 
 
-def test_albedo_painted_in_linear_light_is_read_as_srgb():
+def test_albedo_encoded_in_linear_light_is_read_as_srgb():
     # Linear 0.5 is sRGB 0.735357.
     values = Appearance(albedo_space="linear").decode(torch.zeros(1, 2, 3, 2, 2))
     assert values[0, 0, 0, 0].item() == pytest.approx(0.735357, abs=1e-5)

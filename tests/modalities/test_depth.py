@@ -18,7 +18,7 @@ def sample(depth: torch.Tensor, valid: torch.Tensor | None = None) -> Sample:
     return Sample("scene/0", image, {"depth": depth}, {"depth": valid})
 
 
-def test_the_two_percent_quantiles_are_painted_minus_one_and_one():
+def test_the_two_percent_quantiles_are_encoded_minus_one_and_one():
     depth = torch.rand(20, 30, generator=torch.Generator().manual_seed(0)) * 7 + 1
     pixels, _ = Depth().encode(sample(depth))
     low, high = np.quantile(depth.numpy(), [0.02, 0.98])
@@ -33,7 +33,7 @@ def test_all_three_channels_are_the_same():
     assert torch.equal(pixels[0, 0], pixels[0, 2])
 
 
-def test_pixels_without_truth_are_painted_far_and_may_not_be_used():
+def test_pixels_without_truth_are_encoded_far_and_may_not_be_used():
     depth = torch.tensor([[1.0, 2.0, 3.0, 0.0, torch.nan, torch.inf, 2.0]])
     allowed = torch.tensor([[True, True, True, True, True, True, False]])
     pixels, valid = Depth(low=0, high=1).encode(sample(depth, allowed))
@@ -55,13 +55,13 @@ def test_each_image_of_a_batch_has_its_own_quantiles():
         assert torch.equal(together[index], alone)
 
 
-def test_a_scene_of_one_depth_is_painted_in_the_middle():
+def test_a_scene_of_one_depth_is_encoded_in_the_middle():
     pixels, valid = Depth().encode(sample(torch.full((4, 4), 3.3)))
     assert not pixels.any()
     assert valid.all()
 
 
-def test_a_scene_without_truth_is_painted_far():
+def test_a_scene_without_truth_is_encoded_far():
     pixels, valid = Depth().encode(sample(torch.ones(4, 4), torch.zeros(4, 4, dtype=torch.bool)))
     assert (pixels == 1).all()
     assert not valid.any()
@@ -73,7 +73,7 @@ def test_without_shift_zero_metres_stay_the_near_end():
     assert pixels[0, 0, 0].tolist() == [-0.5, 0, 1]
 
 
-def test_metric_depth_has_no_painted_range():
+def test_metric_depth_has_no_encoded_range():
     with pytest.raises(ConfigError, match="scale_invariant"):
         Depth(scale_invariant=False).encode(sample(torch.ones(2, 2)))
 
@@ -143,7 +143,7 @@ def test_near_is_red_and_far_is_violet():
     assert picture[0].tolist() == [[158, 1, 66], [94, 79, 162]]
 
 
-def test_the_loss_is_that_of_the_best_scale_and_shift_to_the_painted_truth():
+def test_the_loss_is_that_of_the_best_scale_and_shift_to_the_encoded_truth():
     # Painted truth 0, 1/2, 1, 1/2; the answer 0, 1, 1, 0 fits it best as (1 + 2 * answer) / 4: errors of 1/4.
     scene = sample(torch.tensor([[[2.0, 4.0, 6.0, 4.0]]]))
     pixels, valid = Depth(low=0, high=1).encode(scene)

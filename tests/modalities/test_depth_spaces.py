@@ -1,4 +1,4 @@
-"""Depth painted as disparity, its root or a logarithm: the user gets the same values."""
+"""Depth encoded as disparity, its root or a logarithm: the user gets the same values."""
 
 import json
 from pathlib import Path
@@ -33,11 +33,11 @@ def random_depth(nearest: float = 1.0, farthest: float = 20.0) -> torch.Tensor:
 
 
 def there_and_back(modality: Depth, truth: Sample) -> torch.Tensor:
-    """The values [H, W] of a painter without error."""
+    """The values [H, W] of a prediction without error."""
     return modality.decode(modality.encode(truth)[0][None])[0, 0]
 
 
-def painted(modality: Depth, depth: list[float]) -> list[float]:
+def encoded(modality: Depth, depth: list[float]) -> list[float]:
     return modality.encode(sample(torch.tensor([depth])))[0][0, 0, 0].tolist()
 
 
@@ -50,14 +50,14 @@ def painted(modality: Depth, depth: list[float]) -> list[float]:
     ],
 )
 @pytest.mark.parametrize("fixed_ratio", [True, False])
-def test_what_is_painted_spans_the_ratio(space, expected, fixed_ratio):
+def test_what_is_encoded_spans_the_ratio(space, expected, fixed_ratio):
     modality = Depth(target_space=space, ratio=4, fixed_ratio=fixed_ratio, low=0, high=1)
-    assert painted(modality, [3.0, 6.0, 12.0]) == pytest.approx(expected, abs=1e-6)
+    assert encoded(modality, [3.0, 6.0, 12.0]) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("metres", [1e-2, 1.0, 1e3])
-def test_values_are_those_of_depth_painted_as_it_is(space, metres):
+def test_values_are_those_of_depth_encoded_as_it_is(space, metres):
     truth = sample(metres * random_depth())
     expected = there_and_back(Depth(), truth)
     torch.testing.assert_close(there_and_back(Depth(target_space=space), truth), expected, rtol=0, atol=1e-5)
@@ -101,7 +101,7 @@ def test_the_scenes_own_range_is_exact_when_it_has_the_assumed_ratio(space):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("fixed_ratio", [True, False])
-def test_a_scene_of_one_depth_or_none_is_painted_and_read(space, fixed_ratio):
+def test_a_scene_of_one_depth_or_none_is_encoded_and_read(space, fixed_ratio):
     modality = Depth(target_space=space, fixed_ratio=fixed_ratio)
     flat = sample(torch.full((4, 4), 3.3))
     empty = sample(torch.zeros(4, 4), torch.zeros(4, 4, dtype=torch.bool))
@@ -144,7 +144,7 @@ def test_a_checkpoint_remembers_its_space_and_opens_in_diffusers(tmp_path, space
     assert checkpoint.open(tmp_path / "toy").modality == modality
     assert isinstance(MarigoldDepthPipeline.from_pretrained(tmp_path / "toy"), MarigoldDepthPipeline)
     index = json.loads((tmp_path / "toy" / "model_index.json").read_text())
-    # What diffusers shows is what is painted: near is bright in both disparities.
+    # What diffusers shows is what is encoded: near is bright in both disparities.
     assert index["prediction_type"] == ("depth" if space == "log" else "disparity")
 
 

@@ -23,7 +23,7 @@ def sample(height: int = 6, width: int = 8, seed: int = 0) -> Sample:
 
 
 def perfect(scene: Sample) -> torch.Tensor:
-    """The values [9, H, W] of a painter that makes no mistake."""
+    """The values [9, H, W] of a prediction without error."""
     return Lighting().decode(Lighting().encode(scene)[0][None])[0]
 
 
@@ -70,7 +70,7 @@ def test_each_image_of_a_batch_has_its_own_scale():
         torch.testing.assert_close(pixels, Lighting().encode(scene)[0])
 
 
-def test_darkness_is_painted_black():
+def test_darkness_is_encoded_black():
     scene = sample()
     for name in ("shading", "residual"):
         scene.maps[name].zero_()
@@ -198,7 +198,7 @@ def test_the_stored_properties_of_a_checkpoint_are_honoured():
     assert Lighting.stored(Lighting().options()) == Lighting()
 
 
-def test_light_of_known_scale_is_painted_as_it_is():
+def test_light_of_known_scale_is_encoded_as_it_is():
     scene = sample()
     pixels, _ = Lighting(up_to_scale=False).encode(scene)
     torch.testing.assert_close(pixels[1], scene.maps["shading"].clamp(0, 1) * 2 - 1)
@@ -210,7 +210,7 @@ def test_members_of_known_scale_are_merged_as_they_are():
     np.testing.assert_allclose(merged.numpy(), np.median(members.numpy(), axis=0), atol=1e-6)
 
 
-def test_albedo_painted_in_srgb_is_read_as_linear():
+def test_albedo_encoded_in_srgb_is_read_as_linear():
     # An albedo of linear 0.5 is sRGB 0.735357.
     modality, scene = Lighting(albedo_space="srgb"), sample()
     scene.maps["albedo"].fill_(0.5)

@@ -33,7 +33,7 @@ def random_directions(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-3)
 
 
-def test_x_y_z_are_painted_red_green_blue():
+def test_x_y_z_are_encoded_red_green_blue():
     pixels, valid = Normals().encode(sample(field((0.6, 0.0, 0.8), (0.0, -1.0, 0.0))))
     assert pixels.shape == (1, 3, 1, 2)
     assert pixels[0, :, 0, 0].tolist() == pytest.approx([0.6, 0, 0.8])
@@ -41,7 +41,7 @@ def test_x_y_z_are_painted_red_green_blue():
     assert valid.all()
 
 
-def test_holes_are_painted_facing_the_viewer_and_may_not_be_used():
+def test_holes_are_encoded_facing_the_viewer_and_may_not_be_used():
     vectors = field((0.0, 0.0, 0.0), (math.nan, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
     allowed = torch.tensor([[[True, True, True, False]]])
     pixels, valid = Normals().encode(sample(vectors, allowed))
@@ -66,18 +66,18 @@ def test_decoding_gives_back_what_was_encoded(full):
 def test_half_range_blue_is_z_from_zero_to_one():
     pixels, _ = Normals(use_full_z_range=False).encode(sample(field((0.6, 0.0, 0.8), (1.0, 0.0, 0.0))))
     assert pixels[0, 2, 0].tolist() == pytest.approx([0.6, -1])
-    painted = torch.tensor([0.0, 1.0, 1.0]).view(1, 1, 3, 1, 1)
-    assert Normals(use_full_z_range=False).decode(painted).flatten().tolist() == pytest.approx([0, 0.5**0.5, 0.5**0.5])
+    encoded = torch.tensor([0.0, 1.0, 1.0]).view(1, 1, 3, 1, 1)
+    assert Normals(use_full_z_range=False).decode(encoded).flatten().tolist() == pytest.approx([0, 0.5**0.5, 0.5**0.5])
 
 
 def test_decoding_clips_before_it_normalises():
-    painted = torch.tensor([3.0, 1.0, 0.0], dtype=torch.bfloat16).view(1, 1, 3, 1, 1)
-    decoded = Normals().decode(painted)
+    encoded = torch.tensor([3.0, 1.0, 0.0], dtype=torch.bfloat16).view(1, 1, 3, 1, 1)
+    decoded = Normals().decode(encoded)
     assert decoded.dtype == torch.float32
     assert decoded.flatten().tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0])
 
 
-def test_a_painted_vector_without_length_faces_the_viewer():
+def test_a_encoded_vector_without_length_faces_the_viewer():
     assert Normals().decode(torch.zeros(1, 1, 3, 1, 1)).flatten().tolist() == [0, 0, 1]
 
 

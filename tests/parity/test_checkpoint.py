@@ -94,13 +94,13 @@ def test_what_is_saved_here_gives_the_same_maps_in_diffusers(tmp_path, modality,
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-def test_the_bundled_depth_is_shown_in_diffusers_as_it_is_painted(tmp_path, steps):
+def test_the_bundled_depth_is_shown_in_diffusers_as_it_is_predicted(tmp_path, steps):
     model = checkpoint.open("depth")
     checkpoint.save(model, tmp_path / "depth")
-    painted = theirs(MarigoldDepthPipeline.from_pretrained(tmp_path / "depth"), model, steps)
+    predicted = theirs(MarigoldDepthPipeline.from_pretrained(tmp_path / "depth"), model, steps)
     # As docs/checkpoints.md says, 32 ** prediction is the distance in units of the near end; ours is 0 there and 1 at
     # the 99 % quantile.
-    distance = 32**painted
+    distance = 32**predicted
     far = distance.flatten().quantile(0.99)
     expected = ((distance - 1) / (far - 1)).clamp(0, 1)
     shown, _ = model.modality.ensemble(ours(model, steps)[None])

@@ -12,7 +12,7 @@ intrinsics_pipeline = pytest.importorskip("diffusers.pipelines.marigold.pipeline
 images = pytest.importorskip("diffusers.pipelines.marigold.marigold_image_processing")
 
 
-def painted(count: int, targets: int) -> torch.Tensor:
+def predicted(count: int, targets: int) -> torch.Tensor:
     """Members [E, N, 3, H, W] around one picture, some of them beyond the range."""
     generator = torch.Generator().manual_seed(count)
     common = torch.rand(1, targets, 3, 16, 20, generator=generator) * 2.4 - 1.2
@@ -22,7 +22,7 @@ def painted(count: int, targets: int) -> torch.Tensor:
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_merged_normals_agree(full, count):
-    pixels = painted(count, 1)
+    pixels = predicted(count, 1)
     theirs = pixels[:, 0].clamp(-1, 1)
     if not full:
         theirs[:, 2] = theirs[:, 2] * 0.5 + 0.5
@@ -35,7 +35,7 @@ def test_merged_normals_agree(full, count):
 
 
 def test_two_merged_normals_agree_with_the_mean():
-    modality, pixels = Normals(), painted(2, 1)
+    modality, pixels = Normals(), predicted(2, 1)
     pipeline = normals_pipeline.MarigoldNormalsPipeline
     merged, _ = pipeline.ensemble_normals(modality.decode(pixels), output_uncertainty=False, reduction="mean")
     torch.testing.assert_close(modality.ensemble(modality.decode(pixels))[0], merged[0])
@@ -43,7 +43,7 @@ def test_two_merged_normals_agree_with_the_mean():
 
 @pytest.mark.parametrize("count", [3, 5])
 def test_merged_appearance_agrees(count):
-    pixels = painted(count, 2)
+    pixels = predicted(count, 2)
     values = pixels.clamp(-1, 1) * 0.5 + 0.5
     merged, uncertainty = intrinsics_pipeline.MarigoldIntrinsicsPipeline.ensemble_intrinsics(
         values, output_uncertainty=True
@@ -54,7 +54,7 @@ def test_merged_appearance_agrees(count):
 
 
 def test_merged_albedo_of_lighting_agrees():
-    pixels = painted(5, 3)
+    pixels = predicted(5, 3)
     values = pixels.clamp(-1, 1) * 0.5 + 0.5
     merged, _ = intrinsics_pipeline.MarigoldIntrinsicsPipeline.ensemble_intrinsics(values)
     torch.testing.assert_close(Lighting().ensemble(Lighting().decode(pixels))[0][:3], merged[0])

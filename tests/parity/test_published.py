@@ -35,12 +35,12 @@ def prepared(photo: np.ndarray, resolution: int) -> np.ndarray:
 
 @torch.no_grad()
 def members(backbone, photo: np.ndarray, resolution: int, steps: int, count: int, seed: int) -> np.ndarray:
-    """Pictures [E, T, 3, h, w] about -1 to 1, as the networks paint them, one member after the other."""
+    """Pictures [E, T, 3, h, w] about -1 to 1, as the networks output them, one member after the other."""
     image = torch.from_numpy(prepared(photo, resolution)).float()[None]
     condition = backbone.vae.encode(image).latent_dist.mean * backbone.vae.config.scaling_factor
     generator = torch.Generator().manual_seed(seed)
     scheduler = DDIMScheduler.from_config({**backbone.schedule.config(), "_class_name": "DDIMScheduler"})
-    painted = []
+    predicted = []
     for _ in range(count):
         scheduler.set_timesteps(steps)
         latent = torch.randn(1, backbone.targets * 4, *condition.shape[-2:], generator=generator)
@@ -49,21 +49,21 @@ def members(backbone, photo: np.ndarray, resolution: int, steps: int, count: int
             latent = scheduler.step(output.sample, t, latent).prev_sample
         targets = latent.split(4, dim=1)
         pictures = [backbone.vae.decode(each / backbone.vae.config.scaling_factor).sample[0] for each in targets]
-        painted.append(torch.stack(pictures).numpy().astype(np.float64))
-    return np.stack(painted)
+        predicted.append(torch.stack(pictures).numpy().astype(np.float64))
+    return np.stack(predicted)
 
 
 def lower_median(values: np.ndarray) -> np.ndarray:
     return np.sort(values, axis=0)[(len(values) - 1) // 2]
 
 
-def merged_depth(painted):
-    assert len(painted) == 1
-    return (painted[0].mean(axis=1).clip(-1, 1) + 1) / 2, None
+def merged_depth(predicted):
+    assert len(predicted) == 1
+    return (predicted[0].mean(axis=1).clip(-1, 1) + 1) / 2, None
 
 
-def merged_normals(painted):
-    vectors = painted[:, 0].clip(-1, 1)
+def merged_normals(predicted):
+    vectors = predicted[:, 0].clip(-1, 1)
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     if len(vectors) == 1:
         return vectors[0], None
@@ -74,8 +74,8 @@ def merged_normals(painted):
     return closest, np.arccos(cosine).mean(axis=0) / np.pi
 
 
-def merged_images(painted, used):
-    values = ((painted.clip(-1, 1) + 1) / 2).reshape(len(painted), -1, *painted.shape[-2:])[:, :used]
+def merged_images(predicted, used):
+    values = ((predicted.clip(-1, 1) + 1) / 2).reshape(len(predicted), -1, *predicted.shape[-2:])[:, :used]
     if len(values) == 1:
         return values[0], None
     merged = lower_median(values)
@@ -85,8 +85,8 @@ def merged_images(painted, used):
 MERGED = {
     "depth": merged_depth,
     "normals": merged_normals,
-    "appearance": lambda painted: merged_images(painted, 5),
-    "lighting": lambda painted: merged_images(painted, 9),
+    "appearance": lambda predicted: merged_images(predicted, 5),
+    "lighting": lambda predicted: merged_images(predicted, 9),
 }
 
 
@@ -100,8 +100,8 @@ MERGED = {
 def test_maps_are_those_of_the_published_steps(modality, count, steps, size, resolution, match):
     predictor, _ = peers(modality)
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    painted = members(predictor.estimator.backbone, photo, resolution, steps, count, seed=3)
-    expected, uncertainty = MERGED[modality](painted)
+    predicted = members(predictor.estimator.backbone, photo, resolution, steps, count, seed=3)
+    expected, uncertainty = MERGED[modality](predicted)
     expected = resized(expected, *size) if match else expected
     ours = predictor.predict(
         photo, steps=steps, ensemble=count, resolution=resolution, seed=3, match_input=match, compat="published"
@@ -111,7 +111,7 @@ def test_maps_are_those_of_the_published_steps(modality, count, steps, size, res
     apart = np.abs(found - expected).max(axis=0) > 1e-4
     assert apart.mean() <= (1e-2 if modality == "normals" and count > 1 else 0)
     if count > 1:
-        assert ours.uncertainty.shape == painted.shape[-2:]
+        assert ours.uncertainty.shape == predicted.shape[-2:]
         np.testing.assert_allclose(ours.uncertainty, uncertainty, atol=1e-3)
 
 

@@ -39,7 +39,7 @@ def test_without_matching_the_map_and_the_photo_beside_it_are_at_the_working_siz
     assert prediction.report["photo_size"] == {"height": 37, "width": 53}
 
 
-def test_a_map_at_the_working_size_is_what_the_network_painted():
+def test_a_map_at_the_working_size_is_what_the_network_predicted():
     ramp = np.broadcast_to(np.linspace(0, 1, 24, dtype=np.float32)[None, :, None], (16, 24, 3))
     prediction = Predictor(identity_estimator()).predict(ramp, resolution=48, match_input=False)
     expected = torch.nn.functional.interpolate(

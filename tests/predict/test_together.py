@@ -223,7 +223,7 @@ def test_all_stands_alone(modalities):
 def test_what_no_photo_is_analysed_into_is_not_offered():
     with pytest.raises(UnknownNameError, match=r"there are: appearance, depth, lighting, normals$"):
         load_together("xyz")
-    with pytest.raises(UnknownNameError, match="`image` is what generators paint; choose"):
+    with pytest.raises(UnknownNameError, match="`image` is what generators output; choose"):
         load_together("image")
 
 

@@ -67,7 +67,7 @@ def peers(
     scheduler: str = "DDIMScheduler",
     spacing: str = "trailing",
 ) -> tuple[Predictor, Any]:
-    """Networks that `Predictor` and the pipeline share; made once. Pictures are painted over the whole range."""
+    """Networks that `Predictor` and the pipeline share; made once. Target images span the whole range."""
     kind, pipeline, options = MODALITIES[modality]
     schedule = {
         **NETWORK["schedule"],

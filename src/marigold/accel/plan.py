@@ -42,7 +42,7 @@ def apply(estimator: Estimator, plan: Plan) -> Estimator:
 
 
 def _keep_exact(autoencoder: nn.Module) -> None:
-    """Lets the last layer that gives a picture compute in float32."""
+    """Lets the last layer, which gives the target image, compute in float32."""
     images = [layer for layer in autoencoder.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == 3]
     if images:
         images[-1].float().register_forward_pre_hook(_to_float32)

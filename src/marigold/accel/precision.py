@@ -17,7 +17,7 @@ _AMPERE = (8, 0)
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The number type for a precision; `auto` is bfloat16 where the device multiplies it fast, float32 elsewhere.
 
-    Raises `ConfigError` for half precision on a CPU without it, where one picture would take hours.
+    Raises `ConfigError` for half precision on a CPU without it, where one photo would take hours.
     """
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32

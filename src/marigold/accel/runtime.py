@@ -27,5 +27,5 @@ class Runtime:
 
 
 def memory_is_full(error: RuntimeError) -> bool:
-    """A GPU's memory has an error of its own; the computer's is told by its words."""
+    """A GPU's memory has an error of its own; the computer's is known by its words."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

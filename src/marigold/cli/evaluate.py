@@ -131,8 +131,8 @@ def _check_fields(options: Options, predictor: "Predictor", card: "DatasetCard")
     missing = [name for name in predictor.estimator.modality.needs if name not in card.fields]
     if missing:
         raise DataError(
-            f"{options.dataset}: has no {', '.join(missing)}, which `{predictor.estimator.card.modality}` is scored by; "
-            f"it has: {', '.join(card.fields) or 'no fields'}"
+            f"{options.dataset}: has no {', '.join(missing)}, which `{predictor.estimator.card.modality}` is scored "
+            f"by; it has: {', '.join(card.fields) or 'no fields'}"
         )
 
 

@@ -1,6 +1,6 @@
 """The vocabulary of physical maps: for every field its channels, unit, range, resize rule and mirror sign.
 
-A field is what a data set provides and what a modality paints. Resize rules: `smooth` interpolates valid pixels,
+A field is what a data set provides and what a modality encodes. Resize rules: `smooth` interpolates valid pixels,
 `nearest` never mixes two surfaces, `unit` interpolates and renormalises vectors. `mirror` holds the factor of each
 channel under a left-right flip.
 """

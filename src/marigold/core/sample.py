@@ -155,7 +155,7 @@ def _described(sample: Sample) -> str:
 class Batch:
     """What a training step sees.
 
-    `image` [B, 3, H, W] and the target pictures `pixels` [B, N, 3, H, W] are in -1 to 1; `valid` [B, N, 1, H, W] is
+    `image` [B, 3, H, W] and the target images `pixels` [B, N, 3, H, W] are in -1 to 1; `valid` [B, N, 1, H, W] is
     bool. `truth` holds the physical maps for objectives that reach pixels.
     """
 

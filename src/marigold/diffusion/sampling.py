@@ -28,7 +28,7 @@ def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing
     Sampling starts from pure noise, which is what a network was taught at the last time. `leading` times begin before
     it, the more so the fewer they are: at time 1 of 1000 for one step (Garcia et al. 2024, sec. 3). `auto` takes
     trailing times instead, with a note; `published` keeps what the checkpoint states, `trailing` never does. A
-    scheduler of another kind than DDIM's or LCM's is noted as well: its times are taken, its steps are not.
+    scheduler of another kind than DDIM's or LCM's gets a note as well: its times are taken, its steps are not.
     """
     if convention.single_step:
         note = f"the checkpoint answers in one step; {steps} were asked for"

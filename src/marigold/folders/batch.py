@@ -72,7 +72,7 @@ def predict_photos(
     log: Path | None = None,
     overlap: bool = True,
 ) -> Outcome:
-    """Predicts and saves one photo after another, with a line for each; a bad photo is noted and the run goes on.
+    """Predicts and saves one photo after another, with a line for each; a bad one does not end the run.
 
     Photos whose results are complete are skipped unless `overwrite`; `LazyPredictors` are loaded for the first that is
     not.

@@ -40,7 +40,7 @@ NORMALS_METRICS = (
     *(Metric(f"below_{angle:g}", higher_is_better=True) for angle in ANGLES),
 )
 PSNR_CEILING = 100.0
-"""Decibel; the score of a picture without error, so that means over images stay finite."""
+"""Decibel; the score of an output without error, so that means over images stay finite."""
 
 
 def depth_metrics(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[str, Tensor]:

@@ -68,7 +68,7 @@ class Appearance(Modality):
         return pixels, torch.stack([surface, material], dim=-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
-        """Painted pixels [B, 2, 3, H, W] to values [B, 5, H, W] in 0 to 1."""
+        """Target images as predicted, [B, 2, 3, H, W] to values [B, 5, H, W] in 0 to 1."""
         values = pictures.to_values(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
         if self.albedo_space == "srgb":
             return values

@@ -81,7 +81,7 @@ class Lighting(Modality):
         return torch.stack(pixels, dim=-4), torch.stack(list(valid.values()), dim=-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
-        """Painted pixels [B, 3, 3, H, W] to values [B, 9, H, W] in 0 to 1."""
+        """Target images as predicted, [B, 3, 3, H, W] to values [B, 9, H, W] in 0 to 1."""
         values = pictures.to_values(pixels.flatten(1, 2))
         if self.albedo_space == "linear":
             return values
@@ -181,8 +181,8 @@ class Lighting(Modality):
         """The fields, and where there are none what `target_properties` says of albedo and light."""
         properties = content.get("target_properties") or {}
         albedo, shading = (properties.get(name) or {} for name in ("albedo", "shading"))
-        told = {"albedo_space": albedo.get("prediction_space"), "up_to_scale": shading.get("up_to_scale")}
-        return super().stored({**told, **content})
+        stated = {"albedo_space": albedo.get("prediction_space"), "up_to_scale": shading.get("up_to_scale")}
+        return super().stored({**stated, **content})
 
     def __post_init__(self) -> None:
         if self.albedo_space not in ALBEDO_SPACES:

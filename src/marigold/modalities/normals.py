@@ -79,7 +79,7 @@ class Normals(Modality):
         return pixels.clamp(-1, 1).unsqueeze(-4), valid.unsqueeze(-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
-        """Painted pixels [B, 1, 3, H, W] to unit vectors [B, 3, H, W]."""
+        """Target images as predicted, [B, 1, 3, H, W] to unit vectors [B, 3, H, W]."""
         vectors = pixels[:, 0].float().clamp(-1, 1)
         vectors = vectors if self.target_x == "right" else _turned(vectors)
         return _unit(vectors if self.use_full_z_range else _read_half(vectors))

@@ -1,4 +1,4 @@
-"""The latents of a photo, kept for estimators that share an autoencoder: each view of it is encoded once."""
+"""The latents of a photo, kept for estimators that share an autoencoder: each input is encoded once."""
 
 from collections import deque
 from collections.abc import Iterable

@@ -168,7 +168,7 @@ def _check_name(modality: str) -> None:
     if modality == ALL:
         raise UnknownNameError(f"`{ALL}` stands alone, for every modality that has a checkpoint; leave the others out")
     if modality in every and modality not in offered:
-        raise UnknownNameError(f"`{modality}` is what generators paint; choose what to predict: {', '.join(offered)}")
+        raise UnknownNameError(f"`{modality}` is what generators output; choose what to predict: {', '.join(offered)}")
     if modality not in offered and "." not in modality:
         raise UnknownNameError(unknown("modality", modality, offered))
     implementation(Modality, modality)

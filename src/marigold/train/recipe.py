@@ -138,7 +138,7 @@ class Recipe:
     scored: int = 16
     """Held-out samples of each source that are scored at every validation as `marigold evaluate` scores them."""
     defaults: dict[str, int | str] = field(default_factory=dict)
-    """Inference defaults written into the checkpoint: `steps`, `resolution`, `ensemble`, `tta`."""
+    """Inference defaults written into the checkpoint: `steps`, `resolution`, `sizing`, `ensemble`, `tta`."""
     licence: str = "Apache-2.0"
     """The checkpoint's licence, for the card."""
     about: str = ""

@@ -1,0 +1,38 @@
+"""A tiny folder of every data set that needs files, by its name, so that the contract tests can read each of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from marigold.core.fields import FIELDS
+from marigold.core.png import write_png
+from marigold.core.sample import Sample
+from marigold.datasets.base import DatasetCard
+from marigold.datasets.folder import write_index, write_sample
+
+SIZE = (12, 20)
+
+
+def _folder(root: Path) -> None:
+    """Two samples of each split, with every field."""
+    write_index(root, DatasetCard(tuple(FIELDS), ("train", "test"), "CC0-1.0", "random numbers"), {})
+    valid = torch.ones(1, *SIZE, dtype=torch.bool)
+    valid[:, :2] = False
+    for seed, key in enumerate(("train/a", "train/b", "test/a", "test/b")):
+        generator = torch.Generator().manual_seed(seed)
+        maps = {name: torch.rand(field.channels, *SIZE, generator=generator) for name, field in FIELDS.items()}
+        maps = {name: values * 2 - 1 if name == "normals" else values for name, values in maps.items()}
+        image = torch.rand(3, *SIZE, generator=generator)
+        write_sample(root, Sample(key, image, maps, dict.fromkeys(maps, valid)))
+
+
+def _photos(root: Path) -> None:
+    """Ten photographs, of which the last is held out."""
+    for seed in range(10):
+        photo = torch.rand(*SIZE, 3, generator=torch.Generator().manual_seed(seed)) * 255
+        write_png(root / f"{seed}.png", photo.byte().numpy())
+
+
+MINIATURES: dict[str, Callable[[Path], None]] = {"folder": _folder, "photos": _photos}
+"""Each writes the data set into an empty folder. Data sets that render need none."""
