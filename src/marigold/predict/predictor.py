@@ -114,7 +114,8 @@ class Predictor:
         settings = request.settings(self.estimator.card.defaults)
         _check_reduction(settings, self.estimator)
         found = infer(self.runtime, photo, settings, noise=noise, encodings=encodings, watch=watch)
-        if output_latent and len(found.latents) > 1:
+        latent, *others = found.latents
+        if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
         return Prediction(
             maps={name: _as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
@@ -123,7 +124,7 @@ class Predictor:
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
             report=self._report(photo, settings, found, watch, [*read.notes, *found.notes]),
             photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
-            latent=found.latents[0].float().cpu().numpy() if output_latent else None,
+            latent=latent.float().cpu().numpy() if output_latent else None,
         )
 
     def _report(
