@@ -27,34 +27,28 @@ SHAPES = {
     "2 : 1": (184, 360),
     "3.3 : 1": (144, 476),
     "8 : 1": (96, 768),
+    "3 : 4": (296, 224),
     "1 : 3.3": (476, 144),
 }
 """Width to height, and height and width in pixels."""
 BATCH = 8
-CHECKPOINTS = ("depth", "normals", "appearance", "lighting")
+CHECKPOINTS = ("depth", "normals")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A way to the working size: the longest side is the resolution times `scale` times a power of the aspect ratio."""
+    """A way to the working size: the longest side is the resolution times a power of the aspect ratio."""
 
     name: str
     power: float
-    scale: float = 1.0
 
     def resolution(self, usual: int, height: int, width: int) -> int:
         """The longest side at work."""
         aspect = max(height, width) / min(height, width)
-        return round(usual * self.scale * aspect**self.power)
+        return round(usual * aspect**self.power)
 
 
-RULES = (
-    Rule("longest side", 0),
-    Rule("half-way between", 0.25),
-    Rule("area", 0.5),
-    Rule("area, sides 0.87 times", 0.5, 0.87),
-    Rule("area, sides 1.15 times", 0.5, 1.15),
-)
+RULES = (Rule("longest side", 0), Rule("half-way between", 0.25), Rule("area", 0.5))
 
 
 def main() -> None:

@@ -58,6 +58,7 @@ def parse(arguments: list[str]) -> Options:
         default=Line(loaded),
         prog=f"marigold train {arguments[0]}",
         description=f"Train by a recipe. Its file chooses the classes that have these settings: {_classes(loaded)}.",
+        config=(tyro.conf.DisallowNone,),
         registry=paths(),
     )
     return Options(**{**vars(line), "recipe": decode(recipes.Recipe, encode(line.recipe), "recipe")})
