@@ -54,7 +54,7 @@ RULES = (Rule("longest side", 0), Rule("half-way between", 0.25), Rule("area", 0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="*", default=CHECKPOINTS)
-    parser.add_argument("--scenes", type=int, default=40)
+    parser.add_argument("--scenes", type=int, default=32)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()

@@ -21,8 +21,11 @@ def typed(value: Any) -> Any:
         kind = Annotated[kind, tyro.conf.arg(name="")] if is_beside(field) else kind
         fields.append((field.name, kind, dataclasses.field(default=dataclasses.MISSING, metadata=field.metadata)))
         given[field.name] = inner
-    names = {"__module__": type(value).__module__, "__doc__": type(value).__doc__}
-    kind = dataclasses.make_dataclass(type(value).__name__, fields, bases=(type(value),), namespace=names, frozen=True)
+    words = {"__doc__": type(value).__doc__}
+    kind = dataclasses.make_dataclass(type(value).__name__, fields, bases=(type(value),), namespace=words, frozen=True)
+    kind.__module__ = type(
+        value
+    ).__module__  # by which it is named; from Python 3.12 on `make_dataclass` writes this file's
     return kind(**given)
 
 
