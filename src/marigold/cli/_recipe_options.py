@@ -23,9 +23,8 @@ def typed(value: Any) -> Any:
         given[field.name] = inner
     words = {"__doc__": type(value).__doc__}
     kind = dataclasses.make_dataclass(type(value).__name__, fields, bases=(type(value),), namespace=words, frozen=True)
-    kind.__module__ = type(
-        value
-    ).__module__  # by which it is named; from Python 3.12 on `make_dataclass` writes this file's
+    # A class is named by its module; from Python 3.12 on `make_dataclass` would name this one.
+    kind.__module__ = type(value).__module__
     return kind(**given)
 
 
