@@ -13,7 +13,7 @@ from typing import get_args
 
 import torch
 
-from marigold.checkpoints import store
+from marigold.checkpoints import catalogue, store
 from marigold.checkpoints.convention import TTA
 from slim import narrower_time
 
@@ -48,7 +48,7 @@ def main() -> None:
     defaults = estimator.card.defaults | {name: value for name, value in chosen.items() if value is not None}
     estimator.card = replace(estimator.card, defaults=defaults)
     shares = {part: str(options.shares) for part in SHARED} if options.shares else {}
-    folder = store.BUNDLED / options.name
+    folder = catalogue.BUNDLED / options.name
     store.save(estimator, folder, dtype=torch.float16, shares=shares)
     recipe = options.recipe or options.checkpoint.parent / "recipe.yaml"
     if recipe.is_file():

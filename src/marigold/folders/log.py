@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from marigold.core.errors import OutputError
-from marigold.core.files import as_json, make_folder
+from marigold.core.files import as_json, cannot_write, make_folder
+
+ANOTHER = "another place with --log"
 
 
 class Log:
@@ -21,7 +23,7 @@ class Log:
             try:
                 self._file = path.open("ab", buffering=0)
             except OSError as error:
-                raise OutputError(_problem(path, error)) from error
+                raise OutputError(cannot_write(path, error, ANOTHER)) from error
 
     def __enter__(self) -> "Log":
         return self
@@ -40,9 +42,4 @@ class Log:
         try:
             self._file.write(as_json(line) + b"\n")
         except OSError as error:
-            raise OutputError(_problem(self._path, error)) from error
-
-
-def _problem(path: Path, error: OSError) -> str:
-    reason = (error.strerror or str(error)).lower()
-    return f"{path}: cannot be written ({reason}); choose another place with --log or make room there"
+            raise OutputError(cannot_write(self._path, error, ANOTHER)) from error
