@@ -8,6 +8,7 @@ header promises more than `MAX_PIXELS` is refused before anything is decoded.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BufferedReader
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -102,7 +103,7 @@ def _is_ready(image: Tensor) -> bool:
     return bool(low >= 0 and high <= 1)  # neither holds for NaN
 
 
-def open_photo(path: Path) -> BinaryIO:
+def open_photo(path: Path) -> BufferedReader:
     """The file of a photo, which holds something. Raises `ImageError`."""
     try:
         file = path.open("rb")
