@@ -13,7 +13,7 @@ from typing import get_args
 
 import torch
 
-from marigold import checkpoint
+from marigold.checkpoints import catalogue, store
 from marigold.checkpoints.convention import TTA
 from slim import narrower_time
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--time-width", type=int, default=0, help="neurons of the time embedding, if fewer than it has")
     parser.add_argument("--note", default="")
     options = parser.parse_args()
-    estimator = checkpoint.open(options.checkpoint)
+    estimator = store.open(options.checkpoint)
     if options.time_width:
         estimator.backbone.unet = narrower_time(estimator.backbone.unet, options.time_width)
     scores = json.loads(options.scores.read_text()) if options.scores else {}
@@ -47,9 +47,9 @@ def main() -> None:
     chosen = {name: getattr(options, name) for name in ("steps", "ensemble", "tta")}
     defaults = estimator.card.defaults | {name: value for name, value in chosen.items() if value is not None}
     estimator.card = replace(estimator.card, defaults=defaults)
-    shares = dict.fromkeys(SHARED, options.shares) if options.shares else {}
-    folder = Path(checkpoint.__file__).parent / "weights" / options.name
-    checkpoint.save(estimator, folder, dtype=torch.float16, shares=shares)
+    shares = {part: str(options.shares) for part in SHARED} if options.shares else {}
+    folder = catalogue.BUNDLED / options.name
+    store.save(estimator, folder, dtype=torch.float16, shares=shares)
     recipe = options.recipe or options.checkpoint.parent / "recipe.yaml"
     if recipe.is_file():
         (folder / "recipe.yaml").write_text(started(recipe.read_text(), estimator.card.source))

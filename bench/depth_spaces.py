@@ -1,10 +1,10 @@
-"""What is lost by painting depth, space by space: AbsRel of the truth as painted, enlarged, and after the autoencoder.
+"""What is lost by encoding depth as an image, space by space: the representation ceiling in AbsRel.
 
 python bench/depth_spaces.py [CHECKPOINT]      writes bench/results/depth_spaces.md
 
-The first column is what a painter without error would score, the second what it would score if it worked at a smaller
-size, the third what it would score through the checkpoint's autoencoder; all after least squares of scale and shift in
-depth, as in `marigold evaluate`.
+The first column is the ceiling of every estimator: the truth, encoded as a target image and decoded. The second is that
+of one that works at a smaller size, the third that of one with the checkpoint's autoencoder; all after least squares of
+scale and shift in depth, as in `marigold evaluate`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(name: str) -> None:
         f"AbsRel on {SCENES} held-out scenes of {SIZE} pixels, checkpoint `{estimator.card.name}` "
         f"{estimator.card.revision}",
         "",
-        f"| painted | range | truth as painted | painted at {SMALLER} and enlarged | through the autoencoder |",
+        f"| target space | range | representation ceiling | at {SMALLER} and enlarged | through the autoencoder |",
         "|---|---|---:|---:|---:|",
     ]
     for space in SPACES:
@@ -42,7 +42,7 @@ def main(name: str) -> None:
             modality = Depth(target_space=space, fixed_ratio=fixed)
             pixels, _ = modality.encode(sample)
             small, _ = modality.encode(sample.resized(SMALLER, SMALLER))
-            shown = [modality.decode(x) for x in (pixels, small, painted(estimator, pixels))]
+            shown = [modality.decode(x) for x in (pixels, small, reconstructed(estimator, pixels))]
             cells = [abs_rel(modality, modality.resize(values, SIZE, SIZE), sample, keys) for values in shown]
             lines.append(f"| {space} | {_extent(modality)} | {' | '.join(f'{cell:.4f}' for cell in cells)} |")
     text = "\n".join(lines)
@@ -51,8 +51,8 @@ def main(name: str) -> None:
     RESULT.write_text(text + "\n", encoding="utf-8")
 
 
-def painted(estimator: Estimator, pixels: Tensor) -> Tensor:
-    """Pictures [B, 1, 3, H, W] after the autoencoder."""
+def reconstructed(estimator: Estimator, pixels: Tensor) -> Tensor:
+    """Target images [B, 1, 3, H, W] after the autoencoder."""
     return torch.cat([estimator.decode_pixels(estimator.encode_target(one[None])) for one in pixels])
 
 

@@ -48,6 +48,9 @@ SCHEDULE = {
     "clip_sample": False,
 }
 
+STAGES = {"encode the photo": "encode", "one step": "sample", "decode": "decode"}
+"""What a report calls the stages that are shown."""
+
 
 def make(folder: Path) -> None:
     """Writes a depth checkpoint of full size in bfloat16."""
@@ -71,31 +74,20 @@ def run(folder: Path, size: int) -> dict[str, float]:
     """Opens the checkpoint and predicts one photo of size x size in one step; seconds by stage, and memory in GB."""
     import torch
 
-    seconds, since = {}, time.perf_counter()
-
-    def stage(name: str) -> None:
-        nonlocal since
-        now = time.perf_counter()
-        seconds[name], since = now - since, now
-
-    from marigold import checkpoint
+    since = time.perf_counter()
     from marigold.core.seeds import stream
-    from marigold.diffusion.noise import gaussian
+    from marigold.predict.predictor import load
 
-    estimator = checkpoint.open(folder, dtype=torch.bfloat16)
-    stage("open, with imports")
-    image = torch.rand(1, 3, size, size, generator=stream(0, "photo")) * 2 - 1
-    noise = gaussian((1, 4, size // 8, size // 8), stream(0, "noise"))
-    with torch.inference_mode():
-        condition = estimator.encode_image(image)
-        stage("encode the photo")
-        latents = estimator.sample(condition, noise, steps=1)
-        stage("one step")
-        depth = estimator.decode(latents)
-        stage("decode")
-    if not depth.isfinite().all() or depth.shape != (1, 1, size, size):
-        raise SystemExit(f"the map is not usable: {tuple(depth.shape)}")
-    return {**seconds, "peak memory in GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    predictor = load(folder, device="cpu", precision="bf16")
+    opened = time.perf_counter() - since
+    image = torch.rand(3, size, size, generator=stream(0, "photo"))
+    spent = predictor.predict(image, steps=1, ensemble=1, resolution=0).report["seconds"]
+    stages = {name: spent[stage] for name, stage in STAGES.items()}
+    return {
+        "open, with imports": opened,
+        **stages,
+        "peak memory in GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
 
 
 def count(folder: Path) -> str:

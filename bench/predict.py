@@ -57,7 +57,7 @@ def measure(checkpoint: str, photos: list[Path], folder: Path, precision: str) -
     further = [report["seconds"] for report in reports[1:]]
     return {
         "precision": first["settings"]["precision"],
-        "looks": first["settings"]["ensemble"],
+        "members": first["settings"]["ensemble"],
         "one photo, shell to files": alone,
         "of it start-up": alone - sum(first["seconds"].values()),
         "each further photo": (together - alone) / (len(photos) - 1),
@@ -91,8 +91,8 @@ def table(checkpoint: str, rows: list[dict[str, float | str]]) -> str:
     import torch
 
     head = f"Checkpoint `{checkpoint}`, photos of 640 x 480 pixels, {os.cpu_count()} cores, torch {torch.__version__}"
-    head += f"; looks at each photo: {rows[0]['looks']}"
-    names = [name for name in rows[0] if name not in ("precision", "looks")]
+    head += f"; members of an ensemble: {rows[0]['members']}"
+    names = [name for name in rows[0] if name not in ("precision", "members")]
     lines = [f"| {name} | {' | '.join(f'{row[name]:.3f}' for row in rows)} |" for name in names]
     title = f"| seconds | {' | '.join(str(row['precision']) for row in rows)} |"
     return "\n".join([head, "", title, f"|---|{'---:|' * len(rows)}", *lines])

@@ -31,7 +31,7 @@ import tyro
 from PIL import Image
 
 import photographs
-from marigold.predict import batch
+from marigold.folders import batch
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import load
 from marigold.predict.settings import Request
@@ -41,7 +41,7 @@ SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("npy", "npy,png16,preview")
 STAGES = ("read", "predict", "write")
 REQUEST = Request(ensemble=1)
-"""One look at each photo."""
+"""One member, on the photo as it is."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def main(options: Options) -> None:
             photos = make_photos(Path(folder), options.photos, size)
             for formats in FORMATS:
                 here = measure(together, "here", photos, Path(folder) / "out", formats, options.rounds)
-                waiting = elsewhere(together, photos[0], here.stages["predict"])
+                waiting = Elsewhere(together, photos[0], here.stages["predict"])
                 rows += [here, measure(waiting, "elsewhere", photos, Path(folder) / "out", formats, options.rounds)]
     text = table(options, together, rows)
     print(text)
@@ -108,17 +108,17 @@ def make_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
     return paths
 
 
-def elsewhere(together: MultiPredictor, photo: Path, seconds: float) -> MultiPredictor:
-    """A stand-in whose predictions take this long without the processor, as on a GPU; all are that of one photo."""
-    found = together.predict(photo, REQUEST)
+class Elsewhere(MultiPredictor):
+    """A stand-in that takes so many seconds without the processor, as on a GPU; its predictions are of one photo."""
 
-    def predict(image: object, request: Request | None = None) -> dict[str, Prediction]:
-        time.sleep(seconds)
-        return found
+    def __init__(self, together: MultiPredictor, photo: Path, seconds: float) -> None:
+        super().__init__(list(together.predictors.values()))
+        self._found, self._seconds = together.predict(photo, REQUEST), seconds
 
-    waiting = MultiPredictor(list(together.predictors.values()))
-    waiting.predict = predict
-    return waiting
+    def predict(self, image: object, request: Request | None = None) -> dict[str, Prediction]:
+        """The predictions of the one photo, after a wait."""
+        time.sleep(self._seconds)
+        return self._found
 
 
 def measure(

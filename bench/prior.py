@@ -14,10 +14,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from marigold import checkpoint
-from marigold.evaluate.runner import evaluate, painter
+from marigold.evaluate.runner import score
 from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
+from marigold.predict.predictor import load as load_predictor
+from marigold.predict.settings import Request
 from marigold.train.loop import train
 from marigold.train.recipe import Every, Optim, Recipe, load
 from marigold_scenes.procedural import Procedural
@@ -110,22 +111,13 @@ def trained_families() -> tuple[str, ...]:
 
 def scores(snapshot: Path, options: argparse.Namespace) -> dict[str, float]:
     """AbsRel on held-out scenes of the trained families and of the family that was left out."""
-    estimator = checkpoint.open(snapshot, device=options.device)
+    predictor = load_predictor(snapshot, device=options.device, precision="fp32")
+    request = Request(steps=1, ensemble=1, resolution=0, tta="none")
     found = {}
     for name, families in zip(GROUPS, (trained_families(), (LEFT_OUT,)), strict=True):
         dataset = Procedural(options.size, options.size, families=families)
         keys = list(dataset.scan(Path(), "test")[: options.scenes])
-        paint = painter(estimator, steps=1)
-        scored = evaluate(
-            paint,
-            Depth(),
-            dataset,
-            Path(),
-            keys,
-            batch=10,
-            device=options.device,
-            progress=False,
-        )
+        scored = score(predictor, dataset, Path(), keys, request=request, batch=10, progress=False)
         found[name] = scored.means()["abs_rel"]
     return found
 

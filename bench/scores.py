@@ -1,6 +1,6 @@
-"""Scores of a bundled checkpoint on 200 held-out scenes, beside the trivial answers, for several settings.
+"""Scores of a bundled checkpoint on 200 held-out scenes, beside the baselines, for several settings.
 
-Trivial answers are of two kinds: each fitted to the truth of the scene that it is scored on, which no method can know,
+Baselines are of two kinds: each fitted to the truth of the scene that it is scored on, which no method can know,
 and, named "for all", fitted to all of the scenes together, one direction, constant or scale for the 200.
 
 python bench/scores.py [CHECKPOINT] [--device cuda] [--scenes N]      writes bench/results/scores-NAME.json
@@ -15,32 +15,33 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from marigold import checkpoint
-from marigold.checkpoints.card import Card
+from marigold.checkpoints import store
 from marigold.checkpoints.convention import TTA
 from marigold.core import pictures
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
 from marigold.core.sample import Sample
 from marigold.evaluate.report import table
-from marigold.evaluate.runner import Scores, evaluate, painter
+from marigold.evaluate.runner import Scores, score
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
 from marigold.modalities.normals import median_direction
+from marigold.predict.predictor import load
+from marigold.predict.settings import Request
 from marigold_scenes.procedural import Procedural
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = {"cpu": 2}
 """Scenes at a time, where a device has a number of its own."""
 SETTINGS: dict[str, tuple[int, int, TTA]] = {
-    "1 step": (1, 1, "same"),
-    "1 step, 4 members": (1, 4, "same"),
-    "1 step, 2 views": (1, 2, "flip-scale"),
-    "1 step, 4 views": (1, 4, "flip-scale"),
-    "2 steps": (2, 1, "same"),
-    "4 steps": (4, 1, "same"),
-    "4 steps, 5 members": (4, 5, "same"),
+    "1 step": (1, 1, "none"),
+    "1 step, 4 members": (1, 4, "none"),
+    "1 step, 2 members, flip-scale": (1, 2, "flip-scale"),
+    "1 step, 4 members, flip-scale": (1, 4, "flip-scale"),
+    "2 steps": (2, 1, "none"),
+    "4 steps": (4, 1, "none"),
+    "4 steps, 5 members": (4, 5, "none"),
 }
-"""By name: steps, members, and what the members see."""
+"""By name: steps, members, and test-time augmentation."""
 
 
 def main() -> None:
@@ -56,26 +57,26 @@ def main() -> None:
     if options.tables:
         write_tables()
         return
-    estimator = checkpoint.open(options.checkpoint, device=options.device)
-    resolution = estimator.card.defaults.get("resolution", 0) if options.resolution is None else options.resolution
+    predictor = load(options.checkpoint, device=options.device, precision="fp32")
+    estimator = predictor.estimator
     scenes = Procedural()
     keys = list(scenes.scan(Path(), "test")[: options.scenes])
-    methods: dict = {}
+    methods: dict[str, dict[str, Tally]] = {}
     for name in options.settings:
-        steps, ensemble, views = SETTINGS[name]
-        paint = painter(estimator, steps=steps, ensemble=ensemble, resolution=resolution, views=views)
-        at_once = {"batch": BATCH.get(options.device, 10), "device": options.device}
-        scored = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, **at_once)
+        steps, ensemble, tta = SETTINGS[name]
+        request = Request(steps=steps, ensemble=ensemble, tta=tta, resolution=options.resolution)
+        batch = BATCH.get(options.device, 10)
+        scored = score(predictor, scenes, Path(), keys, request=request, name=name, batch=batch)
         methods = {name: scored.methods.pop(name), **methods, **scored.methods}
     methods |= scored_for_all(estimator.modality, scenes, keys)
-    print(table(Scores(methods)))
+    print(table(Scores(methods, metrics=estimator.modality.metrics)))
     result = options.result or RESULTS / f"scores-{estimator.card.name}.json"
     result.parent.mkdir(parents=True, exist_ok=True)
     means = {name: {metric: tally.mean for metric, tally in tallies.items()} for name, tallies in methods.items()}
     facts = {
         "scenes": len(keys),
         "pixels": scenes.width,
-        "resolution": resolution or scenes.width,
+        "resolution": request.settings(estimator.card.defaults).resolution or scenes.width,
         "recipe": estimator.card.recipe,
         "revision": estimator.card.revision,
         "scores": means,
@@ -87,7 +88,7 @@ Answer = Callable[[Sample], Tensor]
 
 
 def scored_for_all(modality: Modality, scenes: Procedural, keys: list[str]) -> dict[str, dict[str, Tally]]:
-    """Tallies by metric of the trivial answers that are fitted to all scenes together."""
+    """Tallies by metric of the baselines that are fitted to all scenes together."""
     fit = FOR_ALL.get(type(modality).__name__)
     if fit is None:
         return {}
@@ -163,7 +164,8 @@ def write_tables() -> None:
         }
         seen = f"{facts['scenes']} held-out scenes of {facts['pixels']} pixels, worked at {facts['resolution']}"
         name = file.stem.removeprefix("scores-")
-        card = Card.read(checkpoint.BUNDLED / name)
+        described = store.describe(name)
+        card = described.card
         if card.revision == facts["revision"]:
             seen += f"; by default {', '.join(f'{key} {value}' for key, value in card.defaults.items())}"
         lines += [
@@ -171,7 +173,7 @@ def write_tables() -> None:
             "",
             f"{facts['recipe']}, revision {facts['revision']}; {seen}.",
         ]
-        lines += ["", table(Scores(methods)), ""]
+        lines += ["", table(Scores(methods, metrics=described.modality.metrics)), ""]
     (RESULTS / "scores.md").write_text("\n".join(lines))
 
 

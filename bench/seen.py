@@ -11,11 +11,12 @@ last run of the bundled depth.
 import argparse
 from pathlib import Path
 
-from marigold import checkpoint
 from marigold.data.pool import Pool
 from marigold.data.reader import Reading
 from marigold.data.source import Source
-from marigold.evaluate.runner import evaluate, painter
+from marigold.evaluate.runner import score
+from marigold.predict.predictor import load
+from marigold.predict.settings import Request
 from marigold_scenes.procedural import Procedural
 
 RESULT = Path(__file__).parent / "results" / "seen.md"
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--first", type=int, default=90000)
     parser.add_argument("--seed", type=int, default=8)
+    parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     scenes = Procedural()
     pool = Pool(Source(scenes), ("depth",), options.seed, Reading())
@@ -37,15 +39,15 @@ def main() -> None:
         "not seen": [f"procedural/0/{FAR + number}" for number in range(options.scenes)],
         "held out": list(scenes.scan(Path(), "test")[: options.scenes]),
     }
-    estimator = checkpoint.open(options.checkpoint)
-    paint = painter(estimator, steps=1, resolution=estimator.card.defaults.get("resolution", 0))
-    label = f"`{estimator.card.name}` {estimator.card.revision}, seed {options.seed}"
+    predictor = load(options.checkpoint, device="cpu", precision="fp32")
+    card, request = predictor.estimator.card, Request(steps=1, ensemble=1, tta="none")
+    label = f"`{card.name}` {card.revision}, seed {options.seed}"
     lines = [label, "", "| scenes | number | AbsRel |", "|---|---:|---:|"]
     for name, keys in groups.items():
-        scores = evaluate(paint, estimator.modality, scenes, Path(), keys, name=name, batch=2)
+        scores = score(predictor, scenes, Path(), keys, request=request, name=name, batch=2)
         lines.append(f"| {name} | {len(keys)} | {scores.means()['abs_rel']:.4f} |")
         print(lines[-1], flush=True)
-    RESULT.write_text("\n".join(lines) + "\n")
+    options.result.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

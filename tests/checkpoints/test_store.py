@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from marigold.backbones import _prompt
 from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.checkpoints import catalogue
 from marigold.checkpoints import store as checkpoint
 from marigold.checkpoints.card import Card
 from marigold.core import files
@@ -44,7 +45,7 @@ def saved(tmp_path) -> Path:
 
 @pytest.fixture
 def bundle(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(checkpoint, "BUNDLED", tmp_path / "weights")
+    monkeypatch.setattr(catalogue, "BUNDLED", tmp_path / "weights")
     return tmp_path / "weights"
 
 

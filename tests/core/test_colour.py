@@ -5,7 +5,7 @@ import pytest
 import torch
 from matplotlib import colormaps
 
-from marigold.core.colour import colormap, linear_to_srgb, luminance, srgb_to_linear, tone_map
+from marigold.core.colour import colormap, linear_to_srgb, luminance, srgb_to_linear
 from marigold.core.errors import UnknownNameError
 
 KNOWN = [(0.0, 0.0), (0.04045, 0.0031308), (0.5, 0.2140411), (0.8, 0.6038273), (1.0, 1.0)]
@@ -32,31 +32,6 @@ def test_green_is_the_brightest_primary():
     primaries = torch.eye(3).view(3, 3, 1, 1)
     torch.testing.assert_close(luminance(primaries).flatten(), torch.tensor([0.2126, 0.7152, 0.0722]))
     assert luminance(torch.ones(2, 3, 4, 5)).shape == (2, 1, 4, 5)
-
-
-def test_the_90th_percentile_becomes_four_fifths():
-    grey = torch.arange(101.0).expand(3, 1, 101)
-    shown = tone_map(grey)
-    assert shown[0, 0, 90].item() == pytest.approx(0.8, abs=1e-5)
-    assert shown.max().item() == pytest.approx((0.8**2.2 * 100 / 90) ** (1 / 2.2), abs=1e-5)
-
-
-def test_tone_mapping_forgets_the_scale():
-    light = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(tone_map(light * 37), tone_map(light))
-
-
-def test_tone_mapping_looks_at_valid_pixels_only():
-    light = torch.full((3, 2, 2), 0.5)
-    light[:, 0, 0] = 1e6
-    valid = torch.tensor([[[False, True], [True, True]]])
-    assert tone_map(light, valid)[0, 1, 1].item() == pytest.approx(0.8, abs=1e-6)
-
-
-def test_a_dark_image_is_black_and_one_without_valid_pixels_keeps_its_scale():
-    assert tone_map(torch.full((3, 2, 2), 1e-6)).max() == 0
-    kept = tone_map(torch.full((3, 2, 2), 0.25), torch.zeros(1, 2, 2, dtype=torch.bool))
-    assert kept[0, 0, 0].item() == pytest.approx(0.25 ** (1 / 2.2))
 
 
 def test_near_is_red_and_far_is_blue():

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from marigold.core.errors import OutputError
-from marigold.core.files import make_folder, prepare, whole_file, write_json
+from marigold.core.files import make_folder, prepare, whole_file, whole_folder, write_json
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -36,6 +36,23 @@ def test_a_full_disk_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match=message), whole_file(tmp_path / "a.bin"):
         raise OSError(28, "No space left on device")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_takes_the_place_of_the_one_before_it(tmp_path):
+    for content in ("old", "new"):
+        with whole_folder(tmp_path / "deep" / "a") as folder:
+            (folder / content).write_text(content)
+    assert os.listdir(tmp_path / "deep") == ["a"] and os.listdir(tmp_path / "deep" / "a") == ["new"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_stops_a_folder_leaves_the_one_before_it(tmp_path, stop):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").write_text("old")
+    with pytest.raises((KeyboardInterrupt, OutputError)), whole_folder(tmp_path / "a") as folder:
+        (folder / "half").write_text("half")
+        raise stop
+    assert os.listdir(tmp_path) == ["a"] and os.listdir(tmp_path / "a") == ["old"]
 
 
 @pytest.mark.parametrize("library", ["numpy", "pillow"])

@@ -12,7 +12,7 @@ import torch
 from PIL import ImageCms
 
 from marigold.core.errors import ImageError
-from marigold.core.images import read_image, read_photo, to_image, write_npy
+from marigold.core.images import read_image, read_photo, to_image
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -360,11 +360,6 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         read_image(tmp_path / "nowhere.jpg")
     with pytest.raises(ImageError, match="a folder, not an image"):
         read_image(tmp_path)
-
-
-def test_arrays_come_back_as_written(tmp_path):
-    write_npy(tmp_path / "a.npy", RGB / 7)
-    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), RGB / 7)
 
 
 def test_a_photo_that_has_been_read_is_not_copied():

@@ -49,14 +49,14 @@ class Model:
     folder: Path | None = None
 
 
-def bundled(root: Path = BUNDLED) -> list[str]:
+def bundled() -> list[str]:
     """The names of the checkpoints inside the package."""
-    return sorted(index.parent.name for index in root.glob(f"*/{INDEX}"))
+    return sorted(index.parent.name for index in BUNDLED.glob(f"*/{INDEX}"))
 
 
-def models(root: Path = BUNDLED) -> list[Model]:
+def models() -> list[Model]:
     """Every checkpoint that is known: the bundled ones, those that open from the cache, and the others on the hub."""
-    here = [*_bundled(root), *_cached()]
+    here = [*_bundled(), *_cached()]
     names = {model.name for model in here}
     others = (one for name, one in published().items() if name not in names)
     return [*here, *(Model(one.name, one.modality, one.licence, None, "hub") for one in others)]
@@ -97,10 +97,11 @@ def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
         raise CheckpointError(f"{folder / INDEX}: {error}") from error
 
 
-def _bundled(root: Path) -> Iterator[Model]:
-    for name in bundled(root):
-        card = Card.read(root / name)
-        yield Model(name, card.modality, card.licence, _size(root / name), "bundled", root / name)
+def _bundled() -> Iterator[Model]:
+    for name in bundled():
+        folder = BUNDLED / name
+        card = Card.read(folder)
+        yield Model(name, card.modality, card.licence, _size(folder), "bundled", folder)
 
 
 def _cached() -> Iterator[Model]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from marigold.checkpoints.cache import absence, held
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, weight_files, within
+from marigold.core import files
 from marigold.core.errors import CheckpointError
 from marigold.core.find import unknown
 
@@ -95,8 +96,7 @@ def _explained(error: BaseException, hub_id: str, revision: str) -> tuple[str, s
         return "HF_HUB_OFFLINE forbids asking", f"unset HF_HUB_OFFLINE, or {elsewhere}"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
         where = error.filename or constants.HF_HUB_CACHE
-        reason = (error.strerror or str(error)).lower()
-        return f"{where} cannot be written ({reason})", "make room there or set HF_HOME to another folder"
+        return f"{where} cannot be written ({files.reason(error)})", "make room there or set HF_HOME to another folder"
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return f"no connection, or it broke ({reason})", f"try again, which goes on where it stopped, or {elsewhere}"
 

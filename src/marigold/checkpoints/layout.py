@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from marigold.core.errors import CheckpointError
+from marigold.core.files import reason
 
 INDEX = "model_index.json"
 """The file of diffusers that lists the parts."""
@@ -74,8 +75,7 @@ def check_content(file: Path) -> None:
     try:
         head = _head(file)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CheckpointError(f"{file}: cannot be read ({reason}); {fetch_again(file)}") from error
+        raise CheckpointError(f"{file}: cannot be read ({reason(error)}); {fetch_again(file)}") from error
     if head.startswith(_POINTERS):
         raise CheckpointError(
             f"{file}: a Git LFS pointer, not the file that it stands for; install Git LFS and run `git lfs pull` in "

@@ -6,9 +6,7 @@ A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `v
 
 import dataclasses
 import hashlib
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,26 +17,19 @@ from marigold.backbones.base import Backbone
 from marigold.checkpoints import card as cards
 from marigold.checkpoints import catalogue
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.catalogue import Description
+from marigold.checkpoints.catalogue import Description, bundled
 from marigold.checkpoints.hub import fetch, is_hub_id
 from marigold.checkpoints.layout import INDEX
 from marigold.checkpoints.published import published
 from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
-from marigold.core.files import make_folder, write_json
+from marigold.core.files import whole_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
-BUNDLED = catalogue.BUNDLED
-
 _NO_PIPELINE = "DiffusionPipeline"
 _STATED = {"default_denoising_steps": "steps", "default_processing_resolution": "resolution"}
 """The card's defaults that diffusers' pipelines read, by their names there."""
-
-
-def bundled() -> list[str]:
-    """The names of the checkpoints inside the package."""
-    return catalogue.bundled(BUNDLED)
 
 
 def open(  # noqa: A001
@@ -77,7 +68,8 @@ def save(
     A checkpoint that is already there is replaced once the complete new one is written; a failure leaves it as it was
     and raises `OutputError`. Its card's `revision` becomes a hash of the weights.
     """
-    with _replaced_folder(Path(folder)) as part:
+    _check_replaceable(Path(folder))
+    with whole_folder(Path(folder)) as part:
         estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
         write_json(part / INDEX, _index(estimator))
         card = dataclasses.replace(
@@ -98,7 +90,7 @@ def _locate(name: str | Path) -> Path:
             f"an object of type `{type(name).__name__}` names no checkpoint; give a bundled name, a folder or a hub id"
         )
     if str(name) in bundled():
-        return BUNDLED / str(name)
+        return catalogue.BUNDLED / str(name)
     if (folder := Path(name).expanduser()).is_dir():
         if not (folder / INDEX).is_file():
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
@@ -115,7 +107,7 @@ def _locate(name: str | Path) -> Path:
 
 def _instead(modality: str | None) -> list[str]:
     """The bundled checkpoints that predict the modality or, where none does, all that predict something."""
-    predicted = {name: Card.read(BUNDLED / name).modality for name in bundled()}
+    predicted = {name: Card.read(catalogue.BUNDLED / name).modality for name in bundled()}
     useful = [name for name, one in predicted.items() if implementation(Modality, one).needs]
     return [name for name in useful if predicted[name] == modality] or useful
 
@@ -125,7 +117,7 @@ def _parts(folder: Path, card: Card) -> dict[str, Path]:
     parts = {path.name: path for path in folder.iterdir()}
     for part, owner in card.shares.items():
         if part not in parts:
-            parts[part] = BUNDLED / Path(owner).name / part
+            parts[part] = catalogue.BUNDLED / Path(owner).name / part
             if not parts[part].exists():
                 raise CheckpointError(
                     f"{folder}: shares `{part}` with `{owner}`, which is not bundled; install it again"
@@ -182,42 +174,8 @@ def _revision(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-@contextmanager
-def _replaced_folder(folder: Path) -> Iterator[Path]:
-    """A temporary neighbour of the folder that takes its place when the block ends well.
-
-    The neighbour's name is fixed, so that what a killed process left behind goes with the next one.
-    """
-    if folder.exists() and not _replaceable(folder):
+def _check_replaceable(folder: Path) -> None:
+    """Raises `OutputError` for what is there and is neither a checkpoint nor an empty folder."""
+    replaceable = folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
+    if folder.exists() and not replaceable:
         raise OutputError(f"{folder}: is there and is no checkpoint; choose another folder")
-    make_folder(folder.parent)
-    part = folder.with_name(f".{folder.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        yield part
-        _exchange(part, folder)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"{folder}: cannot be written ({reason}); choose another or make room there") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _replaceable(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
-
-
-def _exchange(part: Path, folder: Path) -> None:
-    """Moves `part` to `folder`, and what was there away; puts it back if that fails."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    try:
-        part.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Colour: sRGB and linear light, tone mapping for display, colour maps."""
+"""Colour: sRGB and linear light, colour maps."""
 
 from typing import Any, TypeVar
 
@@ -35,23 +35,6 @@ def luminance(linear: Tensor) -> Tensor:
     return (0.2126 * red + 0.7152 * green + 0.0722 * blue).unsqueeze(-3)
 
 
-def tone_map(linear: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Linear light [3, H, W] of any scale as an sRGB picture in 0 to 1: the 90th percentile of brightness becomes 0.8.
-
-    Brightness is 0.3 R + 0.59 G + 0.11 B over the `valid` pixels [1, H, W], bool; gamma is 2.2 (Hypersim's rule). An
-    image darker than 1e-4 comes out black; without any valid pixel the values keep their scale.
-    """
-    red, green, blue = linear.unbind(-3)
-    brightness = 0.3 * red + 0.59 * green + 0.11 * blue
-    brightness = brightness[valid[0]] if valid is not None else brightness.flatten()
-    if brightness.numel() == 0:
-        scale = linear.new_ones(())
-    else:
-        bright = _percentile(brightness, 0.9)
-        scale = torch.where(bright < 1e-4, 0.0, 0.8**2.2 / bright.clamp(min=1e-4))
-    return (linear * scale).clamp(0, 1) ** (1 / 2.2)
-
-
 def colormap(values: np.ndarray, name: str = "Spectral") -> np.ndarray:
     """A picture [H, W, 3], uint8, of values [H, W] in 0 to 1 by matplotlib's colour map `name`; NaN becomes grey.
 
@@ -71,12 +54,3 @@ def colormap(values: np.ndarray, name: str = "Spectral") -> np.ndarray:
 
 def _library(values: Tensor | np.ndarray) -> Any:
     return torch if isinstance(values, Tensor) else np
-
-
-def _percentile(values: Tensor, fraction: float) -> Tensor:
-    """Linearly interpolated percentile of a flat tensor of any length (`torch.quantile` stops at 16 million)."""
-    ordered = values.sort().values
-    position = fraction * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return torch.lerp(ordered[below], ordered[above], position - below)

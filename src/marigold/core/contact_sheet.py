@@ -10,7 +10,7 @@ TEXT = 20
 WHITE = 255
 
 
-def grid(rows: Sequence[Sequence[np.ndarray]], *, gap: int = 0) -> np.ndarray:
+def grid(rows: Sequence[Sequence[np.ndarray]] | np.ndarray, *, gap: int = 0) -> np.ndarray:
     """Pictures [H, W, 3] uint8, row by row, as one: `gap` pixels apart, centred in their columns.
 
     A column is as wide as its widest picture, a row as high as its highest; the last row may be shorter.

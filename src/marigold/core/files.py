@@ -4,6 +4,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,9 +26,29 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
             yield file
         os.replace(part, path)
     except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from error
+        raise OutputError(cannot_write(path, error)) from error
     finally:
         _remove(part)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A temporary neighbour of the folder that takes its place when the block ends well; else all stays as it was.
+
+    The neighbour's name is fixed, so that what a killed process left behind goes with the next one. Raises
+    `OutputError`.
+    """
+    make_folder(folder.parent)
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        yield part
+        _exchange(part, folder)
+    except OSError as error:
+        raise OutputError(cannot_write(folder, error)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def prepare(path: str | Path) -> Path:
@@ -40,7 +61,7 @@ def prepare(path: str | Path) -> Path:
     try:
         part.touch(exist_ok=False)
     except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from error
+        raise OutputError(cannot_write(path, error)) from error
     finally:
         _remove(part)
     return path
@@ -56,7 +77,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(_cannot_write(Path(path), error)) from error
+        raise OutputError(cannot_write(Path(path), error)) from error
     return Path(path)
 
 
@@ -87,6 +108,26 @@ def _remove(part: Path) -> None:
         part.unlink()
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
-    reason = (error.strerror or str(error)).lower()
-    return f"{path}: cannot be written ({reason}); choose another folder or make room there"
+def _exchange(part: Path, folder: Path) -> None:
+    """Moves `part` to `folder`, and what was there away; puts it back if that fails."""
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def cannot_write(path: Path, error: OSError, another: str = "another folder") -> str:
+    """The message for a path that cannot be written."""
+    return f"{path}: cannot be written ({reason(error)}); choose {another} or make room there"
+
+
+def reason(error: OSError) -> str:
+    """What the system says of an error, as a part of a sentence."""
+    return (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""Reads photos as upright sRGB tensors, whatever their file holds, and writes arrays.
+"""Reads photos as upright sRGB tensors, whatever their file holds.
 
 JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 and PPM; 8 and 16 bits; grey, colour, palette, CMYK, alpha. A photo is
 turned as its EXIF orientation says, converted to sRGB by its colour profile or what else its file states, and laid on
@@ -8,6 +8,7 @@ header promises more than `MAX_PIXELS` is refused before anything is decoded.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BufferedReader
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from marigold.core import foreign, profiles
 from marigold.core.errors import ImageError
-from marigold.core.files import whole_file
+from marigold.core.files import reason
 from marigold.core.png import read_chunks
 from marigold.core.raster import MAX_PIXELS, MIN_SIDE, Photo, Raster, check_size, develop, in_bits, too_large
 
@@ -41,7 +42,7 @@ def read_photo(path: str | PathLike[str]) -> Photo:
     """The photo in a file, and what to know about how it was read. Raises `ImageError`."""
     foreign.refuse_address(path)
     path = Path(path)
-    with _opened(path) as file:
+    with open_photo(path) as file:
         try:
             return develop(_decode(file, path))
         except ImageError as error:
@@ -51,8 +52,8 @@ def read_photo(path: str | PathLike[str]) -> Photo:
         except PIL.UnidentifiedImageError as error:
             raise ImageError(f"{path}: not an image that can be read ({_KNOWN}); convert it to PNG or JPEG") from error
         except Exception as error:  # decoders meet hostile bytes with errors of every type
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(f"{path}: damaged or cut short ({reason}); copy or download it again") from error
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise ImageError(f"{path}: damaged or cut short ({what}); copy or download it again") from error
 
 
 def read_image(path: str | PathLike[str]) -> Tensor:
@@ -93,12 +94,6 @@ def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
     return to_photo(image).pixels
 
 
-def write_npy(path: str | Path, values: np.ndarray) -> None:
-    """Writes an array as it is. Raises `OutputError`, as the other writers do."""
-    with whole_file(path) as file:
-        np.save(file, values, allow_pickle=False)
-
-
 def _is_ready(image: Tensor) -> bool:
     """Whether a tensor is what `to_image` gives, found without copying it."""
     plain = image.device.type == "cpu" and image.dtype == torch.float32 and not image.requires_grad
@@ -108,7 +103,8 @@ def _is_ready(image: Tensor) -> bool:
     return bool(low >= 0 and high <= 1)  # neither holds for NaN
 
 
-def _opened(path: Path) -> BinaryIO:
+def open_photo(path: Path) -> BufferedReader:
+    """The file of a photo, which holds something. Raises `ImageError`."""
     try:
         file = path.open("rb")
         empty = path.stat().st_size == 0
@@ -117,8 +113,7 @@ def _opened(path: Path) -> BinaryIO:
     except IsADirectoryError as error:
         raise ImageError(f"{path}: a folder, not an image; name a file in it") from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ImageError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
+        raise ImageError(f"{path}: cannot be read ({reason(error)}); check the path and its permissions") from error
     if empty:
         file.close()
         raise ImageError(f"{path}: the file is empty (0 bytes); copy or download it again")

@@ -6,19 +6,19 @@ Pillow writes no colour with 16 bits, and reads no chunk that it does not know. 
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from marigold.core.fields import Space
 from marigold.core.files import whole_file
 
 _START = b"\x89PNG\r\n\x1a\n"
-_GREY, _RGB = 0, 2
-_UP = 2
-"""The row filter that stores each byte's difference to the byte above."""
+_HEADER_END = 33
+"""Bytes of the start and of the chunk IHDR, after which the others may stand."""
 _COMPRESSION = 3
 _LARGEST = 1 << 10
 """Bytes that are kept of a chunk."""
@@ -33,11 +33,16 @@ def write_png(
     `text` holds Latin-1 words by keyword; other characters become question marks. `curve` "srgb" or "linear" declares
     what light the levels stand for; None declares nothing, as is right for numbers that are no colours.
     """
+    extra = [_CURVES[curve]] if curve is not None else []
+    extra += [(b"tEXt", _latin(keyword) + b"\0" + _latin(words)) for keyword, words in (text or {}).items()]
+    # Each byte is stored as its difference to the byte above.
+    whole = imagecodecs.png_encode(np.ascontiguousarray(levels), _COMPRESSION, filter=imagecodecs.PNG.FILTER.UP)
     with whole_file(path) as file:
-        file.write(_START)
-        for kind, content in _chunks(levels, text or {}, curve):
+        file.write(whole[:_HEADER_END])
+        for kind, content in extra:
             check = zlib.crc32(content, zlib.crc32(kind))
             file.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check))
+        file.write(whole[_HEADER_END:])
 
 
 def read_chunks(file: BinaryIO) -> dict[bytes, bytes]:
@@ -52,24 +57,5 @@ def read_chunks(file: BinaryIO) -> dict[bytes, bytes]:
     return found
 
 
-def _chunks(levels: np.ndarray, text: Mapping[str, str], curve: Space | None) -> Iterator[tuple[bytes, bytes]]:
-    height, width = levels.shape[:2]
-    depth, colour = 8 * levels.dtype.itemsize, _GREY if levels.ndim == 2 else _RGB
-    yield b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    if curve is not None:
-        yield _CURVES[curve]
-    for keyword, words in text.items():
-        yield b"tEXt", keyword.encode("latin-1", "replace") + b"\0" + words.encode("latin-1", "replace")
-    yield b"IDAT", zlib.compress(_filtered(levels).data, _COMPRESSION)
-    yield b"IEND", b""
-
-
-def _filtered(levels: np.ndarray) -> np.ndarray:
-    """The rows as bytes, big end first, each after its filter's number: [H, 1 + bytes of a row] uint8."""
-    swapped = np.ascontiguousarray(levels, dtype=levels.dtype.newbyteorder(">"))
-    rows = swapped.view(np.uint8).reshape(len(levels), -1)
-    filtered = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
-    filtered[:, 0] = _UP
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    return filtered
+def _latin(words: str) -> bytes:
+    return words.encode("latin-1", "replace")

@@ -3,7 +3,7 @@
 Every tensor may carry leading batch dimensions, so that a rendered batch is a `Sample` too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -43,7 +43,7 @@ class Sample:
 
     def to(self, device: torch.device | str) -> "Sample":
         """The same sample with its tensors on another device."""
-        return self._each(lambda _, x: x.to(device), lambda x: x.to(device))
+        return self.each(lambda x: x.to(device))
 
     def usable(self, name: str) -> Tensor:
         """Where one field may be used, [..., 1, H, W], bool: allowed by the data set and finite in all channels."""
@@ -57,13 +57,13 @@ class Sample:
             return x.flip(-1) * sign
 
         camera = self.camera and replace(self.camera, cx=self.image.shape[-1] - self.camera.cx)
-        return replace(self._each(flip, lambda x: x.flip(-1)), camera=camera)
+        return replace(self.by_field(flip, lambda x: x.flip(-1)), camera=camera)
 
     def cropped(self, top: int, left: int, height: int, width: int) -> "Sample":
         """The window of this size at (top, left), in pixels."""
         window = (..., slice(top, top + height), slice(left, left + width))
         camera = self.camera and replace(self.camera, cx=self.camera.cx - left, cy=self.camera.cy - top)
-        return replace(self._each(lambda _, x: x[window], lambda x: x[window]), camera=camera)
+        return replace(self.each(lambda x: x[window]), camera=camera)
 
     def resized(self, height: int, width: int) -> "Sample":
         """Every map at another size, each by its field's rule; a mask keeps only pixels that all sources allow."""
@@ -71,12 +71,22 @@ class Sample:
         camera = self.camera and Camera(
             self.camera.fx * ratio_x, self.camera.fy * ratio_y, self.camera.cx * ratio_x, self.camera.cy * ratio_y
         )
-        resized = self._each(
+        resized = self.by_field(
             lambda name, x: resize_field(name, x, height, width), lambda x: shrink_mask(x, height, width)
         )
         return replace(resized, camera=camera)
 
-    def _each(self, on_map: Callable[[str, Tensor], Tensor], on_mask: Callable[[Tensor], Tensor]) -> "Sample":
+    def only(self, names: Iterable[str]) -> "Sample":
+        """The photo with these fields alone, without its camera."""
+        maps, valid = ({name: x[name] for name in names} for x in (self.maps, self.valid))
+        return Sample(self.key, self.image, maps, valid)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Sample":
+        """Every tensor changed alike; the camera stays."""
+        return self.by_field(lambda _, x: change(x), change)
+
+    def by_field(self, on_map: Callable[[str, Tensor], Tensor], on_mask: Callable[[Tensor], Tensor]) -> "Sample":
+        """Photo (called `image`) and maps changed by their names, and every mask; the camera stays."""
         return replace(
             self,
             image=on_map("image", self.image),
@@ -128,15 +138,15 @@ def stack(samples: list[Sample]) -> Sample:
 def unstack(sample: Sample, keys: list[str]) -> list[Sample]:
     """The samples of a sample with a leading batch dimension, with these keys."""
     return [
-        Sample(
-            key,
-            sample.image[index],
-            {name: x[index] for name, x in sample.maps.items()},
-            {name: x[index] for name, x in sample.valid.items()},
-            sample.camera and Camera(*(float(getattr(sample.camera, field.name)[index]) for field in fields(Camera))),
+        replace(
+            sample.each(lambda x, index=index: x[index]), key=key, camera=sample.camera and _one(sample.camera, index)
         )
         for index, key in enumerate(keys)
     ]
+
+
+def _one(cameras: Camera, index: int) -> Camera:
+    return Camera(*(float(getattr(cameras, field.name)[index]) for field in fields(Camera)))
 
 
 def _stacked(cameras: list[Camera | None]) -> Camera | None:
@@ -166,11 +176,5 @@ class Batch:
 
     def first(self, count: int) -> "Batch":
         """The first `count` samples."""
-        truth = self.truth
-        cut = Sample(
-            truth.key,
-            truth.image[:count],
-            {name: x[:count] for name, x in truth.maps.items()},
-            {name: x[:count] for name, x in truth.valid.items()},
-        )
-        return Batch(self.image[:count], self.pixels[:count], self.valid[:count], cut)
+        truth = replace(self.truth.each(lambda x: x[:count]), camera=None)
+        return Batch(self.image[:count], self.pixels[:count], self.valid[:count], truth)

@@ -95,12 +95,7 @@ def _windowed(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
             return cut(x, "nearest")
         return F.normalize(cut(x, "bilinear"), dim=1, eps=1e-6) if rule == "unit" else cut(x, "bilinear")
 
-    return Sample(
-        sample.key,
-        cut(sample.image, "bilinear"),
-        {name: by_rule(name, x) for name, x in sample.maps.items()},
-        {name: cut(x, "bilinear") > 1 - 1e-4 for name, x in sample.valid.items()},
-    )
+    return sample.by_field(by_rule, lambda x: cut(x, "bilinear") > 1 - 1e-4)
 
 
 def _around_one(image: Tensor, strength: float, channels: int, rng: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from marigold.core import seeds
 from marigold.core.sample import Sample
-from marigold.data.reader import Reader, Reading, check_size, each
+from marigold.data.reader import Reader, Reading, check_size
 from marigold.data.source import Source
 
 WORTH_A_BAR = 4
@@ -37,9 +37,7 @@ class Pool:
         stored = self._renewed(step)
         rng = seeds.stream(self._seed, "draw", step)
         chosen = torch.randint(self._source.capacity, (count,), generator=rng).to(stored.image.device)
-        maps, valid = ({name: x[name] for name in fields} for x in (stored.maps, stored.valid))
-        drawn = Sample(stored.key, stored.image, maps, valid)
-        return each(drawn, lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
+        return stored.only(fields).each(lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
 
     def close(self) -> None:
         """Ends the processes that read."""
@@ -77,7 +75,7 @@ class Pool:
 
     def _store(self, fresh: Sample, slot: int) -> None:
         if self._stored is None:
-            self._stored = each(fresh, self._room)
+            self._stored = fresh.each(self._room)
         check_size(self._source, self._stored, fresh)
         first = slot * self._source.block
         for stored, x in zip(_tensors(self._stored), _tensors(fresh), strict=True):

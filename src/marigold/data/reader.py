@@ -8,7 +8,6 @@ from multiprocessing import get_context
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from marigold.core import seeds
 from marigold.core.errors import DataError
@@ -79,7 +78,7 @@ def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> Any:
 def finish(source: Source, fields: tuple[str, ...], prepared: Any, device: str) -> Sample:
     """The rest: samples that are rendered come to be here, on the device; all of them then have half precision."""
     sample = _fitted(_only(source.dataset.finish(prepared, device), fields), source.side)
-    return each(sample, lambda x: x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half())
+    return sample.each(lambda x: x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half())
 
 
 def check_size(source: Source, *samples: Sample) -> None:
@@ -93,23 +92,12 @@ def check_size(source: Source, *samples: Sample) -> None:
         )
 
 
-def each(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample:
-    """The sample with every tensor changed, without its camera."""
-    return Sample(
-        sample.key,
-        change(sample.image),
-        {name: change(x) for name, x in sample.maps.items()},
-        {name: change(x) for name, x in sample.valid.items()},
-    )
-
-
 def _only(sample: Sample, fields: tuple[str, ...]) -> Sample:
     """The photo with these fields alone."""
     if missing := ", ".join(name for name in fields if name not in sample.maps):
         there = ", ".join(sample.maps) or "the photo alone"
         raise DataError(f"{sample.key}: has no {missing}, only {there}; add it or choose another modality")
-    maps, valid = ({name: x[name] for name in fields} for x in (sample.maps, sample.valid))
-    return Sample(sample.key, sample.image, maps, valid)
+    return sample.only(fields)
 
 
 def _fitted(sample: Sample, side: int) -> Sample:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from marigold.core.config import beside, require
+from marigold.core.config import beside, require_least
 from marigold.core.errors import ConfigError
 from marigold.core.find import name_of
 from marigold.data.augment import Augment
@@ -36,11 +36,7 @@ class Source:
     """Leave the source out when its folder does not exist."""
 
     def __post_init__(self) -> None:
-        where = f"data source {self.name}"
-        require(self.weight >= 0, f"{where}: weight", self.weight, "at least 0")
-        require(self.capacity >= 1, f"{where}: capacity", self.capacity, "at least 1")
-        require(self.renewal >= 0, f"{where}: renewal", self.renewal, "at least 0")
-        require(self.block >= 1, f"{where}: block", self.block, "at least 1")
+        require_least(f"data source {self.name}: ", self, weight=0, capacity=1, renewal=0, block=1)
 
     @property
     def name(self) -> str:

@@ -38,9 +38,6 @@ class Dataset(ABC):
     def read(self, root: Path, key: str) -> Sample:
         """One sample; what evaluation must not use goes into `valid`."""
 
-    def compile(self) -> None:
-        """Compiles what a data set renders with, in this process; others have nothing to compile."""
-
     def read_many(self, root: Path, keys: list[str], device: str) -> Sample:
         """Several samples as one with a leading batch dimension, on the device."""
         return self.finish(self.prepare(root, keys), device)

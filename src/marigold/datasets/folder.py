@@ -12,11 +12,8 @@ The key of a sample is `SPLIT/NAME`.
 import json
 import os
 import re
-import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,7 @@ from torch import Tensor
 
 from marigold.core.errors import DataError, ImageError, OutputError
 from marigold.core.fields import FIELDS
-from marigold.core.files import make_folder, write_json
+from marigold.core.files import make_folder, whole_folder, write_json
 from marigold.core.images import read_image
 from marigold.core.png import write_png
 from marigold.core.sample import Camera, Sample
@@ -121,6 +118,8 @@ def write_sample(root: Path, sample: Sample) -> Path:
     """
     if not _KEY.fullmatch(sample.key):
         raise DataError(f"`{sample.key}`: a key here is SPLIT/NAME of letters, digits, `_`, `-` and `.`; rename it")
+    if has_sample(root, sample.key):
+        raise OutputError(f"{root / sample.key}: is there already; delete it or choose another folder")
     arrays: dict[str, np.ndarray] = {}
     for name, values in sample.maps.items():
         arrays[name] = _packed(sample.key, name, values)
@@ -131,7 +130,7 @@ def write_sample(root: Path, sample: Sample) -> Path:
         camera = sample.camera
         arrays["camera"] = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float64)
     photo = (sample.image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    with _whole_folder(root / sample.key) as folder:
+    with whole_folder(root / sample.key) as folder:
         write_png(folder / "image.png", photo)
         _save(folder / "maps.npz", arrays)
     return root / sample.key
@@ -202,19 +201,3 @@ def _load(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: missing; {_REMEDY}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: damaged ({error}); {_REMEDY}") from error
-
-
-@contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    """A folder that appears at `path` when the block ends well; whatever stops the block leaves nothing behind."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        yield part
-        part.rename(path)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"{path}: cannot be written ({reason}); free the place or choose another folder") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

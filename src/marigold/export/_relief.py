@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from marigold.core.errors import ConfigError
+from marigold.core.fields import Space
 from marigold.export._surface import Lens, Surface, surface
-from marigold.export.base import Format, Maps, Options, outputs
-from marigold.modalities.base import Modality
+from marigold.export.base import Format, Maps, Options
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Relief(Format):
     cut: float = Options.cut
     detail: int = Options.detail
 
+    meaning: ClassVar[Space | None] = "metric"
     ending: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -34,10 +35,6 @@ class Relief(Format):
             raise ConfigError(f"cut: {self.cut:g} degrees cannot be used; choose 0 to less than 90")
         if self.detail < 0 or self.detail == 1:
             raise ConfigError(f"detail: {self.detail} points cannot be used; choose 0 for every pixel, or 2 and more")
-
-    def takes(self, modality: Modality) -> bool:
-        """Depth."""
-        return bool(outputs(modality, "metric"))
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file per depth map."""

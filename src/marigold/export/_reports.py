@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from marigold.core.errors import OutputError
-from marigold.core.files import write_json
+from marigold.core.files import reason, write_json
 
 
 class Reports:
@@ -115,5 +115,6 @@ def _delete(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"{path}: an earlier result that cannot be deleted ({reason}); delete it yourself") from error
+        raise OutputError(
+            f"{path}: an earlier result that cannot be deleted ({reason(error)}); delete it yourself"
+        ) from error

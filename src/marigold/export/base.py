@@ -59,10 +59,12 @@ class Format(ABC):
 
     together: ClassVar[bool] = False
     """Whether the maps of all modalities belong into one set of files (`write_set`)."""
+    meaning: ClassVar[Space | None] = None
+    """What the numbers of the maps mean that the format can hold; None stands for anything."""
 
-    @abstractmethod
     def takes(self, modality: Modality) -> bool:
         """Whether the format can hold anything that this modality gives."""
+        return self.meaning is None or bool(outputs(modality, self.meaning))
 
     @abstractmethod
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:

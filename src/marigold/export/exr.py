@@ -17,7 +17,6 @@ from marigold.core.find import unknown
 from marigold.export._openexr import write_openexr
 from marigold.export._options import ExrLayout
 from marigold.export.base import CONVENTIONS, Format, Maps, Options
-from marigold.modalities.base import Modality
 
 UNCERTAINTY = "uncertainty"
 
@@ -34,10 +33,6 @@ class Exr(Format):
     def __post_init__(self) -> None:
         if self.exr_layout not in get_args(ExrLayout):
             raise ConfigError(f"exr_layout: {unknown('layout', str(self.exr_layout), get_args(ExrLayout))}")
-
-    def takes(self, modality: Modality) -> bool:
-        """Anything."""
-        return True
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file, or one for each map; an attribute named like each map says what its numbers mean."""

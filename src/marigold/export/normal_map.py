@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 
 from marigold.core.errors import ConfigError
+from marigold.core.fields import Space
 from marigold.core.find import unknown
 from marigold.core.png import write_png
 from marigold.export._options import NormalStyle
-from marigold.export.base import Format, Maps, Options, outputs
+from marigold.export.base import Format, Maps, Options
 from marigold.export.png16 import levels
-from marigold.modalities.base import Modality
 
 _GREEN = {"opengl": "up", "directx": "down"}
 
@@ -24,15 +24,12 @@ class NormalMap(Format):
     OpenGL: Blender, Unity, Godot and glTF. DirectX: Unreal and 3ds Max.
     """
 
+    meaning: ClassVar[Space | None] = "direction"
     normal_style: NormalStyle = Options.normal_style
 
     def __post_init__(self) -> None:
         if self.normal_style not in get_args(NormalStyle):
             raise ConfigError(f"normal_style: {unknown('style', str(self.normal_style), get_args(NormalStyle))}")
-
-    def takes(self, modality: Modality) -> bool:
-        """Directions."""
-        return bool(outputs(modality, "direction"))
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """Two files per map and style."""

@@ -8,7 +8,6 @@ import numpy as np
 from marigold.core.fields import Space
 from marigold.core.png import write_png
 from marigold.export.base import CONVENTIONS, Format, Maps
-from marigold.modalities.base import Modality
 
 WHITE = 65535
 
@@ -20,10 +19,6 @@ class Png16(Format):
     Directions have offset -1 and scale 2; everything else offset 0 and scale 1, but a map that exceeds 1 has its
     largest value as scale. Offset, scale and meaning stand in the file as text.
     """
-
-    def takes(self, modality: Modality) -> bool:
-        """Anything."""
-        return True
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file per map; the uncertainty has none."""

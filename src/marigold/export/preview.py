@@ -9,7 +9,6 @@ from marigold.core.colour import colormap
 from marigold.core.png import write_png
 from marigold.export import _legend
 from marigold.export.base import Format, Maps, Options
-from marigold.modalities.base import Modality
 
 WHITE_QUANTILE = 0.95
 """White in an uncertainty picture is this quantile of the uncertainty."""
@@ -27,10 +26,6 @@ class Preview(Format):
     def __post_init__(self) -> None:
         if self.colormap is not None:
             colormap(np.zeros((1, 1), np.float32), self.colormap)  # an unknown name is found before any work is done
-
-    def takes(self, modality: Modality) -> bool:
-        """Anything."""
-        return True
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """A picture per map, and one of the uncertainty if there is any."""

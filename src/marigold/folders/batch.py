@@ -83,42 +83,32 @@ def predict_photos(
     results = Results(predictors.provenance(), request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
-    with (
-        Log(log) as lines,
-        tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress,
-    ):
+    lines = Log(log)
+    with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
         run = _Run(predictors, request, results, overwrite, lines, progress)
         (run_overlapped if overlap else run_serially)(jobs, run.read, run.compute, run.write)
     return run.outcome
 
 
+@dataclass
 class _Run:
     """The three stages of a run; each is called for one photo after another, and `write` for every photo."""
 
-    def __init__(
-        self,
-        predictors: MultiPredictor | LazyPredictors,
-        request: Request,
-        results: Results,
-        overwrite: bool,
-        log: Log,
-        progress: "tqdm[Any]",
-    ) -> None:
-        self.outcome = Outcome()
-        self._predictors = predictors
-        self._request = request
-        self._results = results
-        self._overwrite = overwrite
-        self._log = log
-        self._progress = progress
-        # Once some photo has been predicted with them, what they are at odds with is another photo's own fault.
-        self._settings_work = False
+    predictors: MultiPredictor | LazyPredictors
+    request: Request
+    results: Results
+    overwrite: bool
+    log: Log
+    progress: "tqdm[Any]"
+    outcome: Outcome = field(default_factory=Outcome)
+    settings_work: bool = False
+    """Once some photo has been predicted with them, what they are at odds with is another photo's own fault."""
 
     def read(self, job: PhotoJob) -> PhotoJob:
         start = time.perf_counter()
         try:
             job.hash = photo_hash(job.photo)
-            if self._overwrite or not self._results.are_complete(job.name, job.hash):
+            if self.overwrite or not self.results.are_complete(job.name, job.hash):
                 job.image = read_photo(job.photo)
         except ImageError as error:
             job.error = str(error)
@@ -128,15 +118,15 @@ class _Run:
     def compute(self, job: PhotoJob) -> PhotoJob:
         if job.image is None:
             return job
-        predictors = self._predictors.loaded()
+        predictors = self.predictors.loaded()
         start = time.perf_counter()
         try:
-            job.predictions = predictors.predict(job.image, self._request)
-            self._settings_work = True
+            job.predictions = predictors.predict(job.image, self.request)
+            self.settings_work = True
         except (ImageError, DeviceMemoryError, MemoryError) as error:
             job.error = f"{job.photo}: {error}"
         except ConfigError as error:
-            if not self._settings_work:
+            if not self.settings_work:
                 raise
             job.error = f"{job.photo}: {error}"
         job.image = None
@@ -157,24 +147,24 @@ class _Run:
         else:
             status, line = "skipped", "complete already"
             self.outcome.skipped += 1
-        self._log.add(
+        self.log.add(
             photo=str(job.photo),
             status=status,
             seconds=round(job.seconds, 3),
             stages={stage: round(seconds, 3) for stage, seconds in job.stages.items()},
-            files=places(files, self._results.folder),
+            files=places(files, self.results.folder),
             error=job.error or None,
         )
-        self._progress.write(printable(f"{job.photo}: {line}"), file=sys.stdout)
-        self._progress.update()
+        self.progress.write(printable(f"{job.photo}: {line}"), file=sys.stdout)
+        self.progress.update()
 
     def _saved(self, job: PhotoJob) -> list[Path]:
         """The files; none, and the photo's error, where it is this photo alone whose files cannot be written."""
         try:
-            job.predictions = self._results.with_notes(job.predictions, job.name, job.hash)
-            return self._results.save(job.predictions, job.name, job.hash)
+            job.predictions = self.results.with_notes(job.predictions, job.name, job.hash)
+            return self.results.save(job.predictions, job.name, job.hash)
         except Exception as error:  # formats and modalities of other packages raise errors of every type
-            job.error = f"{job.photo}: {_why_not_written(error, self._results.folder)}"
+            job.error = f"{job.photo}: {_why_not_written(error, self.results.folder)}"
             return []
 
 

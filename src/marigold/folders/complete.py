@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from marigold.accel.precision import precision_name
-from marigold.core.errors import ImageError
 from marigold.core.find import name_of
+from marigold.core.images import open_photo
 from marigold.export._reports import content_of, files_of
 from marigold.export.base import Format
 from marigold.predict.provenance import Provenance
@@ -37,14 +37,8 @@ def format_options(formats: Iterable[Format]) -> dict[str, dict[str, Any]]:
 
 def photo_hash(photo: Path) -> str:
     """The SHA-256 hash of a photo's file. Raises `ImageError`."""
-    try:
-        with photo.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise ImageError(f"{photo}: no such file; check the path") from error
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ImageError(f"{photo}: cannot be read ({reason}); check the path and its permissions") from error
+    with open_photo(photo) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_complete(report: Path, made_from: Mapping[str, Any]) -> bool:

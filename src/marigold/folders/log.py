@@ -2,11 +2,10 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from marigold.core.errors import OutputError
-from marigold.core.files import as_json, make_folder
+from marigold.core.files import as_json, cannot_write, make_folder
 
 
 class Log:
@@ -15,34 +14,19 @@ class Log:
     def __init__(self, path: Path | None) -> None:
         """Raises `OutputError` when the file cannot be opened."""
         self._path = path
-        self._file: BinaryIO | None = None
         if path is not None:
             make_folder(path.parent)
-            try:
-                self._file = path.open("ab", buffering=0)
-            except OSError as error:
-                raise OutputError(_problem(path, error)) from error
-
-    def __enter__(self) -> "Log":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
+            self._append(b"")
 
     def add(self, **entry: Any) -> None:
         """Appends one line, with the time in front."""
-        if self._file is None or self._path is None:
+        self._append(as_json({"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}) + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        if self._path is None:
             return
-        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}
         try:
-            self._file.write(as_json(line) + b"\n")
+            with self._path.open("ab", buffering=0) as file:
+                file.write(line)
         except OSError as error:
-            raise OutputError(_problem(self._path, error)) from error
-
-
-def _problem(path: Path, error: OSError) -> str:
-    reason = (error.strerror or str(error)).lower()
-    return f"{path}: cannot be written ({reason}); choose another place with --log or make room there"
+            raise OutputError(cannot_write(self._path, error, "another place with --log")) from error

@@ -12,10 +12,11 @@ from marigold.train.recipe import Recipe
 
 def training_sources(recipe: Recipe) -> tuple[Source, ...]:
     """The sources that are there. Raises `DataError` where one cannot be what the recipe reads of it."""
+    sources = present(recipe.data)
     for number, source in enumerate(recipe.data):
-        if source in present(recipe.data):
+        if source in sources:
             _check(source, f"recipe.data.{number}", recipe.modality)
-    return present(recipe.data)
+    return sources
 
 
 def validation_sources(recipe: Recipe, batch: int) -> tuple[tuple[Source, ...], list[str]]:

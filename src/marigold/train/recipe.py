@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from marigold.checkpoints.card import wrong_default
 from marigold.core import find
-from marigold.core.config import NAME, decode, encode, load_yaml, merge, require
+from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_least
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source
 from marigold.modalities.base import Modality
@@ -81,9 +81,7 @@ class PhaseSettings:
     """What is minimised: an objective that trains the same network."""
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, "recipe.phases.steps", self.steps, "at least 1")
-        require(self.size >= 0, "recipe.phases.size", self.size, "at least 0")
-        require(self.batch >= 0, "recipe.phases.batch", self.batch, "at least 0")
+        require_least("recipe.phases.", self, steps=1, size=0, batch=0)
 
 
 @dataclass(frozen=True)
@@ -145,16 +143,10 @@ class Recipe:
     """What the data is and where it comes from, for the card."""
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, "recipe.steps", self.steps, "at least 1")
-        require(self.batch >= 1, "recipe.batch", self.batch, "at least 1")
+        require_least("recipe.", self, steps=1, batch=1, accumulate=1, reuse=1, cache=1, validation_batches=0, scored=0)
         if wrong := wrong_default(self.defaults):
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
-        require(self.accumulate >= 1, "recipe.accumulate", self.accumulate, "at least 1")
-        require(self.reuse >= 1, "recipe.reuse", self.reuse, "at least 1")
-        require(self.cache >= 1, "recipe.cache", self.cache, "at least 1")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
-        require(self.validation_batches >= 0, "recipe.validation_batches", self.validation_batches, "at least 0")
-        require(self.scored >= 0, "recipe.scored", self.scored, "at least 0")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
 
     def digest(self) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from marigold.core.contact_sheet import grid
 from marigold.data.source import Source
 from marigold.estimator import Estimator
 from marigold.evaluate.runner import score, snapshot
@@ -47,8 +47,7 @@ def validation_scores(estimator: Estimator, source: Source, count: int, device: 
 
 def save_preview(preview: Tensor, path: Path) -> None:
     """Writes [rows, columns, 3, H, W] in -1 to 1 as one JPEG."""
-    framed = F.pad(preview.float().cpu().clamp(-1, 1), (0, GAP, 0, GAP), value=1.0)
-    # [rows, columns, 3, H, W] to [rows * H, columns * W, 3]
-    sheet = framed.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)[:-GAP, :-GAP]
+    levels = ((preview.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(((sheet + 1) * 127.5).round().byte().numpy()).save(path, quality=90)
+    # [rows, columns, H, W, 3]
+    Image.fromarray(grid(levels.permute(0, 1, 3, 4, 2).numpy(), gap=GAP)).save(path, quality=90)
