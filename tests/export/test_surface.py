@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from marigold.export._surface import Lens, surface
-from toys.geometry import pinhole, unproject
 
 LENS = Lens(fov=90, near=1, far=3)
 TELE = Lens(fov=10, near=1, far=3)

@@ -49,3 +49,6 @@ class Dataset(ABC):
     def finish(self, prepared: Any, device: str) -> Sample:
         """The rest of `read_many`: data sets that render do it here."""
         return prepared.to(device)
+
+    def compile(self) -> None:
+        """Compiles what produces the samples on the device; nothing by default."""
