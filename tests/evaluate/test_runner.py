@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from marigold.core import seeds
-from marigold.core.errors import DataError
+from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold.evaluate.runner import evaluate, function, score, snapshot
@@ -151,3 +151,9 @@ def test_the_range_of_the_data_set_is_the_protocol_s():
         score(predictor, dataset, Path(), KEYS, progress=False).means()["rmse"] for dataset in (Near(), Made())
     )
     assert near > unlimited
+
+
+def test_a_reduction_that_prediction_refuses_is_refused_here_too():
+    predictor = Predictor(identity_estimator())
+    with pytest.raises(ConfigError, match="reduction: members of depth are not merged by their closest"):
+        score(predictor, Made(), Path(), KEYS, request=Request(reduction="closest"), progress=False)

@@ -83,7 +83,8 @@ def test_many_pictures_that_are_left_out_are_counted(folder):
     for number in range(9):
         (folder / f"{number}.heic").write_bytes(b"x")
     line = left_out([str(folder)])
-    assert "4.heic" in line and "5.heic" not in line and line.endswith(" and 4 more")
+    assert "4.heic" in line and "5.heic" not in line
+    assert line.endswith(" and 4 more (4 times a HEIC photo, .heic)")
 
 
 def test_nothing_is_left_out_of_plain_folders_or_named_files(folder):

@@ -12,7 +12,9 @@ import pytest
 from marigold.core.errors import ConfigError, OutputError
 from marigold.export.base import Format, Options, chosen
 from marigold.modalities.depth import Depth
+from marigold.predict.predictor import Predictor
 from marigold.predict.together import MultiPredictor
+from toys.identity import identity_estimator
 from toys.runs import both, identity, photo, run
 
 
@@ -145,3 +147,19 @@ def test_a_failure_is_one_printable_line_too(tmp_path):
     bad.write_bytes(b"no photo")
     (failure,) = run([bad], tmp_path / "out").failures
     assert failure.startswith(rf"{tmp_path}{os.sep}a\n\udce9.png: not an image") and failure.isprintable()
+
+
+def test_a_modality_that_raises_costs_that_photo_alone(tmp_path):
+    class Moody(Depth):
+        def decode(self, pixels):
+            values = super().decode(pixels)
+            if float(values.mean()) > 0.5:
+                raise ValueError("too bright for me")
+            return values
+
+    photos = [photo(tmp_path / f"{level}.png", level) for level in (10, 250, 20)]
+    predictors = MultiPredictor([Predictor(identity_estimator(modality=Moody()))])
+    outcome = run(photos, tmp_path / "out", predictors)
+    assert outcome.done == 2
+    (failure,) = outcome.failures
+    assert "250.png: ValueError: too bright for me; mend the modality" in failure

@@ -285,7 +285,7 @@ def test_a_sliver_has_a_note_unless_it_is_worked_by_area():
     predictor = Predictor(identity_estimator())  # cells of 4 x 4 pixels
     report = predictor.predict(photo, resolution=256).report
     assert report["working_size"] == {"height": 8, "width": 256}
-    assert "256 x 8 pixels, 2 latent cells on the short side" in report["notes"][0]
+    assert "256 x 8 pixels, whose short side has too few latent cells (2)" in report["notes"][0]
     assert predictor.predict(photo, resolution=256, sizing="area").report["notes"] == []
     assert predictor.predict(photo[:, :16], resolution=256).report["notes"] == []
 
@@ -297,3 +297,12 @@ def test_the_mean_of_members_is_asked_for_by_name():
     assert mean.report["settings"]["reduction"] == "mean"
     with pytest.raises(ConfigError, match="reduction: members of depth are not merged by their closest; use median"):
         predictor.predict(PHOTO, ensemble=2, reduction="closest")
+
+
+def test_a_modality_that_decodes_another_shape_is_named_and_not_stretched():
+    class Half(Depth):
+        def decode(self, pixels):
+            return super().decode(pixels)[:, :, ::2]
+
+    with pytest.raises(CheckpointError, match=r"modality .*: decode gives \[1, 1, \d+, \d+\], not \[1, 1, "):
+        Predictor(identity_estimator(modality=Half())).predict(PHOTO)

@@ -72,7 +72,7 @@ def run(options: Options) -> int:
     scores = score(predictor, dataset, root, keys, request=options.request, protocol=protocol, batch=options.batch)
     facts = _facts(options, predictor, f"{split}, {len(keys)} samples", protocol)
     name = predictor.estimator.card.name
-    path = options.output or folder / f"evaluation_{name}_{Path(options.dataset).name}.json"
+    path = options.output or folder / f"evaluation_{name}_{Path(options.dataset).absolute().name}.json"
     report.write(path, scores, facts)
     print(f"{report.table(scores)}\n\n{report.settings(facts)}")
     print(f"\n{path}")

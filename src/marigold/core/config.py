@@ -159,7 +159,13 @@ def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if needed and name not in given:
             raise ConfigError(f"{path}.{name}: missing; give it a value")
-    return kind(**{key: _decode(hints[key], item, f"{path}.{key}") for key, item in given.items()})
+    values = {key: _decode(hints[key], item, f"{path}.{key}") for key, item in given.items()}
+    try:
+        return kind(**values)
+    except ConfigError as error:  # of the class itself, which does not know where it stands
+        if str(error).startswith(path.split(".")[0]):
+            raise
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _decode_union(choices: tuple[Any, ...], content: object, path: str) -> Any:

@@ -11,7 +11,9 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """What a TIFF starts with, of either order and size."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}|data:", re.IGNORECASE)
-_PHOTO = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|RIFF.{4}WEBP|II[*+]\0|MM\0[*+]|.{4}ftypavi", re.DOTALL)
+_PHOTO = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF.{4}WEBP|II[*+]\0|MM\0[*+]|.{4}ftypavi|GIF8|\0\0\0\x0cjP  ", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,19 @@ class Foreign:
 
 _RAW = Foreign(
     "a raw file of a camera",
-    "dng nef nrw cr2 cr3 crw arw sr2 raf orf rw2 pef srw 3fr fff iiq mrw x3f kdc dcr",
+    "dng nef nrw cr2 cr3 crw arw sr2 raf orf rw2 pef srw 3fr fff iiq mrw x3f kdc dcr rwl erf gpr",
     rb"II\*\0.{4}CR|.{4}ftypcrx |FUJIFILMCCD-RAW|II(?:RO|RS|U\0)|MMOR|FOVb|\0MRM",
     "develop it with a raw converter first and give the TIFF or JPEG",
 )
 _KINDS = (
     _RAW,
-    Foreign("a HEIC photo", "heic heif hif", rb".{4}ftyp(?:he[iv]|m[is]f1(?!.{0,40}avi))"),
+    Foreign("a HEIC photo", "heic heics heif heifs hif", rb".{4}ftyp(?:he[iv]|m[is]f1(?!.{0,40}avi))"),
     Foreign("a JPEG XL picture", "jxl", rb"\xff\x0a|\0{3}\x0cJXL "),
-    Foreign("a picture of high dynamic range", "exr hdr", rb"v/1\x01|#\?R", "export it as 16-bit PNG first"),
-    Foreign("a document or drawing", "psd psb xcf svg ai eps pdf", rb"8BPS|gimp xcf|\s*<(?:svg|\?xml)|%(?:!PS|PDF)"),
-    Foreign("a picture of a rare format", "jxr tga ico icns pcx dds qoi", rb"II\xbc|qoif"),
+    Foreign("a picture of high dynamic range", "exr hdr pfm", rb"v/1\x01|#\?R", "export it as 16-bit PNG first"),
+    Foreign(
+        "a document or drawing", "psd psb xcf svg ai eps pdf wmf emf", rb"8BPS|gimp xcf|\s*<(?:svg|\?xml)|%(?:!PS|PDF)"
+    ),
+    Foreign("a picture of a rare format", "jxr tga ico icns pcx dds qoi dcm fits", rb"II\xbc|qoif"),
 )
 
 

@@ -25,11 +25,11 @@ from marigold.core.files import reason
 from marigold.core.png import read_chunks
 from marigold.core.raster import MAX_PIXELS, MIN_SIDE, Photo, Raster, check_size, develop, in_bits, too_large
 
-_ENDINGS = "jpg jpeg jpe jfif mpo png apng webp tif tiff avif bmp gif jp2 j2k ppm pgm pnm"
+_ENDINGS = "jpg jpeg jpe jfif mpo png apng webp tif tiff avif bmp dib gif jp2 j2k j2c jpc jpf jpx pbm pgm ppm pnm"
 SUFFIXES = tuple(f".{ending}" for ending in _ENDINGS.split())
 """Endings of the files that count as photos in a folder."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF", "JPEG2000", "PPM")
 _KNOWN = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF, JPEG 2000 or PPM"
 _ORIENTATION = 0x0112
 _EXIF, _INTEROPERABILITY = 0x8769, 0xA005

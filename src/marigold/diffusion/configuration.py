@@ -5,6 +5,7 @@ from typing import Any
 
 from marigold.core.config import decode, require
 from marigold.core.errors import ConfigError
+from marigold.core.find import unknown
 
 # A flag that is null is off, as diffusers takes it.
 _KINDS: dict[str, Any] = {
@@ -22,6 +23,19 @@ _KINDS: dict[str, Any] = {
     "original_inference_steps": int,
     "timestep_scaling": float,
 }
+
+
+_OTHERS = ("_class_name", "_diffusers_version", "clip_sample", "clip_sample_range", "dynamic_thresholding_ratio")
+_OTHERS += ("sample_max_value", "skip_prk_steps", "variance_type")
+"""Keys that schedulers of diffusers have and that are not followed."""
+
+
+def check_keys(config: Mapping[str, Any], path: str) -> None:
+    """Raises `ConfigError` for a key that no scheduler has, as of a slip of the pen in a recipe."""
+    known = (*_KINDS, *_OTHERS)
+    for key in config:
+        if key not in known:
+            raise ConfigError(f"{path}.{key}: {unknown('key', str(key), known)}")
 
 
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from marigold.accel.plan import make_plan
-from marigold.core.errors import DataError
+from marigold.core.errors import DataError, ImageError
 from marigold.core.images import to_image
 from marigold.core.sample import Sample, unstack
 from marigold.datasets.base import Dataset
@@ -71,7 +71,10 @@ def evaluate(
         for first in range(0, len(keys), batch):
             chosen = list(keys[first : first + batch])
             sample = dataset.read_many(root, chosen, device)
-            values = _checked(predict(sample.image), modality, sample, name)
+            try:
+                values = _checked(predict(sample.image), modality, sample, name)
+            except ImageError as error:
+                raise DataError(f"{sample.key}: {error}; correct the data set") from error
             for answer, one in zip(values, unstack(sample, chosen), strict=True):
                 ceiling = modality.decode(modality.encode(one)[0][None])[0]
                 answers = {name: answer, CEILING: ceiling, **modality.baselines(one)}

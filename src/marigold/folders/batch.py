@@ -129,6 +129,10 @@ class _Run:
             if not self.settings_work:
                 raise
             job.error = f"{job.photo}: {error}"
+        except MarigoldError:
+            raise
+        except Exception as error:  # of a plug-in: whatever it raises is about this photo
+            job.error = f"{job.photo}: {type(error).__name__}: {error}; mend the modality or backbone that raised it"
         job.image = None
         job.stages["predict"] = time.perf_counter() - start
         return job

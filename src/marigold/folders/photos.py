@@ -38,10 +38,16 @@ def left_out(inputs: Sequence[str], output: Path | None = None) -> str:
     """A line that names the pictures which folders and patterns hold but `find_photos` leaves out; or nothing."""
     results = set() if output is None else result_files(output)
     visible = (path for name in inputs for path in _visible(_listed(name) or (), results))
-    found = {path.resolve(): f"{path} ({what})" for path in visible if (what := _why_left_out(path))}
-    named = list(found.values())[:MOST_NAMES]
-    more = f" and {len(found) - len(named)} more" if len(found) > len(named) else ""
-    return f"left out, as it is not read here: {', '.join(named)}{more}" if found else ""
+    found = {path.resolve(): (path, what) for path in visible if (what := _why_left_out(path))}
+    named, others = list(found.values())[:MOST_NAMES], list(found.values())[MOST_NAMES:]
+    kinds = Counter(f"{what}, {path.suffix.lower()}" for path, what in others)
+    counted = "; ".join(f"{count} times {kind}" for kind, count in kinds.items())
+    more = f" and {len(others)} more ({counted})" if others else ""
+    return (
+        f"left out, as it is not read here: {', '.join(f'{path} ({what})' for path, what in named)}{more}"
+        if found
+        else ""
+    )
 
 
 def result_names(photos: Sequence[Path]) -> list[str]:

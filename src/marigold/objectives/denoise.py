@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from marigold.core.config import require
 from marigold.core.sample import Batch
 from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
@@ -29,11 +30,16 @@ class Denoise(Objective):
     pure: float = 0.0
     """Share of the samples that start from pure Gaussian noise at the last timestep, as one-step prediction does.
 
-    Rivals with one step train nowhere else (Garcia et al. 2024; He et al. 2024); between the two lies a network that
-    needs little training for one step and still takes several.
+    One-step networks train there alone (Garcia et al. 2024; He et al. 2024).
     """
     preview_steps: int = 4
     """Sampling steps for previews of held-out samples."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.lowest < 1, "denoise: lowest", self.lowest, "at least 0 and below 1")
+        require(0 <= self.pure <= 1, "denoise: pure", self.pure, "in 0 to 1")
+        require(0 <= self.strength <= 1, "denoise: strength", self.strength, "in 0 to 1")
+        require(self.preview_steps >= 1, "denoise: preview_steps", self.preview_steps, "at least 1")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; the autoencoder and the prompt stay frozen."""

@@ -11,6 +11,7 @@ from marigold.accel.precision import precision_name
 from marigold.accel.runtime import Runtime, memory_is_full
 from marigold.compat.base import Rules, WorkingSize, rules
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
+from marigold.core.find import name_of
 from marigold.diffusion.sampling import Sampling
 from marigold.predict.augmentation import TRANSFORMS
 from marigold.predict.encodings import Encodings
@@ -73,6 +74,7 @@ class _Job:
         self.rules: Rules = rules(settings.compat)
         self.sampling: Sampling = runtime.estimator.sampling(settings.steps, settings.spacing)
         self.notes = list(self.sampling.notes)
+        self._check_reduction()
 
     def run(self, photo: Tensor, noise: Tensor | np.ndarray | None) -> Inference:
         transforms = TRANSFORMS[self.settings.tta][: self.settings.ensemble]
@@ -88,14 +90,24 @@ class _Job:
         merged, uncertainty = self._merged(torch.cat(values), photo.shape[-2], photo.shape[-1])
         return Inference(merged, uncertainty, tuple(latents), sizes[0], tuple(dict.fromkeys(self.notes)))
 
+    def _check_reduction(self) -> None:
+        """Raises `ConfigError` for a reduction that the modality does not know."""
+        known, asked = self.modality.reductions, self.settings.reduction
+        if asked is not None and asked not in known:
+            offered = f"use {' or '.join(known)}" if known else "leave it out"
+            raise ConfigError(
+                f"reduction: members of {name_of(self.modality)} are not merged by their {asked}; {offered}"
+            )
+
     def _sliver(self, size: WorkingSize) -> list[str]:
         """A note where the short side holds so few latent cells that nothing can be made out."""
         cells = min(self.rules.latent_size(size))
         if cells >= FEWEST_CELLS or self.settings.resolution == 0:
             return []
+        by_area = "" if self.settings.sizing == "area" else "sizing: area, "
         return [
-            f"worked at {size.width} x {size.height} pixels, {cells} latent cells on the short side, which is too few "
-            "to make much out; choose a larger resolution, sizing: area, or a part of the photo"
+            f"worked at {size.width} x {size.height} pixels, whose short side has too few latent cells ({cells}) to "
+            f"make much out; choose {by_area}a larger resolution or a part of the photo"
         ]
 
     def _noises(self, sizes: list[WorkingSize], given: Tensor | np.ndarray | None) -> list[Tensor]:
@@ -164,10 +176,21 @@ class _Job:
                 seen = condition.expand(len(part), -1, -1, -1)
                 latents.append(estimator.sample(seen, start, self.sampling, fresh=later.__getitem__))
             with self.watch("decode"):
-                decoded = self.rules.crop(estimator.decode(latents[-1]).float(), size)
+                decoded = self.rules.crop(self._decoded(latents[-1]), size)
                 # A modality's range would turn an infinite latent into a number.
                 values.append(torch.where(latents[-1].isfinite().all(), decoded, torch.nan))
         return _Member(torch.cat(values), torch.cat(latents))
+
+    def _decoded(self, latent: Tensor) -> Tensor:
+        """Latents [B, N * C, h, w] as values; raises `CheckpointError` where a modality gives another shape."""
+        values, stride = self.runtime.estimator.decode(latent), self.runtime.estimator.backbone.stride
+        wanted = [len(latent), sum(self.modality.channels), latent.shape[-2] * stride, latent.shape[-1] * stride]
+        if list(values.shape) != wanted:
+            raise CheckpointError(
+                f"modality `{name_of(self.modality)}`: decode gives {list(values.shape)}, not {wanted}; return values "
+                "[B, C, H, W], with as many channels as `channels` states"
+            )
+        return values.float()
 
     def _batches(self, noise: Tensor, size: WorkingSize) -> Iterator[Tensor]:
         at_once = max(1, self.runtime.plan.pixels_at_once // (size.height * size.width))

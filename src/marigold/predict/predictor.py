@@ -112,7 +112,6 @@ class Predictor:
             read = to_photo(image)
             photo = read.pixels
         settings = request.settings(self.estimator.card.defaults)
-        _check_reduction(settings, self.estimator)
         found = infer(self.runtime, photo, settings, noise=noise, encodings=encodings, watch=watch)
         latent, *others = found.latents
         if output_latent and others:
@@ -145,15 +144,6 @@ class Predictor:
             "notes": notes,
             "marigold": VERSION,
         }
-
-
-def _check_reduction(settings: Settings, estimator: Estimator) -> None:
-    """Raises `ConfigError` for a reduction that the modality does not know."""
-    known = estimator.modality.reductions
-    if settings.reduction is not None and settings.reduction not in known:
-        name = name_of(estimator.modality)
-        offered = f"use {' or '.join(known)}" if known else "leave it out"
-        raise ConfigError(f"reduction: members of {name} are not merged by their {settings.reduction}; {offered}")
 
 
 def _as_array(values: Tensor) -> np.ndarray:

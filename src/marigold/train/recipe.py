@@ -13,6 +13,7 @@ from marigold.core import find
 from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_least
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.data.source import Source
+from marigold.diffusion.configuration import check_keys
 from marigold.modalities.base import Modality
 from marigold.objectives.base import Objective
 from marigold.objectives.denoise import Denoise
@@ -51,6 +52,10 @@ class Optim:
         require(0 <= self.warmup < self.decay, "recipe.optim.warmup", self.warmup, "at least 0 and below `decay`")
         require(0 < self.final <= 1, "recipe.optim.final", self.final, "above 0 and at most 1")
         require(0 <= self.clip < math.inf, "recipe.optim.clip", self.clip, "at least 0")
+        require(0 <= self.beta1 < 1, "recipe.optim.beta1", self.beta1, "at least 0 and below 1")
+        require(0 <= self.beta2 < 1, "recipe.optim.beta2", self.beta2, "at least 0 and below 1")
+        require(0 < self.eps < math.inf, "recipe.optim.eps", self.eps, "above 0")
+        require(0 <= self.weight_decay < math.inf, "recipe.optim.weight_decay", self.weight_decay, "at least 0")
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,13 @@ class Recipe:
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
         require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
+        weights = [source.weight for source in self.data]
+        require(sum(weights) > 0, "recipe.data", f"weights {weights}", "above 0 for at least one source")
+        for path, given in (
+            ("recipe.schedule", self.schedule),
+            ("recipe.network.schedule", self.network.get("schedule")),
+        ):
+            check_keys(given or {}, path)
 
     def digest(self) -> str:
         """A short hash of everything above but the places that files lie in."""
@@ -184,9 +196,15 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     base, over = ({key: _long(key, value) for key, value in one.items()} for one in (base, over))
     for key in MEMBERS:
         before, after = (one[key].get(NAME) if isinstance(one.get(key), dict) else None for one in (base, over))
-        if after and after != before:
+        if after and _plain(after) != _plain(before):
             base.pop(key, None)
     return merge(base, over)
+
+
+def _plain(name: str | None) -> str:
+    """A name without the package that it is found in anyway, so that `marigold.modalities.depth` is `depth`."""
+    own = name and name.startswith("marigold.")
+    return name.rpartition(".")[2] if name and own else name or ""
 
 
 def _long(key: str, value: object) -> Any:
