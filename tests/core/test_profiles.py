@@ -220,6 +220,18 @@ def test_a_camera_says_adobe_rgb_in_its_exif(tmp_path):
     np.testing.assert_allclose(read(tmp_path / "a.jpg")[4, 4], srgb_of(stored, ADOBE, 563 / 256), atol=0.003)
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_png_says_adobe_rgb_in_its_exif_whatever_its_depth(tmp_path, depth):
+    exif = PIL.Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = 0xFFFF
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    samples = levels(VALUES, depth)
+    body = exif.tobytes().removeprefix(b"Exif\0\0")
+    (tmp_path / "a.png").write_bytes(png(samples, (b"eXIf", body)))
+    wanted = srgb_of(samples / (2**depth - 1), ADOBE, 563 / 256)
+    np.testing.assert_allclose(read(tmp_path / "a.png"), wanted, atol=0.003)
+
+
 @pytest.mark.parametrize(
     ("profile", "reason"),
     [

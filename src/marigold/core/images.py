@@ -185,10 +185,7 @@ def _from_pillow(image: PIL.Image.Image) -> Raster:
         plain = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
         image_mode = plain + "A" if image.has_transparency_data else "CMYK" if inks else plain
         samples = np.asarray(image.convert(image_mode))
-    orientation, adobe_rgb = _exif(image)
-    if adobe_rgb and profile is None and "srgb" not in image.info:
-        profile = profiles.ADOBE_RGB
-    return Raster(samples, profile, inks, orientation)
+    return Raster(samples, profile, inks, _exif(image)[0])
 
 
 def _profile(image: PIL.Image.Image) -> bytes | profiles.Stated | None:
@@ -196,9 +193,11 @@ def _profile(image: PIL.Image.Image) -> bytes | profiles.Stated | None:
     found = image.info
     if profile := found.get("icc_profile"):
         return profile
-    if "srgb" in found or not found.keys() & {"gamma", "chromaticity"}:
+    if "srgb" in found:
         return None
-    return profiles.Stated(found.get("chromaticity", profiles.BT709), found.get("gamma"))
+    if found.keys() & {"gamma", "chromaticity"}:
+        return profiles.Stated(found.get("chromaticity", profiles.BT709), found.get("gamma"))
+    return profiles.ADOBE_RGB if _exif(image)[1] else None
 
 
 def _boxed_profile(head: bytes) -> bytes | profiles.Stated | None:
