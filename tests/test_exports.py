@@ -62,3 +62,13 @@ def test_the_version_is_that_of_the_project():
 
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert marigold.__version__ == project["version"]
+
+
+def test_doors_lead_to_what_they_name():
+    from marigold import checkpoint
+    from marigold.checkpoints import store
+    from marigold.folders.batch import predict_photos
+    from marigold.predict import batch
+
+    assert (checkpoint.open, checkpoint.save, checkpoint.describe) == (store.open, store.save, store.describe)
+    assert batch.predict_photos is predict_photos
