@@ -32,6 +32,7 @@ LAYOUTS = {
     "reduced first": [(SMALL, {"subfiletype": 1}), (RGB, {"subfiletype": 0})],
     "thumbnail without a mark": [(SMALL, {}), (RGB, {})],
     "thumbnail last": [(RGB, {}), (SMALL, {})],
+    "smaller copy first": [(RGB[:24, :36], {}), (RGB, {})],
     "below a preview": [(SMALL, {"subfiletype": 1, "subifds": 1}), (RGB, {"subfiletype": 0})],
     "JPEG below a preview": [(SMALL, {"subfiletype": 1, "subifds": 1}), (RGB, {"compression": "jpeg"})],
     "pyramid": [(RGB, {"subifds": 2}), (RGB[::2, ::2], {"subfiletype": 1}), (RGB[::4, ::4], {"subfiletype": 1})],

@@ -23,18 +23,29 @@ _ORIENTATION, _MAX_SAMPLE, _PROFILE = 274, 281, 34675
 def full_picture(tiff: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
     """The first picture of full resolution, in the pages or below them, and a note if there are more.
 
-    A picture at most half as high and as wide as another counts as its thumbnail, whether it is marked as that or not.
-    Raises `ImageError` for the raw data of a camera.
+    A picture at most half as high and as wide as another, or a smaller one of its shape, counts as its thumbnail,
+    whether it is marked as that or not. Raises `ImageError` for the raw data of a camera, and without any picture.
     """
     pages = list(_all_pages(tiff.pages))
+    if not pages:
+        raise ImageError("a TIFF without a picture; save it again")
     if any(page.photometric in _SENSOR or _DNG_VERSION in page.tags or _CFA_PATTERN in page.tags for page in pages):
         raise ImageError("raw data of a camera's sensor; develop it with a raw converter and give the TIFF or JPEG")
     whole = [page for page in pages if not page.subfiletype & _REDUCED_OR_MASK] or pages
     largest = max(whole, key=lambda page: page.imagewidth * page.imagelength)
-    width, height = largest.imagewidth, largest.imagelength
-    whole = [page for page in whole if 2 * page.imagewidth > width or 2 * page.imagelength > height]
+    whole = [page for page in whole if not _is_thumbnail(page, largest)]
     more = "the file holds several pictures, of which the first is taken; save another as a file of its own"
     return whole[0], (more,) if len(whole) > 1 else ()
+
+
+def _is_thumbnail(page: tifffile.TiffPage, of: tifffile.TiffPage) -> bool:
+    """Whether a page is a smaller copy of the largest one, as far as sizes tell."""
+    (width, height), (full_width, full_height) = ((one.imagewidth, one.imagelength) for one in (page, of))
+    if width >= full_width or height >= full_height:
+        return False
+    # Sides in the same ratio, to within a pixel of rounding.
+    alike = abs(width * full_height - height * full_width) <= max(full_width, full_height)
+    return alike or (2 * width <= full_width and 2 * height <= full_height)
 
 
 def is_for_pillow(page: tifffile.TiffPage) -> bool:
