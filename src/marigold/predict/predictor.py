@@ -1,6 +1,6 @@
 """One photo in, maps out."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,8 +90,20 @@ class Predictor:
         if noise is not None:
             ensemble = len(noise) if ensemble is None else ensemble
             tta = "none" if tta is None else tta
-        asked = {**locals()}
-        request = Request(**{field.name: asked[field.name] for field in fields(Settings)})
+        request = Request(
+            steps=steps,
+            ensemble=ensemble,
+            resolution=resolution,
+            sizing=sizing,
+            tta=tta,
+            reduction=reduction,
+            seed=seed,
+            spacing=spacing,
+            match_input=match_input,
+            resample_input=resample_input,
+            resample_output=resample_output,
+            compat=compat,
+        )
         return self.predict_request(image, request, noise=noise, output_latent=output_latent)
 
     def predict_request(

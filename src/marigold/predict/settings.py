@@ -26,14 +26,14 @@ class Settings:
     resolution: int
     sizing: Sizing
     tta: TTA
-    seed: int = 0
-    spacing: Spacing = "auto"
-    match_input: bool = True
-    compat: Compat = "none"
-    reduction: Reduction | None = None
+    seed: int
+    spacing: Spacing
+    match_input: bool
+    compat: Compat
+    reduction: Reduction | None
     """None is the modality's own."""
-    resample_input: Resampling = "bilinear"
-    resample_output: Resampling = "bilinear"
+    resample_input: Resampling
+    resample_output: Resampling
 
     def __post_init__(self) -> None:
         if self.tta != "none" and self.ensemble < 2:
