@@ -564,6 +564,7 @@ def test_a_failed_exchange_leaves_the_checkpoint_as_it_was(saved, monkeypatch):
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
+    monkeypatch.setattr("marigold.core.files._swap", lambda part, folder: False)
     monkeypatch.setattr(Path, "rename", fail_for_the_part)
     with pytest.raises(OutputError, match="input/output error"):
         checkpoint.save(estimator(Normals()), saved)
@@ -581,8 +582,8 @@ def test_an_interrupted_save_leaves_nothing_behind(saved, monkeypatch):
 
 
 def test_what_a_killed_save_left_goes_with_the_next(saved):
-    (saved.parent / ".toy.part").mkdir()
-    (saved.parent / ".toy.part" / "rest").write_text("rest")
+    (saved.parent / ".toy.0123abcd.part").mkdir()
+    (saved.parent / ".toy.0123abcd.part" / "rest").write_text("rest")
     checkpoint.save(estimator(), saved)
     assert [path.name for path in saved.parent.iterdir()] == ["toy"]
 

@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from marigold.core.errors import OutputError
-from marigold.core.files import make_folder, prepare, whole_file, whole_folder, write_json
+from marigold.core.files import delete_leftovers, file_name, make_folder, prepare, whole_file, whole_folder, write_json
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -109,3 +109,63 @@ def test_a_place_is_prepared_without_a_trace_of_the_file(tmp_path):
 def test_json_keeps_letters_of_every_alphabet(tmp_path):
     write_json(tmp_path / "a.json", {"é": 1})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "é": 1\n}\n'
+
+
+@pytest.mark.parametrize("name", ["a", "depth-tiny_2.0", "été 深度", "x" * 200, os.fsdecode(b"caf\xe9")])
+def test_a_plain_name_names_a_file(name):
+    assert file_name(name, "the card's name") == name
+
+
+ELSEWHERE = [".", "..", "../x", "/x", "a/b", "a\\b", ".hidden"]
+UNFIT = ["", "a\0b", "a\nb", " a", "a ", "x" * 201, "é" * 101, "\ud800", "\x1b[2J", "a\u202eb", "a\u2028b"]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE + UNFIT)
+def test_a_name_that_leads_elsewhere_or_is_none_is_refused(name):
+    with pytest.raises(OutputError, match=r"^the card's name `.*` cannot name a file; use letters") as raised:
+        file_name(name, "the card's name")
+    assert str(raised.value).isprintable()
+
+
+def test_what_a_killed_process_left_is_deleted_and_what_lives_stays(tmp_path):
+    (tmp_path / ".a.bin.0123abcd.part").write_text("half")
+    (tmp_path / ".b.89abcdef.part").mkdir()
+    (tmp_path / ".b.89abcdef.part" / "half").write_text("half")
+    for mine in (".c.part", "c.0123abcd.part", ".c.0123abcg.part", ".0123abcd.part"):
+        (tmp_path / mine).write_text("mine")
+    with whole_file(tmp_path / "d") as file, whole_folder(tmp_path / "e") as folder:
+        delete_leftovers(tmp_path)
+        file.write(b"d")
+        (folder / "e").write_text("e")
+    mine = [".0123abcd.part", ".c.0123abcg.part", ".c.part", "c.0123abcd.part"]
+    assert sorted(os.listdir(tmp_path)) == sorted([*mine, "d", "e"])
+    assert os.listdir(tmp_path / "e") == ["e"]
+
+
+def test_a_folder_that_was_lost_between_two_names_comes_back(tmp_path):
+    (tmp_path / ".a.0123abcd.part" / "earlier").mkdir(parents=True)
+    (tmp_path / ".a.0123abcd.part" / "earlier" / "old").write_text("old")
+    delete_leftovers(tmp_path, "a")
+    assert os.listdir(tmp_path) == ["a"] and os.listdir(tmp_path / "a") == ["old"]
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_two_that_write_one_folder_leave_a_whole_one(tmp_path, monkeypatch, exchange):
+    if not exchange:
+        monkeypatch.setattr("marigold.core.files._swap", lambda part, folder: False)
+    with whole_folder(tmp_path / "a") as first, whole_folder(tmp_path / "a") as second:
+        for name in ("x", "y"):
+            (first / name).write_text("first")
+            (second / name).write_text("second")
+    assert os.listdir(tmp_path) == ["a"]
+    assert [(tmp_path / "a" / name).read_text() for name in ("x", "y")] == ["first", "first"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "mine").write_text("mine")
+    (tmp_path / "a").symlink_to(tmp_path / "far")
+    with whole_folder(tmp_path / "a") as folder:
+        (folder / "new").write_text("new")
+    assert sorted(os.listdir(tmp_path)) == ["a", "far"] and not (tmp_path / "a").is_symlink()
+    assert os.listdir(tmp_path / "a") == ["new"] and os.listdir(tmp_path / "far") == ["mine"]

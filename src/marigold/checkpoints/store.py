@@ -22,7 +22,7 @@ from marigold.checkpoints.hub import fetch, is_hub_id
 from marigold.checkpoints.layout import INDEX
 from marigold.checkpoints.published import published
 from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
-from marigold.core.files import whole_folder, write_json
+from marigold.core.files import delete_leftovers, whole_folder, write_json
 from marigold.core.find import implementation, name_of, unknown
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
@@ -69,6 +69,7 @@ def save(
     and raises `OutputError`. Its card's `revision` becomes a hash of the weights.
     """
     _check_replaceable(Path(folder))
+    delete_leftovers(Path(folder).parent, Path(folder).name)
     with whole_folder(Path(folder)) as part:
         estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
         write_json(part / INDEX, _index(estimator))

@@ -1,54 +1,107 @@
 """Files written whole or not at all: a temporary neighbour that takes the final name when it is complete."""
 
+import ctypes
 import io
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from marigold.core.console import printable
 from marigold.core.errors import OutputError
+from marigold.core.locks import is_at, try_lock
+
+LONGEST_NAME = 200
+"""Bytes of a file's name; systems allow 255, of which endings and temporary names need some."""
+
+_UNFIT = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
+_LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+_EARLIER = "earlier"
+_HERE = -100
+"""Linux's AT_FDCWD."""
+_RENAME_EXCHANGE = 2
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     """A binary file that appears at `path` when the block ends well; whatever stops the block leaves nothing behind.
 
-    Raises `OutputError` when the folder or the file cannot be written.
+    Its content is on the disk before it takes the name. Raises `OutputError` when it cannot be written.
     """
     path = Path(path)
-    part = _neighbour(path)
+    part = None
     try:
-        with _Part(io.FileIO(part, "x+")) as file:
+        part, handle = _made(path, _new_file)
+        with _Part(io.FileIO(handle, "r+")) as file:
             yield file
-        os.replace(part, path)
+            file.flush()
+            os.fsync(handle)
+            os.replace(part, path)
     except OSError as error:
         raise OutputError(cannot_write(path, error)) from error
     finally:
-        _remove(part)
+        if part is not None:
+            _remove(part)
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A temporary neighbour of the folder that takes its place when the block ends well; else all stays as it was.
 
-    The neighbour's name is fixed, so that what a killed process left behind goes with the next one. Raises
-    `OutputError`.
+    Its content is on the disk before it takes the name. Raises `OutputError`.
     """
     make_folder(folder.parent)
-    part = folder.with_name(f".{folder.name}.part")
+    part, handle = None, None
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
+        part, handle = _made(folder, _new_folder)
         yield part
+        _flush(part)
         _exchange(part, folder)
     except OSError as error:
         raise OutputError(cannot_write(folder, error)) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def delete_leftovers(folder: Path, name: str = "") -> None:
+    """Deletes what killed processes have left half written in a folder: of all, or of the file or folder `name` alone.
+
+    What a living process is writing stays. The earlier version of a folder that had lost its name gets it back.
+    """
+    for part in list(folder.glob(".*.????????.part")):
+        found = _LEFTOVER.fullmatch(part.name)
+        if found is None or name not in ("", found[1]) or part.is_symlink():
+            continue
+        with suppress(OSError):
+            handle = os.open(part, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            try:
+                if try_lock(handle):
+                    _clear(part, part.with_name(found[1]))
+            finally:
+                os.close(handle)
+
+
+def file_name(name: str, what: str) -> str:
+    """A name that a file or folder can have: itself, where it is one.
+
+    Raises `OutputError` that calls it `what` for any other: one that leads elsewhere (`../x`, `/x`, `.`), is empty or
+    begins with a dot, holds a separator, a control character or half a character, or is longer than 200 bytes.
+    """
+    plain = bool(name) and not _UNFIT.search(name) and name == name.strip() and not name.startswith(".")
+    if not plain or len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
+        raise OutputError(
+            f"{what} `{printable(name[:60])}` cannot name a file; use letters, digits, `-`, `_` and `.`, at most "
+            f"{LONGEST_NAME} of them"
+        )
+    return name
 
 
 def prepare(path: str | Path) -> Path:
@@ -57,13 +110,12 @@ def prepare(path: str | Path) -> Path:
     make_folder(path.parent)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file, such as {path / 'result.json'}")
-    part = _neighbour(path)
     try:
-        part.touch(exist_ok=False)
+        part, handle = _made(path, _new_file)
+        os.close(handle)
+        _remove(part)
     except OSError as error:
         raise OutputError(cannot_write(path, error)) from error
-    finally:
-        _remove(part)
     return path
 
 
@@ -99,8 +151,24 @@ class _Part(io.BufferedRandom):
         raise io.UnsupportedOperation("fileno")
 
 
-def _neighbour(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def _made(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """A neighbour of the path and its handle, which holds its lock: `delete_leftovers` spares it while it is open."""
+    while True:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        handle = make(part)
+        locked = try_lock(handle)
+        if locked is None or (locked and is_at(handle, part)):
+            return part, handle
+        os.close(handle)  # it was taken for a leftover
+
+
+def _new_file(part: Path) -> int:
+    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+
+
+def _new_folder(part: Path) -> int:
+    part.mkdir()
+    return os.open(part, os.O_RDONLY)
 
 
 def _remove(part: Path) -> None:
@@ -108,19 +176,61 @@ def _remove(part: Path) -> None:
         part.unlink()
 
 
+def _clear(part: Path, place: Path) -> None:
+    """Deletes a leftover of `place`, or moves it there if it is the earlier version of a folder that is gone."""
+    if not part.is_dir():
+        part.unlink()
+    elif (part / _EARLIER).exists() and not place.exists():
+        (part / _EARLIER).rename(place)
+        shutil.rmtree(part)
+    else:
+        shutil.rmtree(part)
+
+
+def _flush(folder: Path) -> None:
+    """Brings every file below a folder to the disk."""
+    for place, _, files in os.walk(folder):
+        for file in (Path(place), *(Path(place) / name for name in files)):
+            if os.name == "nt" or file.is_symlink():
+                continue
+            handle = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
 def _exchange(part: Path, folder: Path) -> None:
-    """Moves `part` to `folder`, and what was there away; puts it back if that fails."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
+    """Moves `part` to `folder`; what was there is then at, or in, `part`."""
+    if not folder.is_symlink() and not folder.exists():
+        with suppress(OSError):  # another process may have made one there meanwhile
+            part.rename(folder)
+            return
+    if _swap(part, folder):
+        if part.is_symlink():
+            part.unlink()
+        return
+    # In two steps: `delete_leftovers` finds the way back from between them.
+    aside = part.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    aside.mkdir()
     try:
+        folder.rename(aside / _EARLIER)
         part.rename(folder)
     except OSError:
-        if old.exists():
-            old.rename(folder)
+        if (aside / _EARLIER).exists():
+            (aside / _EARLIER).rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _swap(part: Path, folder: Path) -> bool:
+    """Exchanges two folders in one step, where the system can (Linux)."""
+    try:
+        exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return exchange(_HERE, os.fsencode(part), _HERE, os.fsencode(folder), _RENAME_EXCHANGE) == 0
 
 
 def cannot_write(path: Path, error: OSError, another: str = "another folder") -> str:
