@@ -40,6 +40,8 @@ from marigold.datasets.base import Dataset, DatasetCard
 
 MOST_PIXELS = 1 << 24
 """The largest sample: 4096 x 4096 pixels."""
+MOST_SAMPLES = 1_000_000
+"""Samples that `marigold synth` numbers in a split."""
 PARTS = ("image.png", "maps.npz")
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _REMEDY = "delete the sample's folder and write it again (`marigold synth` renders what is missing)"
