@@ -89,17 +89,28 @@ def _array(stream: IO[bytes], name: str, wanted: Shape) -> np.ndarray:
     if shape != wanted or not (_BOOL if mask else _FLOAT).fullmatch(kind):
         asked = f"{'bool' if mask else 'float'} {list(wanted)}"
         raise ValueError(f"{name} is {kind} {list(shape)}, the photo asks for {asked}")
-    dtype = np.dtype(kind)
-    content, size = bytearray(head[start:]), dtype.itemsize * math.prod(shape)
-    while len(content) <= size and (piece := stream.read(_PIECE)):
-        content += piece
-    if len(content) != size:
-        raise ValueError(f"{name} has {'more' if len(content) > size else 'fewer'} bytes than its header says")
-    if mask:  # a byte of neither 0 nor 1 is no bool
-        return np.frombuffer(content, np.uint8).reshape(shape, order=order) != 0
-    with np.errstate(over="ignore"):
-        values = np.frombuffer(content, dtype).astype(np.float64 if len(shape) == 1 else np.float32)
+    # A mask's byte of neither 0 nor 1 is no bool yet, and rows of numbers are few.
+    stored, made = (np.uint8, bool) if mask else (kind, np.float64 if len(shape) == 1 else np.float32)
+    values = np.empty(math.prod(shape), made)
+    _fill(values, stream, head[start:], np.dtype(stored), name)
     return values.reshape(shape, order=order)
+
+
+def _fill(values: np.ndarray, stream: IO[bytes], rest: bytes, stored: np.dtype, name: str) -> None:
+    """Reads numbers of the type `stored`, the first of them in `rest`, and no more than there is room for."""
+    filled, piece = 0, rest
+    while piece:
+        count = len(rest) // stored.itemsize
+        if filled + count > len(values):
+            raise ValueError(f"{name} has more bytes than its header says")
+        if count:
+            with np.errstate(over="ignore"):
+                values[filled : filled + count] = np.frombuffer(rest, stored, count)
+        filled += count
+        piece = stream.read(_PIECE)
+        rest = rest[count * stored.itemsize :] + piece
+    if filled < len(values) or rest:
+        raise ValueError(f"{name} has {'more' if filled == len(values) else 'fewer'} bytes than its header says")
 
 
 def _header(head: bytes, name: str) -> tuple[str, Literal["C", "F"], Shape, int]:
