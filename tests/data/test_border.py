@@ -125,7 +125,7 @@ def test_other_processes_say_the_same_and_one_that_dies_is_named():
             with pytest.raises(DataError, match=f"^{key}: ") as caught:
                 there.block(number)
             assert str(caught.value).isprintable()
-        with pytest.raises(ConfigError, match=r"--workers 1: a process that reads toys\.misbehaving was ended"):
+        with pytest.raises(DataError, match=r"a process that reads toys\.misbehaving was ended from outside"):
             for number in (len(RAISED), len(RAISED) + 1):
                 there.block(number)
     finally:

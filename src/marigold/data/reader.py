@@ -16,7 +16,7 @@ from marigold.core import seeds
 from marigold.core.config import require
 from marigold.core.console import printable
 from marigold.core.device import require_room
-from marigold.core.errors import ConfigError, DataError, MarigoldError
+from marigold.core.errors import DataError, MarigoldError
 from marigold.core.sample import Sample, stack
 from marigold.data import border
 from marigold.data.source import Source
@@ -66,7 +66,7 @@ class Reader:
     def block(self, number: int) -> Sample:
         """The samples of a block, stacked, in half precision; what comes after it is started in the background.
 
-        Raises `DataError` for what cannot be read, `ConfigError` where a process that reads has died.
+        Raises `DataError` for what cannot be read, and where a process that reads has died.
         """
         source, fields, how = self._source, self._fields, self._how
         if self._pool is None:
@@ -94,9 +94,9 @@ class Reader:
         except MarigoldError:
             raise
         except BrokenProcessPool as error:
-            raise ConfigError(
-                f"--workers {self._processes}: a process that reads {self._source.name} was ended, by the system if "
-                "the memory was full; use fewer workers, a smaller `block`, or 0 workers to see what it says"
+            raise DataError(
+                f"{self._source.root}: a process that reads {self._source.name} was ended from outside, perhaps for want "
+                "of memory; give the same command again, with fewer --workers or a smaller `block`"
             ) from error
         except Exception as error:  # of what cannot be sent to another process, or back
             words = printable(" ".join(f"{type(error).__name__}: {error}".split())[:300])
