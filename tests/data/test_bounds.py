@@ -202,15 +202,3 @@ def test_the_keys_of_many_photos_are_made_when_they_are_asked_for(tmp_path):
 def test_crops_have_a_size(settings):
     with pytest.raises(ConfigError, match=f"{next(iter(settings))}: .* cannot be used"):
         Photos(**settings)
-
-
-def test_photos_are_kept_by_their_bytes(tmp_path, monkeypatch):
-    from marigold.core.png import write_png
-    from marigold.datasets import photos
-
-    monkeypatch.setattr(photos, "_kept", type(photos._kept)())
-    monkeypatch.setattr(photos, "_KEPT", 2 * 3 * 16 * 16)
-    for number in range(10):
-        write_png(tmp_path / f"{number}.png", torch.zeros(16, 16, 3, dtype=torch.uint8).numpy())
-        photos.Photos(height=8, width=8).read(tmp_path, f"{number}.png#0")
-    assert [path.name for path in photos._kept] == ["8.png", "9.png"]

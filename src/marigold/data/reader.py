@@ -95,8 +95,8 @@ class Reader:
             raise
         except BrokenProcessPool as error:
             raise DataError(
-                f"{self._source.root}: a process that reads {self._source.name} was ended from outside, perhaps for want "
-                "of memory; give the same command again, with fewer --workers or a smaller `block`"
+                f"{self._source.root}: a process that reads {self._source.name} was ended from outside, perhaps for "
+                "want of memory; give the same command again, with fewer --workers or a smaller `block`"
             ) from error
         except Exception as error:  # of what cannot be sent to another process, or back
             words = printable(" ".join(f"{type(error).__name__}: {error}".split())[:300])

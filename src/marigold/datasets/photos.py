@@ -1,9 +1,8 @@
 """A folder of plain photographs, for pretraining: random crops and no physical maps."""
 
-import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -14,7 +13,6 @@ from torch import Tensor
 from marigold.core import seeds
 from marigold.core.config import require
 from marigold.core.errors import DataError
-from marigold.core.files import reason
 from marigold.core.images import read_image
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
@@ -24,8 +22,6 @@ CROPS = 4096
 """Different crops of one photo before they repeat."""
 MOST_SIDE = 1 << 14
 """Pixels along a side of the crops."""
-_KEPT = 512 << 20
-"""Bytes of photos that a process keeps, to read them once for several crops."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +75,13 @@ class Photos(Dataset):
 
     def scan(self, root: Path, split: str) -> Crops:
         """`file#crop` keys; a photo's crops are spread over the whole range."""
-        try:
-            names = os.listdir(root) if os.path.isdir(root) else []
-        except OSError as error:
-            raise DataError(f"{root}: cannot be listed ({reason(error)}); check its permissions") from error
-        files = sorted(name for name in names if Path(name).suffix.lower() in ENDINGS)
-        chosen = tuple(name for position, name in enumerate(files) if (position % 10 == 9) == (split == "test"))
+        files = sorted(path.name for path in root.iterdir() if path.suffix.lower() in ENDINGS) if root.is_dir() else []
+        chosen = [name for position, name in enumerate(files) if (position % 10 == 9) == (split == "test")]
         if not chosen:
             raise DataError(
                 f"{root}: no photographs for the split `{split}`; put at least ten .jpg or .png files there"
             )
-        return Crops(chosen, range(len(chosen) * (1 if split == "test" else CROPS)))
+        return Crops(tuple(chosen), range(len(chosen) * (1 if split == "test" else CROPS)))
 
     def read(self, root: Path, key: str) -> Sample:
         """One crop at this data set's size."""
@@ -110,15 +102,7 @@ class Photos(Dataset):
         return F.interpolate(cut, (self.height, self.width), mode="bilinear", antialias=True)[0]
 
 
-_kept: OrderedDict[Path, Tensor] = OrderedDict()
-
-
+@lru_cache(maxsize=512)
 def _photo(path: Path) -> Tensor:
-    """A photo [3, H, W], uint8; those that were used last are kept."""
-    if path not in _kept:
-        _kept[path] = (read_image(path) * 255).round().to(torch.uint8)
-    _kept.move_to_end(path)
-    used = sum(photo.nbytes for photo in _kept.values())
-    while used > _KEPT and len(_kept) > 1:
-        used -= _kept.popitem(last=False)[1].nbytes
-    return _kept[path]
+    image = torch.as_tensor(read_image(path))
+    return (image * 255).round().to(torch.uint8)
