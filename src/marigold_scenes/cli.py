@@ -1,6 +1,9 @@
 """Render synthetic scenes with exact depth, normals and materials into a folder."""
 
+import re
+import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +14,11 @@ from marigold.cli import parsed
 
 if TYPE_CHECKING:
     from marigold_scenes.procedural import Procedural
+
+_SMALLEST = 8
+"""Pixels along a side, as a photo must have to be read."""
+_TOGETHER, _TOGETHER_ON_CPU = 1 << 22, 1 << 20
+"""Pixels of the scenes that are rendered together, in 4 GB and 1 GB; a processor gains nothing from more."""
 
 
 @dataclass(frozen=True)
@@ -32,46 +40,73 @@ class Options:
     split: Literal["train", "test"] = "train"
     """train, or test for the scenes that no training recipe of this project sees."""
     batch: int = 4
-    """Scenes rendered together."""
+    """Scenes rendered together, at most; large ones are rendered in smaller batches."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
 
 
 def parse(arguments: list[str]) -> Options:
     """The command line as options."""
+    from marigold.core.errors import ConfigError
+
+    if "" in arguments:
+        raise ConfigError("an empty word on the command line; name a folder, such as `scenes`, or leave it out")
     return parsed(Options, "synth", arguments)
 
 
 def run(options: Options) -> int:
     """Renders the scenes that are missing and prints where the data set is."""
+    from marigold.core.files import delete_leftovers, make_folder
+    from marigold.core.locks import locked
     from marigold.datasets.folder import has_sample
 
     source = _source(options)
     keys = _keys(options, source)
-    _label(options, source)
-    missing = {name: key for name, key in keys.items() if not has_sample(options.output, name)}
-    _render(options, source, missing, len(keys))
-    scenes = "1 scene" if len(keys) == 1 else f"{len(keys)} scenes"
+    output, split = make_folder(options.output), options.output / options.split
+    with locked(output / ".dataset.lock", f"{output}: is being labelled", wait=10):
+        delete_leftovers(output)
+        _label(options, source)
+    with locked(output / f".{options.split}.lock", f"{split}: is being rendered"):
+        _delete_leftovers(make_folder(split))
+        missing = {name: key for name, key in keys if not has_sample(output, name)}
+        _render(options, source, missing)
+    scenes = "1 scene" if options.count == 1 else f"{options.count} scenes"
     print(f"{scenes}, {len(missing)} rendered now", file=sys.stderr)
-    print(options.output / options.split)
+    print(split)
     return 0
 
 
 def _source(options: Options) -> "Procedural":
     """The data set that the options ask for; raises `ConfigError` for options that cannot work."""
+    from marigold.core.device import require_room, resolve_device
     from marigold.core.errors import ConfigError
+    from marigold.datasets.folder import MOST_PIXELS, MOST_SAMPLES
+    from marigold_scenes import procedural
     from marigold_scenes.families import FAMILIES
-    from marigold_scenes.procedural import Procedural
 
     width = options.size if options.width is None else options.width
-    numbers = {"--count": options.count, "--size": options.size, "--width": width, "--batch": options.batch}
-    for name, value in numbers.items():
-        if value < 1:
-            raise ConfigError(f"{name} {value}: must be at least 1")
-    return Procedural(options.size, width, options.families or FAMILIES, options.seed)
+    _check("--count", options.count, 1, MOST_SAMPLES)
+    _check("--size", options.size, _SMALLEST)
+    _check("--width", width, _SMALLEST)
+    _check("--batch", options.batch, 1)
+    _check("--seed", options.seed, 0, procedural.MOST_SEED)
+    sides = f"--size {options.size}" + (f" --width {width}" if options.width is not None else "")
+    if options.size * width > MOST_PIXELS:
+        raise ConfigError(f"{sides}: more than {MOST_PIXELS} pixels, such as 4096 x 4096; ask for smaller scenes")
+    needed = options.size * width * procedural.BYTES_PER_PIXEL
+    require_room(needed, str(resolve_device(options.device)), sides, "ask for smaller scenes")
+    return procedural.Procedural(options.size, width, options.families or FAMILIES, options.seed)
 
 
-def _keys(options: Options, source: "Procedural") -> dict[str, str]:
+def _check(option: str, value: int, least: int, most: int | None = None) -> None:
+    from marigold.core.errors import ConfigError
+
+    if value < least or (most is not None and value > most):
+        limit = "" if most is None else f" and at most {most}"
+        raise ConfigError(f"{option} {value}: must be at least {least}{limit}")
+
+
+def _keys(options: Options, source: "Procedural") -> Iterator[tuple[str, str]]:
     """The names of the scenes in the folder, with the keys that the renderer knows them by."""
     from marigold.core.errors import ConfigError
 
@@ -80,11 +115,12 @@ def _keys(options: Options, source: "Procedural") -> dict[str, str]:
         raise ConfigError(
             f"--count {options.count}: the split `{options.split}` has {len(available)} scenes; ask for fewer"
         )
-    return {f"{options.split}/{index:06d}": available[index] for index in range(options.count)}
+    return ((f"{options.split}/{index:06d}", available[index]) for index in range(options.count))
 
 
 def _label(options: Options, source: "Procedural") -> None:
     """Writes the data set's index, or makes sure that the one that is there tells of the same scenes."""
+    from marigold.core.console import printable
     from marigold.core.errors import ConfigError
     from marigold.datasets.folder import read_index, write_index
 
@@ -95,22 +131,49 @@ def _label(options: Options, source: "Procedural") -> None:
     if index is None:
         write_index(options.output, source.card, made)
     elif index.get("made") != made:
-        raise ConfigError(f"{options.output}: holds scenes of {index.get('made')}, not {made}; choose another folder")
+        other = printable(str(index.get("made"))[:200])
+        raise ConfigError(f"{options.output}: holds scenes of {other}, not {made}; choose another folder")
 
 
-def _render(options: Options, source: "Procedural", missing: dict[str, str], total: int) -> None:
+def _delete_leftovers(split: Path) -> None:
+    """Deletes what killed processes left half written: also of versions that gave it no name of its own."""
+    from marigold.core.files import delete_leftovers
+
+    delete_leftovers(split)
+    for part in list(split.glob(".??????.part")):
+        if re.fullmatch(r"\.\d{6}\.part", part.name) and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _render(options: Options, source: "Procedural", missing: dict[str, str]) -> None:
     """Renders and writes scenes, a batch at a time."""
     from tqdm import tqdm
 
-    from marigold.core.device import resolve_device
+    from marigold.core.device import memory_is_full, resolve_device
+    from marigold.core.errors import ConfigError
     from marigold.core.sample import unstack
     from marigold.datasets.folder import write_sample
 
     device, names = str(resolve_device(options.device)), list(missing)
-    with tqdm(total=total, initial=total - len(names), desc="scenes", unit="scene", disable=None) as bar:
-        for first in range(0, len(names), options.batch):
-            chosen = names[first : first + options.batch]
-            rendered = source.read_many(Path(), [missing[name] for name in chosen], device).to("cpu")
+    batch = _batch(options, source, device)
+    with tqdm(
+        total=options.count, initial=options.count - len(names), desc="scenes", unit="scene", disable=None
+    ) as bar:
+        for first in range(0, len(names), batch):
+            chosen = names[first : first + batch]
+            try:
+                rendered = source.read_many(Path(), [missing[name] for name in chosen], device).to("cpu")
+            except Exception as error:
+                if not memory_is_full(error):
+                    raise
+                words = "the memory is full; choose a smaller one, or a smaller --size"
+                raise ConfigError(f"--batch {len(chosen)}: {words}") from error
             for sample in unstack(rendered, chosen):
                 write_sample(options.output, sample)
                 bar.update()
+
+
+def _batch(options: Options, source: "Procedural", device: str) -> int:
+    """As many scenes together as are asked for, or as the memory for one batch holds."""
+    together = _TOGETHER_ON_CPU if device == "cpu" else _TOGETHER
+    return max(1, min(options.batch, together // (source.height * source.width)))

@@ -4,6 +4,7 @@ A key is `procedural/SEED/INDEX`; the same key is the same scene anywhere. Split
 training draws from 0 upwards, validation and test have 200 scenes each.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import overload
 
 import torch
 
+from marigold.core.config import require
+from marigold.core.console import printable
+from marigold.core.device import require_room
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.find import unknown
 from marigold.core.sample import Camera, Sample, unstack
@@ -21,6 +25,11 @@ from marigold_scenes.hit_tests import HIT_TESTS
 from marigold_scenes.scene import Scene
 
 INDEXES = {"train": range(1 << 30), "val": range(1 << 40, (1 << 40) + 200), "test": range(1 << 41, (1 << 41) + 200)}
+
+MOST_SIDE, MOST_SEED = 1 << 21, (1 << 63) - 1
+BYTES_PER_PIXEL = 1000
+"""Memory that a scene takes while it is rendered, measured at 256 to 1024 pixels a side."""
+_KEY = re.compile("procedural/([0-9]{1,19})/([0-9]{1,19})")
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,9 @@ class Procedural(Dataset):
         if not self.families:
             raise ConfigError(f"families: none is named; name some of {', '.join(FAMILIES)}, or leave them out for all")
         for name, value in (("height", self.height), ("width", self.width)):
-            if value < 1:
-                raise ConfigError(f"{name}: {value} pixels; it must be at least 1")
+            if not 1 <= value <= MOST_SIDE:
+                raise ConfigError(f"{name}: {value} pixels; it must be at least 1 and at most {MOST_SIDE}")
+        require(0 <= self.seed <= MOST_SEED, "seed", self.seed, f"0 to {MOST_SEED}")
 
     def scan(self, root: Path, split: str) -> Keys:
         """The keys of a split; `root` is not used."""
@@ -99,7 +109,10 @@ class Procedural(Dataset):
         HIT_TESTS.compile()
 
     def finish(self, prepared: Scene, device: str) -> Sample:
-        """Renders the scenes on the device."""
+        """Renders the scenes on the device; raises `ConfigError` where its memory cannot hold them."""
+        scenes = len(prepared.keys)
+        needed = scenes * self.height * self.width * BYTES_PER_PIXEL
+        require_room(needed, device, f"{scenes} scenes of {self.height} x {self.width}", "render fewer or smaller ones")
         sample = render.shoot(prepared.to(device), self.height, self.width)
         focal = 0.5 * self.width / prepared.tangent.double().cpu()
         centre = (torch.full_like(focal, 0.5 * side) for side in (self.width, self.height))
@@ -107,7 +120,7 @@ class Procedural(Dataset):
 
 
 def _parse(key: str) -> tuple[int, int]:
-    parts = key.split("/")
-    if len(parts) != 3 or parts[0] != "procedural" or not all(part.isdecimal() for part in parts[1:]):
-        raise DataError(f"{key}: not a key of the procedural data set; keys look like procedural/0/17")
-    return int(parts[1]), int(parts[2])
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise DataError(f"{printable(key[:60])}: not a key of the procedural data set; keys look like procedural/0/17")
+    return int(found[1]), int(found[2])

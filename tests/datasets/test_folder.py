@@ -9,7 +9,7 @@ import torch
 
 from marigold.core.errors import DataError, OutputError
 from marigold.core.sample import Camera, Sample
-from marigold.datasets import folder as folders
+from marigold.datasets import _maps
 from marigold.datasets.base import DatasetCard
 from marigold.datasets.folder import Folder, has_sample, read_card, write_index, write_sample
 
@@ -100,7 +100,7 @@ def test_a_write_that_fails_leaves_nothing(root, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folders, "_save", fail)
+    monkeypatch.setattr(_maps, "save", fail)
     with pytest.raises(OutputError, match="no space left"):
         write_sample(root, made())
     assert not has_sample(root, "test/000000")
@@ -111,7 +111,7 @@ def test_an_interrupted_write_leaves_nothing(root, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folders, "_save", interrupt)
+    monkeypatch.setattr(_maps, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_sample(root, made())
     assert list((root / "test").iterdir()) == []
@@ -174,7 +174,7 @@ def test_a_missing_field_is_named(root):
 def test_a_missing_part_is_named(root, part):
     write_sample(root, made())
     (root / "test/000000" / part).unlink()
-    with pytest.raises(DataError, match=f"{part}: missing; delete the sample's folder"):
+    with pytest.raises(DataError, match=f"{part}: no such file; delete the sample's folder"):
         Folder().read(root, "test/000000")
 
 

@@ -104,11 +104,29 @@ def test_what_is_prepared_can_be_sent_to_another_process():
 
 @pytest.mark.parametrize(
     "key",
-    ["procedural/0", "procedural/0/1/2", "synth/0/1", "procedural/x/1", "procedural/0/-1", "procedural/0/1.5", ""],
+    [
+        "procedural/0",
+        "procedural/0/1/2",
+        "synth/0/1",
+        "procedural/x/1",
+        "procedural/0/-1",
+        "procedural/0/1.5",
+        "",
+        "procedural/0/\u0661",
+        "procedural/0/" + "9" * 5000,
+        "procedural/0/1\n",
+        "\udce9/0/1",
+    ],
 )
 def test_a_key_of_another_shape_is_refused_with_an_example(key):
     with pytest.raises(DataError, match="keys look like procedural/0/17"):
         SMALL.read(ROOT, key)
+
+
+def test_scenes_that_no_memory_holds_are_refused_before_they_are_rendered():
+    huge = Procedural(height=1 << 20, width=1 << 20, families=("objects",))
+    with pytest.raises(ConfigError, match=r"1 scenes of 1048576 x 1048576: about \S+ GB, and cpu has \S+ GB; render"):
+        huge.read_many(ROOT, ["procedural/0/1"], "cpu")
 
 
 def test_keys_of_several_seeds_are_read_separately():
@@ -123,6 +141,9 @@ def test_keys_of_several_seeds_are_read_separately():
         ({"families": ()}, "none is named; name some of room"),
         ({"height": 0}, "height: 0 pixels; it must be at least 1"),
         ({"width": -4}, "width: -4 pixels"),
+        ({"height": 10**9}, "height: 1000000000 pixels; it must be at least 1 and at most"),
+        ({"seed": -1}, "seed: -1 cannot be used; it must be 0 to 9223372036854775807"),
+        ({"seed": 10**30}, "seed: 1" + "0" * 30),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_once(options, complaint):

@@ -56,6 +56,7 @@ def parse(arguments: list[str]) -> Options:
 def run(options: Options) -> int:
     """Scores, prints the table and says where the JSON is."""
     from marigold.core.files import prepare
+    from marigold.data import border
     from marigold.evaluate import report
     from marigold.evaluate.runner import score
     from marigold.measure.alignment import Protocol
@@ -63,11 +64,11 @@ def run(options: Options) -> int:
     _check(options)
     folder = prepare(options.output or Path("output") / "evaluation.json").parent
     dataset, root = _dataset(options)
-    card = dataset.card_of(root)
+    card = border.card(dataset, root)
     predictor = _predictor(options)
     _check_fields(options, predictor, card)
     split = options.split or _only_split(options.dataset, card)
-    keys = list(dataset.scan(root, split)[: options.count or None])
+    keys = border.keys(dataset, root, split)[: options.count or None]
     protocol = Protocol(options.align, *card.depth_range)
     scores = score(predictor, dataset, root, keys, request=options.request, protocol=protocol, batch=options.batch)
     facts = _facts(options, predictor, f"{split}, {len(keys)} samples", protocol)

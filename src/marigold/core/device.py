@@ -1,5 +1,7 @@
 """Which device to compute on."""
 
+import os
+
 import torch
 
 from marigold.core.errors import ConfigError
@@ -24,3 +26,29 @@ def _is_present(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
     return device.type == "cpu" or torch.mps.is_available()
+
+
+def require_room(needed: float, device: str, what: str, remedy: str) -> None:
+    """Raises `ConfigError` when `what` needs more bytes than the device has in all, where that is known.
+
+    The message: `{what}: about 3.2 GB, and cpu has 1.5 GB; {remedy}`.
+    """
+    size = _bytes_of(torch.device(device))
+    if size is not None and needed > size:
+        raise ConfigError(f"{what}: about {needed / 1e9:.1f} GB, and {device} has {size / 1e9:.1f} GB; {remedy}")
+
+
+def memory_is_full(error: BaseException) -> bool:
+    """Whether an error tells that memory ran out: torch says so in words alone where the computer's did."""
+    if type(error) is RuntimeError:
+        return "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+def _bytes_of(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -130,7 +130,7 @@ def stack(samples: list[Sample]) -> Sample:
         key=" ".join(sample.key for sample in samples),
         image=torch.stack([sample.image for sample in samples]),
         maps={name: torch.stack([sample.maps[name] for sample in samples]) for name in first.maps},
-        valid={name: torch.stack([sample.valid[name] for sample in samples]) for name in first.valid},
+        valid={name: torch.stack([sample.valid[name] for sample in samples]) for name in first.maps},
         camera=_stacked([sample.camera for sample in samples]),
     )
 

@@ -8,7 +8,7 @@ import torch
 def number(seed: int, *path: str | int) -> int:
     """A 63-bit number that depends on the seed and the path alone, the same on every machine."""
     text = "/".join(str(part) for part in (seed, *path))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little") >> 1
 
 
 def stream(seed: int, *path: str | int) -> torch.Generator:

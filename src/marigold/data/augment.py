@@ -6,8 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core.config import require
 from marigold.core.fields import FIELDS
 from marigold.core.sample import Sample
+
+_RANGES = (
+    ("mirror jitter blur noise grey", 0, 1),
+    ("brightness contrast saturation cast noise_level", 0, 10),
+    ("sigma", 0, 100),
+    ("zoom stretch", 1, 100),
+    ("size", 0, 1 << 14),
+)
+"""The smallest and the largest value of each setting."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,12 @@ class Augment:
     """The largest standard deviation of the noise, where white is 1."""
     grey: float = 0.0
     """Probability that the colours are removed."""
+
+    def __post_init__(self) -> None:
+        for names, low, high in _RANGES:
+            for name in names.split():
+                value = getattr(self, name)
+                require(low <= value <= high, f"augment.{name}", value, f"{low} to {high}")
 
 
 def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:

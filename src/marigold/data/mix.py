@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from marigold.core import find, seeds
+from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch
 from marigold.data.augment import augment
 from marigold.data.pool import Pools
@@ -37,6 +38,8 @@ class Mix:
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the device."""
         weights = torch.tensor([source.weight for source in self.sources])
+        if not weights.any():
+            raise ConfigError("recipe.data: every `weight` is 0; give one source a weight above 0")
         position = int(torch.multinomial(weights, 1, generator=seeds.stream(self._seed, "source", step)))
         return self.batch_of(position, step)
 
@@ -49,6 +52,10 @@ class Mix:
         how = replace(source.augment, size=self._size or source.augment.size)
         sample = augment(sample, how, seeds.stream(self._seed, "augment", step))
         height, width = (side // self._stride * self._stride for side in sample.image.shape[-2:])
+        if not height or not width:
+            found = f"{sample.image.shape[-1]} x {sample.image.shape[-2]}"
+            least = f"{self._stride} x {self._stride}"
+            raise DataError(f"{source.name}: {found} pixels are less than the network's {least}; give larger samples")
         sample = sample.cropped(0, 0, height, width)
         pixels, valid = modality.encode(sample)
         return Batch(image=sample.image * 2 - 1, pixels=pixels, valid=valid, truth=sample)

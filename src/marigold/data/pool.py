@@ -12,7 +12,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from marigold.core import seeds
+from marigold.core.device import require_room
 from marigold.core.sample import Sample
+from marigold.data import border
 from marigold.data.reader import Reader, Reading, check_size
 from marigold.data.source import Source
 
@@ -26,7 +28,7 @@ class Pool:
     def __init__(self, source: Source, fields: tuple[str, ...], seed: int, how: Reading) -> None:
         self.fields = fields
         self._source, self._seed, self._device = source, seed, how.device
-        self._keys: Sequence[str] = source.dataset.scan(source.root, source.split)
+        self._keys: Sequence[str] = border.keys(source.dataset, source.root, source.split)
         self._slots = math.ceil(source.capacity / source.block)
         self._reader = Reader(source, fields, self._keys_of_block, how, None if source.renewal else self._slots)
         self._stored: Sample | None = None
@@ -75,11 +77,17 @@ class Pool:
 
     def _store(self, fresh: Sample, slot: int) -> None:
         if self._stored is None:
+            self._check_room(fresh)
             self._stored = fresh.each(self._room)
         check_size(self._source, self._stored, fresh)
         first = slot * self._source.block
         for stored, x in zip(_tensors(self._stored), _tensors(fresh), strict=True):
             stored[first : first + self._source.block] = x
+
+    def _check_room(self, block: Sample) -> None:
+        needed, capacity = self._slots * sum(x.nbytes for x in _tensors(block)), self._source.capacity
+        what = f"{self._source.name}: `capacity` {capacity} samples of this size"
+        require_room(needed, self._device, what, "set a smaller one")
 
     def _room(self, x: Tensor) -> Tensor:
         """Memory for as many tensors like those of a block as the pool holds."""

@@ -1,21 +1,33 @@
 """Blocks of samples, read or rendered ahead in other processes; without those, when they are asked for."""
 
+import os
 import pickle
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import torch
 
 from marigold.core import seeds
-from marigold.core.errors import DataError
+from marigold.core.config import require
+from marigold.core.console import printable
+from marigold.core.device import require_room
+from marigold.core.errors import DataError, MarigoldError
 from marigold.core.sample import Sample, stack
+from marigold.data import border
 from marigold.data.source import Source
 from marigold.datasets.base import Dataset
 
 HALF_MAX = 65504.0
+MOST_WORKERS = 256
+_PROCESS = 400 << 20
+"""Bytes that a process takes before it reads anything."""
+_AHEAD = 1 << 30
+"""Bytes of blocks that are read ahead, apart from one for each process."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,10 @@ class Reading:
     compiled: bool = False
     """Compile the rendering."""
 
+    def __post_init__(self) -> None:
+        require(0 <= self.workers <= MOST_WORKERS, "--workers", self.workers, f"0 to {MOST_WORKERS}")
+        require_room(self.workers * _PROCESS, "cpu", f"--workers {self.workers}", "use fewer")
+
 
 class Reader:
     """The numbered blocks of a source; `keys(number)` names what is in each, `last` is the end, if there is one."""
@@ -42,42 +58,75 @@ class Reader:
         compiled = source.dataset if how.compiled and how.renderer else None
         spawn = get_context("spawn")
         self._pool = ProcessPoolExecutor(processes, spawn, _begin, (compiled,)) if processes else None
-        self._ahead = 3 * processes
+        self._processes = self._ahead = processes
         self._pending: dict[int, Future[bytes]] = {}
         if how.compiled and not how.renderer:
             source.dataset.compile()
 
     def block(self, number: int) -> Sample:
-        """The samples of a block, stacked, in half precision; what comes after it is started in the background."""
+        """The samples of a block, stacked, in half precision; what comes after it is started in the background.
+
+        Raises `DataError` for what cannot be read, and where a process that reads has died.
+        """
         source, fields, how = self._source, self._fields, self._how
         if self._pool is None:
-            return finish(source, fields, prepare(source, fields, self._keys(number)), how.device)
-        end = number + self._ahead + 1
-        for later in range(number, end if self._last is None else min(end, self._last)):
-            if later not in self._pending:
-                self._pending[later] = self._pool.submit(_work, source, fields, self._keys(later), how.renderer)
-        found = pickle.loads(self._pending.pop(number).result())
-        return found if how.renderer else finish(source, fields, found, how.device)
+            return made(source, fields, self._keys(number), how.device)
+        content = self._content(number, self._pool)
+        # By count at first, then by size
+        self._ahead = max(self._processes, min(3 * self._processes, _AHEAD // len(content)))
+        found = pickle.loads(content)
+        return found if how.renderer else finish(source, fields, found, how.device, self._keys(number))
 
     def close(self) -> None:
         """Ends the processes; what they were doing is dropped."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def _content(self, number: int, pool: ProcessPoolExecutor) -> bytes:
+        """What a process sends for a block, once those after it have been ordered too."""
+        end = number + self._ahead + 1
+        try:
+            for later in range(number, end if self._last is None else min(end, self._last)):
+                if later not in self._pending:
+                    keys = self._keys(later)
+                    self._pending[later] = pool.submit(_work, self._source, self._fields, keys, self._how.renderer)
+            return self._pending.pop(number).result()
+        except MarigoldError:
+            raise
+        except BrokenProcessPool as error:
+            raise DataError(
+                f"{self._source.root}: a process that reads {self._source.name} was ended from outside, perhaps for "
+                "want of memory; give the same command again, with fewer --workers or a smaller `block`"
+            ) from error
+        except Exception as error:  # of what cannot be sent to another process, or back
+            words = printable(" ".join(f"{type(error).__name__}: {error}".split())[:300])
+            raise DataError(
+                f"{self._source.name}: cannot be read in another process ({words}); use --workers 0 or correct its code"
+            ) from error
+
+
+def made(source: Source, fields: tuple[str, ...], keys: list[str], device: str) -> Sample:
+    """The samples of these keys, stacked, on the device, in half precision."""
+    return finish(source, fields, prepare(source, fields, keys), device, keys)
+
 
 def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> Any:
     """The part of reading samples that needs no device. Raises `DataError` where they differ in size."""
-    dataset = source.dataset
-    if type(dataset).prepare is not Dataset.prepare:
-        return dataset.prepare(source.root, keys)
-    samples = [_fitted(_only(dataset.read(source.root, key), fields), source.side) for key in keys]
+    if not border.is_plain(source.dataset):
+        return border.prepare(source.dataset, source.root, keys)
+    samples: list[Sample] = []
+    for key in keys:
+        samples.append(_fitted(_only(border.read(source.dataset, source.root, key), fields), source.side))
+        if len(samples) == 1:
+            needed = 2 * _size(samples[0]) * len(keys)
+            require_room(needed, "cpu", f"{key}: {len(keys)} samples of its size", "set a smaller `block`")
     check_size(source, *samples)
     return stack(samples)
 
 
-def finish(source: Source, fields: tuple[str, ...], prepared: Any, device: str) -> Sample:
+def finish(source: Source, fields: tuple[str, ...], prepared: Any, device: str, keys: list[str]) -> Sample:
     """The rest: samples that are rendered come to be here, on the device; all of them then have half precision."""
-    sample = _fitted(_only(source.dataset.finish(prepared, device), fields), source.side)
+    sample = _fitted(_only(border.finish(source.dataset, prepared, device, keys), fields), source.side)
     return sample.each(lambda x: x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half())
 
 
@@ -112,13 +161,25 @@ def _fitted(sample: Sample, side: int) -> Sample:
 
 def _begin(compiled: Dataset | None) -> None:
     """What a process does first; `compiled` is a data set whose rendering is to be compiled there."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     if compiled is not None:
         compiled.compile()
 
 
+def _end_with_parent() -> None:
+    """Ends this process once the one that started it has died, by whatever means."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _work(source: Source, fields: tuple[str, ...], keys: list[str], renderer: str) -> bytes:
     """What a process sends back. Pickled here, so that tensors travel as bytes and hold no open files."""
-    found = prepare(source, fields, keys)
-    found = finish(source, fields, found, renderer).to("cpu") if renderer else found
+    found = made(source, fields, keys, renderer).to("cpu") if renderer else prepare(source, fields, keys)
     return pickle.dumps(found, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _size(sample: Sample) -> int:
+    """Bytes of a sample's tensors."""
+    return sum(x.nbytes for x in (sample.image, *sample.maps.values(), *sample.valid.values()))

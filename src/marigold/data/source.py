@@ -1,14 +1,20 @@
 """One data set in a training mix: what to read, how much to keep, how to change it."""
 
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from marigold.core.config import beside, require_least
+from marigold.core.config import beside, require
 from marigold.core.errors import ConfigError
 from marigold.core.find import name_of
 from marigold.data.augment import Augment
 from marigold.datasets.base import Dataset
+
+MOST_WEIGHT = 1e6
+MOST_CAPACITY, MOST_BLOCK = 1 << 24, 1 << 12
+MOST_SIDE = 1 << 14
+"""Pixels."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,13 @@ class Source:
     """Leave the source out when its folder does not exist."""
 
     def __post_init__(self) -> None:
-        require_least(f"data source {self.name}: ", self, weight=0, capacity=1, renewal=0, block=1)
+        where = f"data source {self.name}: "
+        require(0 <= self.weight <= MOST_WEIGHT, f"{where}weight", self.weight, f"0 to {MOST_WEIGHT:g}")
+        require(1 <= self.capacity <= MOST_CAPACITY, f"{where}capacity", self.capacity, f"1 to {MOST_CAPACITY}")
+        require(1 <= self.block <= MOST_BLOCK, f"{where}block", self.block, f"1 to {MOST_BLOCK}")
+        wanted = f"at least 0 and at most `capacity`, {self.capacity}"
+        require(0 <= self.renewal <= self.capacity, f"{where}renewal", self.renewal, wanted)
+        require(self.side <= MOST_SIDE, f"{where}augment.size", self.augment.size, f"with `zoom` at most {MOST_SIDE}")
 
     @property
     def name(self) -> str:
@@ -60,7 +72,7 @@ class Source:
 
 def present(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     """The sources without the optional ones whose folder is missing. Raises `ConfigError` when none is left."""
-    left = tuple(source for source in sources if not (source.optional and not source.root.is_dir()))
+    left = tuple(source for source in sources if not source.optional or os.path.isdir(source.root))
     if not left:
         raise ConfigError("recipe.data: no source is left; give at least one whose folder exists")
     return left

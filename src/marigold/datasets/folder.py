@@ -9,33 +9,43 @@ colours and roughness three significant digits. `FIELD.valid` is bool [1, H, W];
 The key of a sample is `SPLIT/NAME`.
 """
 
-import json
 import os
 import re
-import zipfile
-import zlib
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from marigold.core.errors import DataError, ImageError, OutputError
+from marigold.core.console import printable
+from marigold.core.errors import ConfigError, DataError, ImageError, OutputError
 from marigold.core.fields import FIELDS
-from marigold.core.files import make_folder, whole_folder, write_json
+from marigold.core.files import reason, whole_folder
+from marigold.core.find import unknown
+from marigold.core.flaws import flaw
 from marigold.core.images import read_image
 from marigold.core.png import write_png
+from marigold.core.raster import MIN_SIDE
+from marigold.core.reading import open_file
 from marigold.core.sample import Camera, Sample
+from marigold.datasets import _index, _maps
+from marigold.datasets._index import read_index
+from marigold.datasets._index import write_index as write_index
+from marigold.datasets._maps import MASK
 from marigold.datasets.base import Dataset, DatasetCard
 
-INDEX = "dataset.json"
-LAYOUT = "marigold samples 1"
+MOST_PIXELS = 1 << 24
+"""The largest sample: 4096 x 4096 pixels."""
+MOST_SAMPLES = 1_000_000
+"""Samples that `marigold synth` numbers in a split."""
+PARTS = ("image.png", "maps.npz")
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-_COMPRESSION = 1  # zlib levels above save nothing on float maps
 _REMEDY = "delete the sample's folder and write it again (`marigold synth` renders what is missing)"
+_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,11 @@ class Folder(Dataset):
         default=DatasetCard(tuple(FIELDS), ("train", "test"), "see dataset.json", "see dataset.json"), init=False
     )
 
+    def __post_init__(self) -> None:
+        for name in self.fields:
+            if name not in FIELDS:
+                raise ConfigError(f"fields: {unknown('field', printable(name), FIELDS)}")
+
     def card_of(self, root: Path) -> DatasetCard:
         """As the folder's `dataset.json` says."""
         return read_card(root)
@@ -56,59 +71,40 @@ class Folder(Dataset):
         """The keys of a split, in alphabetical order."""
         known = read_card(root).splits
         if split not in known:
-            raise DataError(f"{root}: no split `{split}`; there are: {', '.join(known) or 'none'}")
-        return [f"{split}/{name}" for name in _visible_folders(root / split)]
+            if split in _visible_folders(root):
+                any(_visible_folders(root / split))  # which says why it cannot be listed
+            raise DataError(
+                f"{root}: no split `{printable(split)}`; there are: {printable(', '.join(known)) or 'none'}"
+            )
+        return [f"{split}/{name}" for name in sorted(_visible_folders(root / split))]
 
     def read(self, root: Path, key: str) -> Sample:
         """One sample. Raises `DataError` naming it when a part is missing, damaged or of a wrong shape."""
         folder = root / key
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such sample; scan the data set again")
-        image = _photo(folder / "image.png")
-        arrays = _load(folder / "maps.npz", self.fields)
-        names = self.fields or tuple(name for name in arrays if name in FIELDS)
+        if not os.path.isdir(folder):
+            raise DataError(f"{printable(folder)}: no such sample; scan the data set again")
+        image = _photo(folder / PARTS[0])
+        size = tuple(image.shape[-2:])
+        arrays = _maps.load(folder / PARTS[1], _shapes(self.fields or tuple(FIELDS), size), _REMEDY)
+        names = self.fields or tuple(name for name in FIELDS if name in arrays)
+        where = printable(folder)
         for name in names:
-            _check(folder, name, arrays, tuple(image.shape[-2:]))
+            _check(where, name, arrays, size)
         maps = {name: _unpacked(name, arrays[name]) for name in names}
-        valid = {name: torch.from_numpy(arrays[f"{name}.valid"]) for name in names}
-        camera = Camera(*arrays["camera"].tolist()) if "camera" in arrays else None
-        return Sample(key, image, maps, valid, camera)
+        valid = {name: torch.from_numpy(arrays[name + MASK]) for name in names}
+        return Sample(key, image, maps, valid, _camera(where, arrays.get("camera")))
 
 
 def read_card(root: Path) -> DatasetCard:
-    """The label of the data set in a folder; its splits are the folders that hold samples."""
+    """The label of the data set in a folder; its splits are the folders that hold samples.
+
+    Raises `DataError` where there is none, and where it cannot be read.
+    """
     index = read_index(root)
     if index is None:
-        raise DataError(f"{root}: no data set there (no {INDEX}); `marigold synth {root}` makes one")
-    far = index.get("farthest")
-    depth_range = (index.get("nearest", 1e-3), float("inf") if far is None else far)
-    splits = tuple(name for name in _visible_folders(root) if _visible_folders(root / name))
-    return DatasetCard(tuple(index["fields"]), splits, index["licence"], index["source"], depth_range)
-
-
-def read_index(root: Path) -> dict[str, Any] | None:
-    """The content of `dataset.json`, or None where there is none. Raises `DataError` when it is damaged."""
-    try:
-        index = json.loads((root / INDEX).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{root / INDEX}: cannot be read ({error}); write the data set again") from error
-    if (
-        not isinstance(index, dict)
-        or index.get("layout") != LAYOUT
-        or not {"fields", "licence", "source"} <= set(index)
-    ):
-        raise DataError(f"{root / INDEX}: not the index of a data set in the layout `{LAYOUT}`; write it again")
-    return index
-
-
-def write_index(root: Path, card: DatasetCard, made: dict[str, Any]) -> None:
-    """Writes `dataset.json`: the card's content, and `made`, the settings that made the samples."""
-    nearest, farthest = card.depth_range
-    label = {"layout": LAYOUT, "fields": list(card.fields), "licence": card.licence, "source": card.source}
-    limits = {"nearest": nearest, "farthest": None if farthest == float("inf") else farthest}
-    write_json(make_folder(root) / INDEX, {**label, **limits, "made": made})
+        raise DataError(f"{root}: no data set there (no {_index.INDEX}); `marigold synth {root}` makes one")
+    splits = (name for name in sorted(_visible_folders(root)) if _holds_folders(root / name))
+    return _index.card(index, tuple(splits))
 
 
 def write_sample(root: Path, sample: Sample) -> Path:
@@ -117,32 +113,87 @@ def write_sample(root: Path, sample: Sample) -> Path:
     Raises `DataError` for a sample that could not be read back, `OutputError` when it cannot be written.
     """
     if not _KEY.fullmatch(sample.key):
-        raise DataError(f"`{sample.key}`: a key here is SPLIT/NAME of letters, digits, `_`, `-` and `.`; rename it")
+        raise DataError(
+            f"`{printable(sample.key)}`: a key here is SPLIT/NAME of letters, digits, `_`, `-` and `.`; rename it"
+        )
     if has_sample(root, sample.key):
         raise OutputError(f"{root / sample.key}: is there already; delete it or choose another folder")
-    arrays: dict[str, np.ndarray] = {}
-    for name, values in sample.maps.items():
-        arrays[name] = _packed(sample.key, name, values)
-        arrays[f"{name}.valid"] = sample.valid[name].cpu().numpy()
-    for name in sample.maps:
-        _check(Path(sample.key), name, arrays, tuple(sample.image.shape[-2:]))
-    if sample.camera is not None:
-        camera = sample.camera
-        arrays["camera"] = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float64)
+    arrays = _checked(sample)
     photo = (sample.image.detach().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     with whole_folder(root / sample.key) as folder:
-        write_png(folder / "image.png", photo)
-        _save(folder / "maps.npz", arrays)
+        write_png(folder / PARTS[0], photo)
+        _maps.save(folder / PARTS[1], arrays)
     return root / sample.key
 
 
 def has_sample(root: Path, key: str) -> bool:
-    """Whether the sample is there; one that is there is complete."""
-    return (root / key).is_dir()
+    """Whether the sample is there: a folder that holds both of its files, which are written together.
+
+    Raises `OutputError` where something else has its place, which is never replaced; an empty folder is nothing.
+    """
+    folder = root / key
+    if all(os.path.isfile(folder / part) for part in PARTS):
+        return True
+    if os.path.lexists(folder) and not _is_empty(folder):
+        raise OutputError(f"{folder}: is there, but no sample with its {' and '.join(PARTS)}; move or delete it")
+    return False
 
 
-def _visible_folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not folder.is_symlink() and not os.listdir(folder)
+    except OSError:
+        return False
+
+
+def _visible_folders(folder: Path) -> Iterator[str]:
+    """The names of the folders in a folder, in no order. Raises `DataError` where it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and os.path.isdir(entry):
+                    yield entry.name
+    except (OSError, ValueError) as error:
+        words = reason(error) if isinstance(error, OSError) else str(error)
+        raise DataError(f"{folder}: cannot be listed ({words}); check its permissions") from error
+
+
+def _holds_folders(folder: Path) -> bool:
+    try:
+        return any(_visible_folders(folder))
+    except DataError:  # a folder of somebody else's beside the splits
+        return False
+
+
+def _shapes(names: tuple[str, ...], size: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The shape of every array that a sample of this size may hold, by name."""
+    maps = {name: (FIELDS[name].channels, *size) for name in names}
+    return {**maps, **{name + MASK: (1, *size) for name in names}, "camera": (4,)}
+
+
+def _checked(sample: Sample) -> dict[str, np.ndarray]:
+    """A sample's arrays as they are stored. Raises `DataError` where it could not be read back."""
+    if wrong := flaw(sample):
+        raise DataError(f"{sample.key}: {wrong}; correct it")
+    size = tuple(sample.image.shape[-2:])
+    _check_size(sample.key, *size[::-1])
+    arrays: dict[str, np.ndarray] = {}
+    for name, values in sample.maps.items():
+        arrays[name] = _packed(sample.key, name, values)
+        arrays[name + MASK] = sample.valid[name].cpu().numpy()
+        _check(sample.key, name, arrays, size)
+    if sample.camera is not None:
+        camera = sample.camera
+        arrays["camera"] = np.array([camera.fx, camera.fy, camera.cx, camera.cy], dtype=np.float64)
+    return arrays
+
+
+def _check_size(where: str, width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE or width * height > MOST_PIXELS:
+        raise DataError(
+            f"{where}: {width} x {height} pixels; a sample has at least {MIN_SIDE} x {MIN_SIDE} and at most "
+            f"{MOST_PIXELS} in all; scale it or cut it"
+        )
 
 
 def _packed(key: str, name: str, values: Tensor) -> np.ndarray:
@@ -158,46 +209,43 @@ def _packed(key: str, name: str, values: Tensor) -> np.ndarray:
 
 
 def _unpacked(name: str, array: np.ndarray) -> Tensor:
-    values = torch.from_numpy(array.astype(np.float32))
+    values = torch.from_numpy(array)
     return F.normalize(values, dim=0) if FIELDS[name].resize == "unit" else values
 
 
-def _check(folder: Path, name: str, arrays: dict[str, np.ndarray], size: tuple[int, ...]) -> None:
+def _check(where: str, name: str, arrays: dict[str, np.ndarray], size: tuple[int, ...]) -> None:
     """Raises `DataError` unless a field is there with its mask, of the right shape, and finite where it is valid."""
-    values, valid = arrays.get(name), arrays.get(f"{name}.valid")
+    values, valid = arrays.get(name), arrays.get(name + MASK)
     if values is None or valid is None:
-        raise DataError(f"{folder}: {name} is missing; write the sample again or leave it out of `fields`")
+        raise DataError(f"{where}: {name} is missing; write the sample again or leave it out of `fields`")
     expected = (FIELDS[name].channels, *size)
     if values.shape != expected or valid.shape != (1, *size) or valid.dtype != bool:
         shapes = f"{list(values.shape)} with a mask of {list(valid.shape)}"
-        raise DataError(f"{folder}: {name} is {shapes}, the photo asks for {list(expected)}; write the sample again")
+        raise DataError(f"{where}: {name} is {shapes}, the photo asks for {list(expected)}; write the sample again")
     if not np.isfinite(values[:, valid[0]]).all():
-        raise DataError(f"{folder}: {name} is not finite where its mask allows it; mask these pixels out")
+        raise DataError(f"{where}: {name} is not finite where its mask allows it; mask these pixels out")
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """An .npz that `numpy.load` reads, compressed lightly: numpy itself has no setting for the level."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+def _camera(where: str, numbers: np.ndarray | None) -> Camera | None:
+    if numbers is None:
+        return None
+    if not np.isfinite(numbers).all() or not (numbers[:2] > 0).all():
+        raise DataError(
+            f"{where}: camera {numbers.tolist()} is not fx, fy, cx, cy in pixels; correct it or leave it out"
+        )
+    return Camera(*numbers.tolist())
 
 
 def _photo(path: Path) -> Tensor:
+    """The photo, whose size is known to be that of a sample before it is decoded."""
+    with open_file(path, DataError, _REMEDY) as file:
+        head = file.read(len(_START) + 8)
+    if not head.startswith(_START) or len(head) < len(_START) + 8:
+        raise DataError(f"{printable(path)}: damaged (not a PNG); {_REMEDY}")
+    _check_size(printable(path), *struct.unpack(">II", head[len(_START) :]))
     try:
         return read_image(path)
     except ImageError as error:
-        state = "damaged" if path.exists() else "missing"
-        raise DataError(f"{path}: {state}; {_REMEDY}") from error
-
-
-def _load(path: Path, fields: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays of these fields (of all when empty) and the camera."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            wanted = {"camera", *fields}
-            return {name: archive[name] for name in archive if not fields or name.partition(".")[0] in wanted}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: missing; {_REMEDY}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}); {_REMEDY}") from error
+        raise DataError(
+            f"{path}: damaged ({str(error).removeprefix(f'{path}: ').partition(';')[0]}); {_REMEDY}"
+        ) from error

@@ -1,15 +1,17 @@
 """A folder of plain photographs, for pretraining: random crops and no physical maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core import seeds
+from marigold.core.config import require
 from marigold.core.errors import DataError
 from marigold.core.images import read_image
 from marigold.core.sample import Sample
@@ -18,6 +20,31 @@ from marigold.datasets.base import Dataset, DatasetCard
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 CROPS = 4096
 """Different crops of one photo before they repeat."""
+MOST_SIDE = 1 << 14
+"""Pixels along a side of the crops."""
+
+
+@dataclass(frozen=True)
+class Crops(Sequence[str]):
+    """The keys `photo#crop` of photos, made when they are asked for: the photos, again and again."""
+
+    names: tuple[str, ...]
+    places: range
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Crops": ...
+
+    def __getitem__(self, place: int | slice) -> "str | Crops":
+        if isinstance(place, slice):
+            return replace(self, places=self.places[place])
+        crop, photo = divmod(self.places[place], len(self.names))
+        return f"{self.names[photo]}#{crop}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +66,14 @@ class Photos(Dataset):
         init=False,
     )
 
-    def scan(self, root: Path, split: str) -> Sequence[str]:
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            value = getattr(self, name)
+            require(1 <= value <= MOST_SIDE, name, value, f"1 to {MOST_SIDE} pixels")
+        require(0 < self.smallest <= 1, "smallest", self.smallest, "above 0 and at most 1")
+        require(self.smallest <= self.largest <= 1, "largest", self.largest, "at least `smallest` and at most 1")
+
+    def scan(self, root: Path, split: str) -> Crops:
         """`file#crop` keys; a photo's crops are spread over the whole range."""
         files = sorted(path.name for path in root.iterdir() if path.suffix.lower() in ENDINGS) if root.is_dir() else []
         chosen = [name for position, name in enumerate(files) if (position % 10 == 9) == (split == "test")]
@@ -47,8 +81,7 @@ class Photos(Dataset):
             raise DataError(
                 f"{root}: no photographs for the split `{split}`; put at least ten .jpg or .png files there"
             )
-        crops = 1 if split == "test" else CROPS
-        return [f"{name}#{crop}" for crop in range(crops) for name in chosen]
+        return Crops(tuple(chosen), range(len(chosen) * (1 if split == "test" else CROPS)))
 
     def read(self, root: Path, key: str) -> Sample:
         """One crop at this data set's size."""

@@ -13,6 +13,7 @@ from marigold.accel.plan import make_plan
 from marigold.core.errors import DataError, ImageError
 from marigold.core.images import to_image
 from marigold.core.sample import Sample, unstack
+from marigold.data import border
 from marigold.datasets.base import Dataset
 from marigold.estimator import Estimator
 from marigold.measure.alignment import STANDARD, Protocol
@@ -70,7 +71,7 @@ def evaluate(
     with tqdm(total=len(keys), desc=name, unit="photo", disable=None if progress else True) as bar:
         for first in range(0, len(keys), batch):
             chosen = list(keys[first : first + batch])
-            sample = dataset.read_many(root, chosen, device)
+            sample = border.read_many(dataset, root, chosen, device)
             try:
                 values = _checked(predict(sample.image), modality, sample, name)
             except ImageError as error:
@@ -112,7 +113,7 @@ def score(
         root,
         keys,
         name=name or estimator.card.name,
-        protocol=protocol or Protocol("depth", *dataset.card_of(root).depth_range),
+        protocol=protocol or Protocol("depth", *border.card(dataset, root).depth_range),
         batch=batch,
         device=str(predictor.plan.device),
         progress=progress,

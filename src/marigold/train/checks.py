@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from marigold.core.errors import DataError, MarigoldError
 from marigold.core.find import implementation, name_of
+from marigold.data import border
 from marigold.data.source import Source, present
 from marigold.modalities.base import Modality
 from marigold.train.recipe import Recipe
@@ -55,8 +56,4 @@ def _check(source: Source, where: str, modality: Modality) -> None:
 
 def _keys(source: Source) -> Sequence[str]:
     """The keys of a source's split. Raises `DataError` when there are none."""
-    keys = source.dataset.scan(source.root, source.split)
-    if not len(keys):
-        known = ", ".join(source.dataset.card.splits)
-        raise DataError(f"{source.root}: the split `{source.split}` has no sample; fill it, or choose among: {known}")
-    return keys
+    return border.keys(source.dataset, source.root, source.split)

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from marigold.core.contact_sheet import grid
+from marigold.data import border
 from marigold.data.source import Source
 from marigold.estimator import Estimator
 from marigold.evaluate.runner import score, snapshot
@@ -37,7 +38,7 @@ def validation_scores(estimator: Estimator, source: Source, count: int, device: 
     """The metrics that `marigold evaluate` prints for the first samples of a source; none for a generator."""
     if not (estimator.modality.needs and estimator.backbone.conditions):
         return {}
-    keys = source.dataset.scan(source.root, source.split)[:count]
+    keys = border.keys(source.dataset, source.root, source.split)[:count]
     request = Request(device=device)
     batch = 1 if source.side else 8  # samples of several sizes
     predictor = snapshot(estimator, request)
