@@ -106,6 +106,7 @@ HUGE, NAN = 10**5000, float("nan")
         *(("cut", value, "degrees cannot be used; choose 0 to 89.9 with --cut") for value in (90, -1, NAN, 1e300)),
         *(("detail", value, "points cannot be used; choose 0 .* with --detail") for value in (1, -4, HUGE, 2.5, "7")),
     ],
+    ids=lambda value: value if isinstance(value, str) else "value",
 )
 @pytest.mark.parametrize("name", ["ply", "glb"])
 def test_a_number_that_cannot_be_used_is_an_error_that_names_its_option(name, option, value, message):
@@ -131,7 +132,7 @@ def test_the_widest_distances_give_a_mesh_of_finite_points(tmp_path, near):
 
 @pytest.mark.parametrize("value", ["", 3, [], "\x1b[2J"])
 def test_a_colour_map_that_is_none_is_an_error_that_names_its_option(value):
-    with pytest.raises((ConfigError, UnknownNameError), match="^colormap: .*--colormap"):
+    with pytest.raises((ConfigError, UnknownNameError), match=r"^colormap: .*--colormap"):
         chosen("preview", Options(colormap=value))
 
 

@@ -143,4 +143,4 @@ def test_an_old_file_that_cannot_be_deleted_is_an_output_error(tmp_path, monkeyp
 
     monkeypatch.setattr(type(tmp_path), "unlink", refused)
     with pytest.raises(OutputError, match=r"a_old.png: .* cannot be deleted \(permission denied\); delete it yourself"):
-        Reports(tmp_path).delete_leftovers(["a_old.png"], "a")
+        Reports(tmp_path).delete_leftovers(["a_old.png"], "a", {})

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from marigold.cli._ending import Ended, drop, ended_by_signals, failed, one_line, prepare_streams, told
+from marigold.cli._ending import Ended, check_folder, drop, ended_by_signals, failed, one_line, prepare_streams, told
 from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 from marigold.core.find import imported, plugins, source, unknown
@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     prepare_streams()
     with ended_by_signals():
         try:
+            check_folder()
             code = _dispatch(arguments)
             sys.stdout.flush()
             return code

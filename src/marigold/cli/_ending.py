@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from marigold.core.console import printable
-from marigold.core.errors import MarigoldError
+from marigold.core.errors import ConfigError, MarigoldError
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -108,14 +108,15 @@ def _is_memory(error: Exception) -> bool:
 
 def _of_the_system(error: OSError) -> str:
     words = (error.strerror or str(error) or type(error).__name__).lower()
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
+    if error.filename is None:  # files have names, streams have none
         drop("stdout")
         return f"standard output cannot be written ({words}); make room there or choose another place for it"
+    return f"{error.filename}: cannot be used ({words}); check that it is there, may be used, and its disk has room"
+
+
+def check_folder() -> None:
+    """Raises `ConfigError` where the current folder has been deleted, which libraries do not get over."""
     try:
         os.getcwd()
-    except OSError:
-        return "the current folder is not there any more; go to another one"
-    place = f"{error.filename}: " if error.filename is not None else ""
-    return f"{place}cannot be used ({words}); check that it is there, that it may be used and that the disk has room"
+    except OSError as error:
+        raise ConfigError("the current folder is not there any more; go to another one") from error

@@ -48,7 +48,7 @@ def number(option: str, value: object, low: float, high: float, unit: str) -> fl
     if isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high:
         return float(value)
     raise ConfigError(
-        f"{option}: {_shown(value)} {unit} cannot be used; choose {low:.9g} to {high:.9g} with --{option.replace('_', '-')}"
+        f"{option}: {_shown(value)} {unit} cannot be used; choose {low:.9g} to {high:.9g} with --{option}"
     )
 
 

@@ -93,23 +93,24 @@ class Reports:
                 self._write(path, _UNFINISHED, [*earlier[path], *files])
             for one in results:
                 self._move(stage, one.files)
+            self.delete_leftovers([file for files in earlier.values() for file in files], name, listed)
             for one, path in zip(results, listed, strict=True):
                 self._write(path, _with_notes(one.report, notes[path]), listed[path])
-            self.delete_leftovers([file for files in earlier.values() for file in files], name)
         files = dict.fromkeys(file for files in listed.values() for file in files)
         said = dict.fromkeys(note for some in notes.values() for note in some)
         return Saved([self.folder / file for file in files], list(said))
 
-    def delete_leftovers(self, files: Sequence[str], name: str) -> None:
-        """Deletes those of the files that a replaced report of NAME has listed which no report lists any more.
+    def delete_leftovers(self, files: Sequence[str], name: str, coming: Mapping[Path, Sequence[str]]) -> None:
+        """Deletes those of the files that replaced reports of NAME have listed and no report will list any more.
 
         Only what a result of NAME has in the folder counts, no link, nothing behind a link and no photo of this run.
-        Raises `OutputError`.
+        `coming` is what the next reports will list. Raises `OutputError`.
         """
+        instead = {path: alike(listed) for path, listed in coming.items()}
         for file in dict.fromkeys(files):
             path = self.folder / file
             own = _is_of(file, name) and os.path.isfile(path) and not self._is_linked(file)
-            if own and path.resolve() not in self._photos and not self._is_listed(file, name):
+            if own and path.resolve() not in self._photos and not self._is_listed(file, name, instead):
                 _delete(path)
                 self._delete_empty(PurePath(file).parent)
 
@@ -132,7 +133,7 @@ class Reports:
         """Gives other names to files in the way that no report lists, and a note for each."""
         known = alike(earlier)
         foreign = [file for file in files if os.path.lexists(self.folder / file) and not alike([file]) <= known]
-        return [self._kept(file) for file in foreign if not self._is_listed(file, "")]
+        return [self._kept(file) for file in foreign if not self._is_listed(file, "", {})]
 
     def _kept(self, file: str) -> str:
         path = self.folder / file
@@ -160,10 +161,11 @@ class Reports:
             except OSError as error:
                 raise OutputError(cannot_write(path, error)) from error
 
-    def _is_listed(self, file: str, name: str) -> bool:
+    def _is_listed(self, file: str, name: str, instead: Mapping[Path, set[str]]) -> bool:
         """Whether any report lists the file; all of them are read for the first that this is asked of.
 
-        Those that listed it then, and those of photo NAME, are read again: another process may have replaced them.
+        Those that listed it then, and those of photo NAME, are read again: another process may have replaced them. What
+        is `instead` known of some counts in the place of what they say.
         """
         if self._listed is None:
             self._listed = {report: alike(files_of(report)) for report in reports_in(self.folder)}
@@ -171,7 +173,7 @@ class Reports:
         holders = {report for report, files in self._listed.items() if key <= files}
         if name:
             holders |= {self.path(name, one) for one in (ALL, *names(Modality))}
-        return any(key <= alike(files_of(report)) for report in holders)
+        return any(key <= (instead[report] if report in instead else alike(files_of(report))) for report in holders)
 
     def _is_linked(self, file: str | PurePath) -> bool:
         """Whether a path within the folder is a link or leads through one."""
