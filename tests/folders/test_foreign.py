@@ -143,3 +143,9 @@ def test_a_folder_that_cannot_be_written_ends_the_run_before_a_network_is_loaded
     with pytest.raises(OutputError, match="file: cannot be written"):
         run([photo(tmp_path / "a.png", 9)], tmp_path / "file", Unloaded())
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_output_that_is_an_endless_link_is_an_error(tmp_path):
+    (tmp_path / "out").symlink_to("out")
+    with pytest.raises(OutputError, match="out: cannot be written"):
+        run([photo(tmp_path / "a.png", 9)], tmp_path / "out")

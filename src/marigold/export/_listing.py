@@ -51,8 +51,11 @@ def places(files: Iterable[Path], folder: Path) -> list[str]:
 
 
 def stored(name: str | Path) -> str:
-    """A file's name as documents hold it."""
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
+    """A file's name as documents hold it; what can be no name stays as it is."""
+    try:
+        return os.fsencode(name).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return str(name)
 
 
 def alike(files: Collection[str]) -> set[str]:

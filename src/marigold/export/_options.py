@@ -1,5 +1,6 @@
 """What a person may ask of the formats; importing this loads neither NumPy nor torch."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
 from typing import Literal
@@ -45,8 +46,9 @@ NO_OPTIONS = Options()
 
 def number(option: str, value: object, low: float, high: float, unit: str) -> float:
     """The value of an option. Raises `ConfigError`, which names it, for what is no number from `low` to `high`."""
-    if isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high:
-        return float(value)
+    with suppress(OverflowError):  # of an integer that no float can be
+        if isinstance(value, Real) and not isinstance(value, bool) and low <= float(value) <= high:
+            return float(value)
     raise ConfigError(
         f"{option}: {_shown(value)} {unit} cannot be used; choose {low:.9g} to {high:.9g} with --{option}"
     )
