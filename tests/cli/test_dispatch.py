@@ -1,6 +1,7 @@
 """The `marigold` command itself: usage, verbs, exit codes."""
 
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -160,3 +161,129 @@ def test_a_verb_of_another_package_that_cannot_be_imported_stops_no_other_and_is
     for verb in ("greet", "wave"):
         assert cli.main([verb]) == 1
         assert "No module named 'no_such_library'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "not enough memory; lower what makes the work large, such as --resolution, --ensemble"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 4e15"), "not enough memory; lower"),
+        (RecursionError("maximum recursion depth exceeded"), "something is nested too deeply to be read; look for"),
+        (PermissionError(13, "Permission denied", "a\n.txt"), r"a .txt: cannot be used (permission denied); check"),
+        (OSError(28, "No space left on device"), "standard output cannot be written (no space left on device); make"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_of_the_machine_is_one_line_and_exit_code_1(monkeypatch, capsys, error, message):
+    answering(monkeypatch, fails_with(error))
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # which is given up where it takes nothing more
+    before = sys.stdout
+    assert cli.main(["fake"]) == 1
+    if sys.stdout is not before:
+        sys.stdout.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"marigold: error: {message}")
+
+
+def shell(command, **environment):
+    """What a shell says, with `marigold` for the program."""
+    words = command.replace("marigold", f"'{sys.executable}' -m marigold")
+    return subprocess.run(
+        ["sh", "-c", words], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["--help", "predict --help"])
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(arguments, unbuffered):
+    done = shell(f"marigold {arguments} > /dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 1
+    assert done.stderr.startswith("marigold: error: standard output cannot be written (no space left on device); make")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("marigold --version >&-", 0),
+        ("marigold --version >&- 2>&- <&-", 0),
+        ("marigold wrong 2>&-", 2),
+        ("marigold wrong 2> /dev/full", 2),
+        ("marigold predict depth --nothing 2> /dev/full", 1),
+    ],
+)
+def test_closed_and_full_streams_give_no_traceback(command, code):
+    done = shell(command)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_stream_that_is_closed_gives_its_number_to_no_file(tmp_path):
+    code = (
+        "import os; from marigold.cli._ending import prepare_streams; prepare_streams();"
+        f"file = open({str(tmp_path / 'file')!r}, 'w'); print('words'); assert file.fileno() > 2"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&- <&-', sys.executable, code]
+    subprocess.run(command, check=True, capture_output=True)
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path):
+    done = shell(f"mkdir '{tmp_path}/gone' && cd '{tmp_path}/gone' && rmdir '{tmp_path}/gone' && marigold --help")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "marigold: error: the current folder is not there any more; go to another one\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_the_program_lets_it_clean_up(monkeypatch, capsys, name):
+    number, cleaned = getattr(signal, name), []
+
+    def run(options):
+        try:
+            os.kill(os.getpid(), number)
+            return signal.pause()
+        finally:
+            cleaned.append(True)
+
+    answering(monkeypatch, run)
+    assert cli.main(["fake"]) == 128 + number and cleaned == [True]
+    assert capsys.readouterr().err == "marigold: ended by a signal\n"
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_so(monkeypatch):
+    def run(options):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return 0
+
+    answering(monkeypatch, run)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main(["fake"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("option", ["--output", "--log", "--format", "--checkpoint", "--device", "--colormap"])
+def test_a_value_with_nothing_in_it_is_refused(capsys, option):
+    for words in ([option, ""], [f"{option}="]):
+        assert cli.main(["predict", "depth", "a.jpg", *words]) == 2
+        assert capsys.readouterr().err.startswith(
+            f"marigold predict: error: `{option}` has an empty value; give it one"
+        )
+
+
+def test_inputs_and_paths_of_other_verbs_with_nothing_in_them_are_refused(capsys):
+    assert cli.main(["predict", "depth", "a.jpg", ""]) == 2
+    assert "an input is empty" in capsys.readouterr().err
+    for words in (["synth", ""], ["evaluate", "depth", "photos", "--output", ""], ["train", "tiny-depth", "--run", ""]):
+        assert cli.main(words) == 2
+        assert "the path is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--x\x1bc"], ["--steps", "\x1b[31m"], ["--seed", "1", "x\x1b]0;title\x07"]])
+def test_words_of_the_command_line_do_not_steer_the_terminal(capsys, words):
+    assert cli.main(["predict", "depth", "a.jpg", *words]) == 2
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err and "\x07" not in out + err

@@ -1,6 +1,7 @@
 """`marigold predict` over folders that hold more than sound photos, and with options that lead nowhere."""
 
 import logging
+import os
 import re
 
 import numpy as np
@@ -76,3 +77,25 @@ def test_the_help_names_every_format(capsys):
     assert cli.main(["predict", "--help"]) == 0
     words = set(re.findall(r"\w+", capsys.readouterr().out))
     assert set(names(Format)) <= words
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("far", "1e300"), ("near", "nan"), ("fov", "inf"), ("cut", "-1"), ("detail", "9" * 40)]
+)
+def test_a_number_of_a_format_that_cannot_be_used_names_its_option_before_any_work(predict, capsys, option, value):
+    PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
+    assert predict("a.png", "--format", "glb", f"--{option}", value, "--checkpoint", "./nowhere") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"marigold: error: {option}: ") and line.endswith(f"with --{option}")
+
+
+@pytest.mark.parametrize("output", ["a.png", "pipe", "dangling", "a.png/deeper", "/dev/null"])
+def test_an_output_that_is_no_folder_is_one_line_and_stays(predict, capsys, output, monkeypatch):
+    PIL.Image.new("RGB", (16, 16), "grey").save("a.png")
+    os.mkfifo("pipe")
+    os.symlink("nowhere", "dangling")
+    monkeypatch.setattr(checkpoint, "open", None)  # nothing is loaded
+    assert predict("a.png", "--output", output) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"marigold: error: {output}: cannot be written (") and "; choose another folder" in line
+    assert sorted(os.listdir()) == ["a.png", "dangling", "pipe"] and os.path.islink("dangling")

@@ -93,21 +93,52 @@ def test_no_format_at_all_is_an_error():
         chosen(" , ")
 
 
+HUGE, NAN = 10**5000, float("nan")
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("option", "value", "message"),
     [
-        (Options(fov=0), "fov: 0 degrees cannot be used; choose 1 to 170"),
-        (Options(near=0), "near, far: 0 m and 3 m; choose 0 < near < far"),
-        (Options(near=4), "near, far: 4 m and 3 m"),
-        (Options(far=float("inf")), "near, far: 1 m and inf m"),
-        (Options(cut=90), "cut: 90 degrees cannot be used"),
-        (Options(detail=1), "detail: 1 points cannot be used"),
+        *(("fov", value, "degrees cannot be used; choose 1 to 170 with --fov") for value in (0, -1, 171, NAN, 1e300)),
+        *(("near", value, "m cannot be used; choose 0.001 to 1000000 with --near") for value in (0, -1, NAN, 1e-300)),
+        *(("far", value, "m cannot be used; choose 0.001 to 1000000 with --far") for value in (1e300, -5, NAN, HUGE)),
+        *(("far", value, "m cannot be used; choose .* with --far") for value in (float("inf"), "9", None, True, [1])),
+        *(("cut", value, "degrees cannot be used; choose 0 to 89.9 with --cut") for value in (90, -1, NAN, 1e300)),
+        *(("detail", value, "points cannot be used; choose 0 .* with --detail") for value in (1, -4, HUGE, 2.5, "7")),
     ],
+    ids=lambda value: value if isinstance(value, str) else "value",
 )
-def test_an_option_that_cannot_be_used_is_an_error(options, message):
-    with pytest.raises(ConfigError, match=message):
-        chosen("ply", options)
+@pytest.mark.parametrize("name", ["ply", "glb"])
+def test_a_number_that_cannot_be_used_is_an_error_that_names_its_option(name, option, value, message):
+    options = Options(**{option: value})
+    with pytest.raises(ConfigError, match=f"^{option}: .* {message}"):
+        chosen(name, options)
     assert chosen("npy", options)
+
+
+@pytest.mark.parametrize("options", [Options(near=4), Options(far=1.0), Options(near=2, far=0.5)])
+def test_distances_in_the_wrong_order_are_an_error_that_names_both(options):
+    with pytest.raises(ConfigError, match=f"^near, far: {options.near:g} m and {options.far:g} m; choose .* larger"):
+        chosen("ply", options)
+
+
+@pytest.mark.parametrize("near", [1e-3, 1.0])
+def test_the_widest_distances_give_a_mesh_of_finite_points(tmp_path, near):
+    depth = np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)
+    (file,) = chosen("ply", Options(near=near, far=1e6, cut=0))[0].write(Maps(Depth(), {"depth": depth}), tmp_path, "a")
+    points = np.frombuffer(file.read_bytes().split(b"end_header\n")[1], [("p", "<f4", 3), ("c", "u1", 3)])["p"]
+    assert len(points) == 600 and np.isfinite(points).all() and -points[:, 2].max() == pytest.approx(near)
+
+
+@pytest.mark.parametrize("value", ["", 3, [], "\x1b[2J"])
+def test_a_colour_map_that_is_none_is_an_error_that_names_its_option(value):
+    with pytest.raises((ConfigError, UnknownNameError), match=r"^colormap: .*--colormap"):
+        chosen("preview", Options(colormap=value))
+
+
+def test_what_a_checkpoint_says_of_itself_is_printable_in_files():
+    facts = Maps(Depth(), {}, facts={"Source": "a\nb\x1b[2J\ud800\0" + "x" * 9000}).facts
+    assert facts["Source"].startswith(r"a b\x1b[2J\ud800\x00xxx") and len(facts["Source"]) == 2000
 
 
 def test_an_unknown_colour_map_is_found_before_any_work():

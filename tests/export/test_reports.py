@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from marigold.core.errors import OutputError
+from marigold.export._listing import files_of, stored
 from marigold.export._reports import Reports
 from marigold.folders.photos import find_photos
 from marigold.modalities.depth import Depth
@@ -143,4 +144,17 @@ def test_an_old_file_that_cannot_be_deleted_is_an_output_error(tmp_path, monkeyp
 
     monkeypatch.setattr(type(tmp_path), "unlink", refused)
     with pytest.raises(OutputError, match=r"a_old.png: .* cannot be deleted \(permission denied\); delete it yourself"):
-        Reports(tmp_path).delete_leftovers(["a_old.png"], "a")
+        Reports(tmp_path).delete_leftovers(["a_old.png"], "a", {})
+
+
+def test_names_in_reports_are_bytes_whatever_the_locale(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text(json.dumps({"files": ["é_\udce9.npy", "a.json"]}))
+    assert files_of(tmp_path / "a.json") == ["é_\udce9.npy", "a.json"] and stored("é_\udce9.npy") == "é_\udce9.npy"
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("ascii", "surrogateescape"))
+    monkeypatch.setattr(os, "fsencode", lambda name: name.encode("ascii", "surrogateescape"))
+    assert files_of(tmp_path / "a.json") == ["\udcc3\udca9_\udce9.npy", "a.json"]
+    assert stored("\udcc3\udca9_\udce9.npy") == "é_\udce9.npy"
+
+
+def test_a_name_that_no_file_can_have_is_stored_as_it_is():
+    assert stored("half\ud800.png") == "half\ud800.png"

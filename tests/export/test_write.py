@@ -100,33 +100,51 @@ def test_the_albedos_of_two_modalities_do_not_overwrite_each_other(tmp_path):
     assert len({file.name for file in files}) == len(files)
 
 
-def test_no_report_says_complete_while_files_are_replaced(tmp_path, monkeypatch):
+def test_an_earlier_result_stays_whole_until_all_of_the_next_one_is(tmp_path, monkeypatch):
     made = Prediction({"depth": DEPTH}, None, Depth(), name="p")
     made.save(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(np, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        made.save(tmp_path)
-    assert not (tmp_path / "p_depth.json").exists() and (tmp_path / "p_depth.npy").exists()
+        made.save(tmp_path, formats="png16,npy")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("writes_before", range(4))
-def test_an_interrupt_leaves_whole_files_only(tmp_path, monkeypatch, writes_before):
-    replace, count = os.replace, iter(range(9))
+def renames(monkeypatch, most):
+    """Lets a process rename so many files, and interrupts it then."""
+    replace, count = os.replace, iter(range(most))
 
     def interrupted(source, target):
-        if next(count) == writes_before:
+        if next(count, None) is None:
             raise KeyboardInterrupt
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        Prediction({"depth": DEPTH}, None, Depth(), name="p").save(tmp_path)
-    order = ["p_depth.npy", "p_depth_16bit.png", "p_depth_colored.png", "p_depth.json"]
-    assert sorted(os.listdir(tmp_path)) == sorted(order[:writes_before])
+
+
+@pytest.mark.parametrize("most", range(8))
+@pytest.mark.parametrize("earlier", ["png16,glb", None])
+def test_an_interrupt_leaves_whole_files_that_are_listed_and_no_report_that_says_complete(
+    tmp_path, monkeypatch, most, earlier
+):
+    made = Prediction({"depth": DEPTH}, None, Depth(), name="p")
+    if earlier:
+        made.save(tmp_path, formats=earlier)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        renames(patch, most)
+        made.save(tmp_path)
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    there = set(os.listdir(tmp_path))
+    report = json.loads((tmp_path / "p_depth.json").read_text()) if there else {"files": []}
+    assert there <= set(report["files"]) and ("unfinished" in report) is (most > 3)
+    made.save(tmp_path)
+    last = ["p_depth.json", "p_depth.npy", "p_depth_16bit.png", "p_depth_colored.png"]
+    assert sorted(os.listdir(tmp_path)) == last
+    np.testing.assert_array_equal(np.load(tmp_path / "p_depth.npy"), DEPTH)
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path):

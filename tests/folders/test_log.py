@@ -41,3 +41,35 @@ def test_a_log_that_cannot_be_opened_says_what_to_do(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match=r"folder: cannot be written .*; choose another place with --log"):
         Log(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("target", ["mine.txt", "nowhere", "log.jsonl"])
+def test_a_link_is_not_followed(tmp_path, target):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "log.jsonl").symlink_to(target)
+    with pytest.raises(OutputError, match=r"log.jsonl: a link, which is not followed; remove it or name another"):
+        Log(tmp_path / "log.jsonl")
+    assert (tmp_path / "mine.txt").read_text() == "mine" and not (tmp_path / "nowhere").exists()
+
+
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path.__class__("/dev/null")):
+        with pytest.raises(OutputError, match=r"cannot be written \(a pipe, device or socket\); choose another place"):
+            Log(path)
+
+
+def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"photo": "a')
+    Log(path).add(photo="b")
+    Log(path).add(photo="c")
+    first, *others = path.read_text().splitlines()
+    assert first == '{"photo": "a' and [json.loads(line)["photo"] for line in others] == ["b", "c"]
+
+
+def test_a_line_neither_breaks_nor_steers_a_terminal(tmp_path):
+    name = "a\u2028b\x85c\x9b2Jd\u202ee\x1b[2J\r.png"
+    Log(tmp_path / "log.jsonl").add(photo=name)
+    (line,) = (tmp_path / "log.jsonl").read_text("utf-8").splitlines()
+    assert line.isprintable() and json.loads(line)["photo"] == name

@@ -90,8 +90,8 @@ def test_a_disk_that_takes_nothing_more_ends_the_run_whoever_meets_it(tmp_path, 
 
 def test_a_folder_that_can_be_written_no_more_ends_the_run(tmp_path):
     def replaced(folder):
-        folder.rename(folder.with_name("gone"))
-        folder.write_text("in the way")
+        (tmp_path / "out").rename(tmp_path / "gone")
+        (tmp_path / "out").write_text("in the way")
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
     with pytest.raises(OutputError, match="out: cannot be written"):

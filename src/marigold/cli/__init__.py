@@ -8,21 +8,21 @@ verb's module holds three things:
     run(options: Options) -> int              # the exit code
 
 A verb's module imports torch and the like inside `run`, so that `--help` answers at once. Exit codes: 0 done, 1 a
-`MarigoldError` or a part that failed, 2 a command line that cannot be understood, 130 interrupted.
+`MarigoldError` or a part that failed, 2 a command line that cannot be understood, 130 interrupted, 143 terminated.
 """
 
 import ast
-import io
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from marigold.cli._ending import Ended, check_folder, drop, ended_by_signals, failed, one_line, prepare_streams, told
 from marigold.core.console import printable
 from marigold.core.distribution import VERSION
-from marigold.core.errors import MarigoldError
 from marigold.core.find import imported, plugins, source, unknown
 
 if TYPE_CHECKING:
@@ -31,28 +31,32 @@ if TYPE_CHECKING:
 GROUP = "marigold.verbs"
 """The entry points by which other packages add verbs."""
 
+__all__ = ["expanded", "main", "one_line", "parsed", "refuse_empty", "usage", "verb", "verbs"]
+
 Options = TypeVar("Options")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command line (`sys.argv` by default) and returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    _print_whatever_comes()
-    try:
-        code = _dispatch(arguments)
-        sys.stdout.flush()
-        return code
-    except MarigoldError as error:
-        print(f"marigold: error: {one_line(error)}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 the interpreter flushes it when it ends
-        return 1
-    except KeyboardInterrupt:
-        print("marigold: interrupted", file=sys.stderr)
-        return 130
-    except SystemExit as stop:  # the option parser has printed its help or its complaint
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    prepare_streams()
+    with ended_by_signals():
+        try:
+            check_folder()
+            code = _dispatch(arguments)
+            sys.stdout.flush()
+            return code
+        except KeyboardInterrupt as stop:
+            number = stop.number if isinstance(stop, Ended) else signal.SIGINT
+            return failed("interrupted" if number == signal.SIGINT else "ended by a signal", 128 + number, ": ")
+        except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+            drop("stdout")
+            return 1
+        except Exception as error:
+            message = told(error)
+            if message is None:
+                raise
+            return failed(message)
 
 
 def verbs() -> dict[str, Path]:
@@ -82,17 +86,14 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
         config=(tyro.conf.DisallowNone,),
         registry=paths(),
     )
+    shown = list(map(printable, arguments))
+    if shown != arguments:
+        parse(args=shown, return_unknown_args=True)  # what it complains of, it repeats
     found, left = parse(return_unknown_args=True)
     if any(word.startswith("-") for word in left):
-        return parse()  # which says what is wrong with them
+        return parse(args=shown)  # which says what is wrong with them
     if left:
-        words = printable(" ".join(left))
-        print(
-            f"marigold {name}: error: `{words}` is not expected there; put the inputs before the options "
-            f"(marigold {name} --help shows both)",
-            file=sys.stderr,
-        )
-        raise SystemExit(2)
+        _complain(name, f"`{' '.join(left)}` is not expected there; put the inputs before the options")
     return found
 
 
@@ -110,9 +111,15 @@ def expanded(path: str) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def one_line(error: BaseException | str) -> str:
-    """A message without line breaks and control characters."""
-    return printable(" ".join(str(error).split()))
+def refuse_empty(name: str, arguments: list[str]) -> None:
+    """Ends the program for words with nothing in them, as a shell makes them of variables that are not set."""
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        if not word and before.startswith("--") and "=" not in before:
+            _complain(name, f"`{before}` has an empty value; give it one or leave it out")
+        if not word:
+            _complain(name, "an input is empty; name a file, folder or pattern")
+        if word.startswith("--") and word.endswith("="):
+            _complain(name, f"`{word[:-1]}` has an empty value; give it one or leave it out")
 
 
 def usage() -> str:
@@ -125,18 +132,11 @@ def usage() -> str:
             "",
             "Dense image analysis with repurposed image generators.",
             "",
-            *(f"  {name:<{width}}  {summary}" for name, summary in summaries.items()),
+            *(f"  {name:<{width}}  {printable(summary)}" for name, summary in summaries.items()),
             "",
             "marigold VERB --help lists the options of a verb; marigold --version prints the version.",
         ]
     )
-
-
-def _print_whatever_comes() -> None:
-    """Lets characters that the console does not know be printed as escapes; a name or an arrow is no reason to stop."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -148,10 +148,17 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"marigold {VERSION}")
         return 0
     if name not in verbs() | plugins(GROUP):
-        print(f"marigold: error: {printable(unknown('verb', name, verbs()))}", file=sys.stderr)
-        return 2
+        return failed(printable(unknown("verb", name, verbs())), 2)
     module = verb(name)
-    return module.run(module.parse(rest))
+    try:
+        return module.run(module.parse(rest))
+    except SystemExit as stop:  # the option parser has printed its help or its complaint
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _complain(name: str, message: str) -> NoReturn:
+    """Ends the program for a command line that cannot be understood."""
+    raise SystemExit(failed(f"{message} (marigold {name} --help shows more)", 2, f" {name}: error: "))
 
 
 def _path_option(option: "PrimitiveTypeInfo") -> "PrimitiveConstructorSpec[Path] | None":
@@ -163,10 +170,17 @@ def _path_option(option: "PrimitiveTypeInfo") -> "PrimitiveConstructorSpec[Path]
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="PATH",
-        instance_from_str=lambda words: expanded(words[0]),
+        instance_from_str=lambda words: _given(words[0]),
         is_instance=lambda value: isinstance(value, Path),
         str_from_instance=lambda path: [str(path)],
     )
+
+
+def _given(path: str) -> Path:
+    """A path that is an option's value. Raises `ValueError` for nothing, which would be the current folder."""
+    if not path:
+        raise ValueError("the path is empty; name one or leave the option out")
+    return expanded(path)
 
 
 def _summary(file: Path) -> str:

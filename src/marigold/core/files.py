@@ -20,6 +20,7 @@ LONGEST_NAME = 200
 """Bytes of a file's name; systems allow 255, of which endings and temporary names need some."""
 
 _UNFIT = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]")
+_UNPRINTED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
 _EARLIER = "earlier"
 _HERE = -100
@@ -71,12 +72,30 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             os.close(handle)
 
 
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """A temporary folder in `folder`, for files that move out of it when all are whole; it is gone after the block.
+
+    Raises `OutputError` when it cannot be made.
+    """
+    make_folder(folder)
+    try:
+        part, handle = _made(folder / "results", _new_folder)
+    except OSError as error:
+        raise OutputError(cannot_write(folder, error)) from error
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(handle)
+
+
 def delete_leftovers(folder: Path, name: str = "") -> None:
     """Deletes what killed processes have left half written in a folder: of all, or of the file or folder `name` alone.
 
     What a living process is writing stays. The earlier version of a folder that had lost its name gets it back.
     """
-    for part in list(folder.glob(".*.????????.part")):
+    for part in _hidden(folder):
         found = _LEFTOVER.fullmatch(part.name)
         if found is None or name not in ("", found[1]) or part.is_symlink():
             continue
@@ -140,8 +159,13 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def as_json(value: Any, indent: int | None = None) -> bytes:
-    """JSON in UTF-8; what of a file's name is no UTF-8 becomes escapes, which reading turns back into the name."""
-    return json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    """JSON in UTF-8, with escapes for what is no UTF-8, breaks lines or steers terminals; reading turns them back."""
+    return _escaped(json.dumps(value, indent=indent, ensure_ascii=False)).encode("utf-8")
+
+
+def _escaped(text: str) -> str:
+    r"""JSON with `\uXXXX` for characters that are not to be printed; those of ASCII are escapes already."""
+    return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class _Part(io.BufferedRandom):
@@ -174,6 +198,14 @@ def _new_folder(part: Path) -> int:
 def _remove(part: Path) -> None:
     with suppress(OSError):  # where it could not be made, the error of making it is the one to tell
         part.unlink()
+
+
+def _hidden(folder: Path) -> list[Path]:
+    """What has a name that begins with a dot; nothing where the folder cannot be listed."""
+    try:
+        return [folder / name for name in os.listdir(folder) if name.startswith(".")]
+    except OSError:
+        return []
 
 
 def _clear(part: Path, place: Path) -> None:

@@ -66,8 +66,9 @@ def _acquire(file: Path, use: str, until: float) -> int:
             raise OutputError(f"{file}: cannot be locked ({words}); choose another folder or remove it") from error
         held = try_lock(handle)
         if held is not False and is_at(handle, file):
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+            with suppress(OSError):  # on a full disk; the lock is held all the same
+                os.truncate(handle, 0)
+                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
             return handle
         other = os.pread(handle, 200, 0).decode("utf-8", "replace") or "another process"
         os.close(handle)

@@ -1,7 +1,12 @@
 """What a person may ask of the formats; importing this loads neither NumPy nor torch."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
+
+from marigold.core.console import printable
+from marigold.core.errors import ConfigError
 
 NormalStyle = Literal["opengl", "directx", "both"]
 ExrLayout = Literal["layered", "flat"]
@@ -37,3 +42,23 @@ class Options:
 
 NO_OPTIONS = Options()
 """Every option as it is when nobody says otherwise."""
+
+
+def number(option: str, value: object, low: float, high: float, unit: str) -> float:
+    """The value of an option. Raises `ConfigError`, which names it, for what is no number from `low` to `high`."""
+    with suppress(OverflowError):  # of an integer that no float can be
+        if isinstance(value, Real) and not isinstance(value, bool) and low <= float(value) <= high:
+            return float(value)
+    raise ConfigError(
+        f"{option}: {_shown(value)} {unit} cannot be used; choose {low:.9g} to {high:.9g} with --{option}"
+    )
+
+
+def _shown(value: object) -> str:
+    """A value of an option, in few characters."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    try:
+        return printable(repr(value)[:40])
+    except ValueError:  # of an integer with thousands of digits
+        return "a number of thousands of digits"

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,8 +10,13 @@ import numpy as np
 
 from marigold.core.errors import ConfigError
 from marigold.core.fields import Space
+from marigold.export._options import number
 from marigold.export._surface import Lens, Surface, surface
 from marigold.export.base import Format, Maps, Options
+
+DISTANCES = (1e-3, 1e6)
+"""Metres that `near` and `far` may be, from a millimetre to the earth seen from far away."""
+MOST_DETAIL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -27,14 +33,20 @@ class Relief(Format):
     ending: ClassVar[str]
 
     def __post_init__(self) -> None:
-        if not 1 <= self.fov <= 170:
-            raise ConfigError(f"fov: {self.fov:g} degrees cannot be used; choose 1 to 170")
-        if not 0 < self.near < self.far < float("inf"):
-            raise ConfigError(f"near, far: {self.near:g} m and {self.far:g} m; choose 0 < near < far")
-        if not 0 <= self.cut < 90:
-            raise ConfigError(f"cut: {self.cut:g} degrees cannot be used; choose 0 to less than 90")
-        if self.detail < 0 or self.detail == 1:
-            raise ConfigError(f"detail: {self.detail} points cannot be used; choose 0 for every pixel, or 2 and more")
+        limits = {"fov": (1, 170, "degrees"), "cut": (0, 89.9, "degrees"), "detail": (0, MOST_DETAIL, "points")}
+        for option, (low, high, unit) in {**limits, "near": (*DISTANCES, "m"), "far": (*DISTANCES, "m")}.items():
+            found = number(option, getattr(self, option), low, high, unit)
+            if option != "detail":
+                object.__setattr__(self, option, found)
+        if not self.near < self.far:
+            raise ConfigError(
+                f"near, far: {self.near:g} m and {self.far:g} m; choose --near and --far so that far is the larger one"
+            )
+        if not isinstance(self.detail, Integral) or self.detail == 1:
+            raise ConfigError(
+                f"detail: {self.detail} points cannot be used; choose 0 for every pixel, or 2 and more with --detail"
+            )
+        object.__setattr__(self, "detail", int(self.detail))
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """One file per depth map."""
@@ -46,7 +58,10 @@ class Relief(Format):
             files.append(folder / f"{stem}_{maps.label(name)}.{self.ending}")
             found = surface(depth, lens, cut=self.cut, detail=self.detail)
             if not len(found.faces):
-                raise ConfigError(f"cut: all of `{name}` is seen flatter than {self.cut:g} degrees; choose less")
+                seen = f"all of `{name}` is seen flatter than {self.cut:g} degrees"
+                raise ConfigError(
+                    f"cut: {seen}; choose less with --cut, or distances --near and --far that differ less"
+                )
             self.write_surface(files[-1], found, depth.shape, maps.photo, {"assumed": lens.words(), **maps.facts})
         return files
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from marigold.core.console import printable
 from marigold.core.errors import ConfigError
 from marigold.core.fields import Space
 from marigold.core.find import implementation, name_of, names
@@ -21,6 +22,8 @@ CONVENTIONS: dict[Space, str] = {
     "linear": "linear values",
 }
 """What the numbers of a map mean, in the words that go into files."""
+_MOST_WORDS = 2000
+"""Characters of a fact, which comes from a checkpoint and may say anything."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,11 @@ class Maps:
     photo: np.ndarray | None = None
     """The photo at the size of the maps, [H, W, 3] uint8 sRGB."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What else files should say about themselves, such as the checkpoint and its licence."""
+    """What else files should say about themselves, such as the checkpoint and its licence: printable, on one line."""
+
+    def __post_init__(self) -> None:
+        words = {name: printable(" ".join(said.split()))[:_MOST_WORDS] for name, said in self.facts.items()}
+        object.__setattr__(self, "facts", words)
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from marigold.core.colour import colormap
+from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.core.png import write_png
 from marigold.export import _legend
 from marigold.export.base import Format, Maps, Options
@@ -24,8 +25,14 @@ class Preview(Format):
     legend: bool = Options.legend
 
     def __post_init__(self) -> None:
-        if self.colormap is not None:
+        if self.colormap is None:
+            return
+        if not isinstance(self.colormap, str):
+            raise ConfigError(f"colormap: {self.colormap!r} is no name; choose one of matplotlib's with --colormap")
+        try:
             colormap(np.zeros((1, 1), np.float32), self.colormap)  # an unknown name is found before any work is done
+        except UnknownNameError as error:
+            raise UnknownNameError(f"colormap: {error} (--colormap)") from None
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         """A picture per map, and one of the uncertainty if there is any."""

@@ -15,7 +15,8 @@ from marigold.core.errors import ConfigError, DeviceMemoryError, ImageError, Mar
 from marigold.core.files import prepare
 from marigold.core.images import read_photo
 from marigold.core.raster import Photo
-from marigold.export._reports import places
+from marigold.export._listing import places, stored
+from marigold.export._reports import Saved
 from marigold.export.base import USUAL, Format, chosen
 from marigold.folders.complete import photo_hash
 from marigold.folders.log import Log
@@ -26,6 +27,7 @@ from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Request
 from marigold.predict.together import LazyPredictors, MultiPredictor
 
+_NO_MEMORY = "not enough memory; lower --resolution or --ensemble, or scale the photo down"
 _DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """No photo's files can be written: a full disk, a quota that is used up, a disk that only reads, one that fails."""
 
@@ -103,6 +105,8 @@ class _Run:
     outcome: Outcome = field(default_factory=Outcome)
     settings_work: bool = False
     """Once some photo has been predicted with them, what they are at odds with is another photo's own fault."""
+    prepared: bool = False
+    """Whether results can be written was seen, before networks were loaded."""
 
     def read(self, job: PhotoJob) -> PhotoJob:
         start = time.perf_counter()
@@ -110,20 +114,29 @@ class _Run:
             job.hash = photo_hash(job.photo)
             if self.overwrite or not self.results.are_complete(job.name, job.hash):
                 job.image = read_photo(job.photo)
+        except MemoryError:
+            job.error = f"{job.photo}: {_NO_MEMORY}"
         except ImageError as error:
             job.error = str(error)
+        except Exception as error:  # of a library that decodes; whatever it raises is about this file
+            job.error = f"{job.photo}: cannot be read ({type(error).__name__}: {error}); export it anew"
         job.stages["read"] = time.perf_counter() - start
         return job
 
     def compute(self, job: PhotoJob) -> PhotoJob:
         if job.image is None:
             return job
+        if not self.prepared:
+            self.results.prepare()
+            self.prepared = True
         predictors = self.predictors.loaded()
         start = time.perf_counter()
         try:
             job.predictions = predictors.predict(job.image, self.request)
             self.settings_work = True
-        except (ImageError, DeviceMemoryError, MemoryError) as error:
+        except MemoryError:
+            job.error = f"{job.photo}: {_NO_MEMORY}"
+        except (ImageError, DeviceMemoryError) as error:
             job.error = f"{job.photo}: {error}"
         except ConfigError as error:
             if not self.settings_work:
@@ -138,38 +151,37 @@ class _Run:
         return job
 
     def write(self, job: PhotoJob) -> None:
-        start, files = time.perf_counter(), []
+        start, saved = time.perf_counter(), Saved([], [])
         if job.predictions:
-            files = self._saved(job)
+            saved = self._saved(job)
             job.stages["write"] = time.perf_counter() - start
         if job.error:
             status, line = "failed", f"failed: {_short(job)}"
             self.outcome.failures.append(printable(job.error))
-        elif files:
-            status, line = "done", _described(job, files)
+        elif saved.files:
+            status, line = "done", _described(job, saved)
             self.outcome.done += 1
         else:
             status, line = "skipped", "complete already"
             self.outcome.skipped += 1
         self.log.add(
-            photo=str(job.photo),
+            photo=stored(job.photo),
             status=status,
             seconds=round(job.seconds, 3),
             stages={stage: round(seconds, 3) for stage, seconds in job.stages.items()},
-            files=places(files, self.results.folder),
+            files=[stored(file) for file in places(saved.files, self.results.folder)],
             error=job.error or None,
         )
         self.progress.write(printable(f"{job.photo}: {line}"), file=sys.stdout)
         self.progress.update()
 
-    def _saved(self, job: PhotoJob) -> list[Path]:
+    def _saved(self, job: PhotoJob) -> Saved:
         """The files; none, and the photo's error, where it is this photo alone whose files cannot be written."""
         try:
-            job.predictions = self.results.with_notes(job.predictions, job.name, job.hash)
             return self.results.save(job.predictions, job.name, job.hash)
         except Exception as error:  # formats and modalities of other packages raise errors of every type
             job.error = f"{job.photo}: {_why_not_written(error, self.results.folder)}"
-            return []
+            return Saved([], [])
 
 
 def _why_not_written(error: Exception, folder: Path) -> str:
@@ -184,22 +196,24 @@ def _why_not_written(error: Exception, folder: Path) -> str:
         return "its name is too long for the names of its results; rename it"
     if isinstance(error, MarigoldError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return _NO_MEMORY
     reason = f"{type(error).__name__} {error}".strip()
     return f"its results cannot be written ({reason}); leave out the format or modality that fails"
 
 
-def _described(job: PhotoJob, files: Sequence[Path]) -> str:
+def _described(job: PhotoJob, saved: Saved) -> str:
     """Size, seconds, the file to look at first, and notes."""
     reports = [prediction.report for prediction in job.predictions.values()]
     size = reports[0]["photo_size"]
-    notes = dict.fromkeys(note for report in reports for note in report["notes"])
+    notes = dict.fromkeys([*(note for report in reports for note in report["notes"]), *saved.notes])
     shown = "".join(f" ({note})" for note in notes)
-    return f"{size['width']} x {size['height']}, {job.seconds:.1f} s, {_first_to_see(files)}{shown}"
+    return f"{size['width']} x {size['height']}, {job.seconds:.1f} s, {_first_to_see(saved.files)}{shown}"
 
 
 def _short(job: PhotoJob) -> str:
     """What is wrong with a photo, without its path and without what to do, both of which the summary says."""
-    return job.error.removeprefix(f"{job.photo}: ").partition(";")[0]
+    return printable(job.error).removeprefix(printable(f"{job.photo}: ")).partition(";")[0]
 
 
 def _first_to_see(files: Sequence[Path]) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 from marigold.accel.precision import precision_name
 from marigold.core.find import name_of
 from marigold.core.images import open_photo
-from marigold.export._reports import content_of, files_of
+from marigold.export._listing import content_of, files_of
 from marigold.export.base import Format
 from marigold.predict.provenance import Provenance
 from marigold.predict.settings import Request

@@ -1,15 +1,14 @@
 """All files of one photo: those of each modality and, when there are several, what they make together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from marigold.core.errors import OutputError
-from marigold.export._reports import Reports, alike, photo_of, places
-from marigold.export._write import save, write_format
+from marigold.core.files import delete_leftovers, prepare
+from marigold.export._listing import places
+from marigold.export._reports import ALL, Reports, Result, Saved
+from marigold.export._write import staged, write_format
 from marigold.export.base import Format, Maps, check
 from marigold.export.preview import Preview
 from marigold.folders.complete import format_options, is_complete, sources
@@ -17,11 +16,6 @@ from marigold.folders.sheet import write_sheet
 from marigold.predict.prediction import Prediction
 from marigold.predict.provenance import Provenance
 from marigold.predict.settings import Request
-from marigold.predict.together import ALL
-
-REPLACED = (
-    "replaces results of another photo of this name, or of this one before it changed; another --output keeps both"
-)
 
 
 class Results:
@@ -46,8 +40,8 @@ class Results:
         self._sources = {name: sources(one, request, self._single) for name, one in provenances.items()}
         self._joint_sources = {"parts": self._sources, "formats": format_options(self._joint)}
         self._reports = Reports(folder, photos)
-        self._photos = _within(folder, photos)
         self.folder = folder
+        delete_leftovers(folder)
 
     def are_complete(self, name: str, photo: str) -> bool:
         """Whether all files for the photo of this hash are there, made as they would be made now."""
@@ -56,60 +50,38 @@ class Results:
             reports[ALL] = {**self._joint_sources, "photo": photo}
         return all(is_complete(self._reports.path(name, key), source) for key, source in reports.items())
 
-    def with_notes(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> dict[str, Prediction]:
-        """The predictions for the photo of this hash, with a note where they take the place of another photo's."""
-        found = {modality: photo_of(self._reports.path(name, modality)) for modality in predictions}
-        return {
-            modality: one if found[modality] in (None, photo) else _with_note(one, REPLACED)
-            for modality, one in predictions.items()
-        }
+    def prepare(self) -> None:
+        """Raises `OutputError` where no results can be written, before work is spent on them."""
+        prepare(self.folder / "results.json")
 
-    def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
-        """Writes the predictions by modality for the photo of this hash and returns the files.
+    def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> Saved:
+        """Writes the predictions by modality for the photo of this hash.
 
         Raises `OutputError`; where a file would replace a photo of the run, before any is written.
         """
-        self._spare_photos(predictions, name, photo)
-        return self._save(self._reports, predictions, name, photo)
+        with self._reports.staged() as stage:
+            results = [
+                staged(
+                    prediction.as_maps(),
+                    prediction.report,
+                    stage,
+                    name,
+                    self._single,
+                    made_from={**self._sources[modality], "photo": photo},
+                )
+                for modality, prediction in predictions.items()
+            ]
+            if len(predictions) > 1:
+                results.append(self._staged_joint(predictions, stage, name, photo))
+            return self._reports.publish(stage, name, results)
 
-    def _spare_photos(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> None:
-        """Only writing tells what files are called; where photos have names like theirs, that is tried elsewhere."""
-        near = [path for path in self._photos if path.casefold().startswith(f"{name}_".casefold())]
-        if not near:
-            return
-        with TemporaryDirectory(prefix="marigold-") as elsewhere:
-            files = self._save(Reports(Path(elsewhere)), predictions, name, photo)
-            taken = alike(places(files, Path(elsewhere)))
-        for path in near:
-            if alike([path]) <= taken:
-                raise OutputError(f"its result {self.folder / path} is a photo of this run; choose another --output")
-
-    def _save(self, reports: Reports, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
-        files = [
-            file
-            for modality, prediction in predictions.items()
-            for file in save(
-                prediction.as_maps(),
-                prediction.report,
-                reports,
-                name,
-                self._single,
-                made_from={**self._sources[modality], "photo": photo},
-            )
-        ]
-        return files if len(predictions) < 2 else [*files, *self._save_joint(reports, predictions, name, photo)]
-
-    def _save_joint(self, reports: Reports, predictions: Mapping[str, Prediction], name: str, photo: str) -> list[Path]:
+    def _staged_joint(self, predictions: Mapping[str, Prediction], stage: Path, name: str, photo: str) -> Result:
         parts = [prediction.as_maps() for prediction in predictions.values()]
-        path = reports.path(name, ALL)
-        earlier = reports.discard(path)
-        files = [write_sheet(reports.folder / f"{name}_{ALL}.jpg", self._tiles(parts))]
+        files = places([write_sheet(stage / f"{name}_{ALL}.jpg", self._tiles(parts))], stage)
         for format_ in self._joint:
-            files += write_format(format_, parts, reports.folder, name)
+            files += write_format(format_, parts, stage, name)
         report = {modality: one.report for modality, one in predictions.items()}
-        reports.write(path, {**report, "made_from": {**self._joint_sources, "photo": photo}}, files)
-        reports.delete_leftovers(earlier, name)
-        return [*files, path]
+        return Result(ALL, files, {**report, "made_from": {**self._joint_sources, "photo": photo}})
 
     def _tiles(self, parts: Sequence[Maps]) -> dict[str, np.ndarray]:
         """The pictures of the contact sheet by their names on it: the photo, and every map."""
@@ -119,14 +91,3 @@ class Results:
             for output, picture in preview.pictures(maps).items():
                 tiles[output if output == maps.name else f"{maps.name}: {output}"] = picture
         return tiles
-
-
-def _with_note(prediction: Prediction, note: str) -> Prediction:
-    return replace(prediction, report={**prediction.report, "notes": [*prediction.report["notes"], note]})
-
-
-def _within(folder: Path, photos: Sequence[Path]) -> list[str]:
-    """Where those of the photos are that lie in a folder."""
-    there = folder.resolve()
-    paths = (photo.parent.resolve() / photo.name for photo in photos)
-    return places([path for path in paths if path.is_relative_to(there)], there)
