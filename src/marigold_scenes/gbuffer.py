@@ -102,6 +102,9 @@ def _surfaces(scene: Scene, ray: Tensor, t: Tensor, index: Tensor, ground: _Grou
     owner = torch.arange(batch, device=ray.device).repeat_interleave(high * wide)
     reach = _rows(torch.where(hit, t, HORIZON))[:, 0]
     rays = RayHits(owner, _rows(index)[:, 0].long(), scene.eye[owner], _rows(ray), reach)
+    # The sky is as ground that faces the camera, whatever solid comes first in the batch.
+    ground = replace(ground, normal=torch.where(hit, ground.normal, -unit(ray, 1)))
+    on_ground = on_ground | ~hit
     grounded = _rows(on_ground)
     points = _grounded(hits.describe(scene, rays), rays, grounded, ground)
     surface = _textured(scene, rays, points, wide)
