@@ -67,9 +67,9 @@ def camera_rays(scene: Scene, raster: Raster) -> Tensor:
     x = (torch.arange(raster.wide, device=device) + 0.5 - raster.width / 2).view(1, 1, -1) / focal
     y = (raster.height / 2 - torch.arange(raster.high, device=device) - 0.5).view(1, -1, 1) / focal
     x, y = x.expand(-1, raster.high, -1), y.expand(-1, -1, raster.wide)
-    # [B, 3, high, wide] in camera axes: right, up, back
-    local = torch.stack((x, y, -torch.ones_like(x)), 1)
-    return (scene.turn @ local.flatten(2)).view_as(local)
+    # [B, 1, 3, high, wide] in camera axes: right, up, back; each row of the turn gives one world axis
+    local = torch.stack((x, y, -torch.ones_like(x)), 1).unsqueeze(1)
+    return dot(scene.turn[..., None, None], local, 2)[:, :, 0]
 
 
 def _ground(scene: Scene, ray: Tensor) -> _Ground:
@@ -102,12 +102,15 @@ def _surfaces(scene: Scene, ray: Tensor, t: Tensor, index: Tensor, ground: _Grou
     owner = torch.arange(batch, device=ray.device).repeat_interleave(high * wide)
     reach = _rows(torch.where(hit, t, HORIZON))[:, 0]
     rays = RayHits(owner, _rows(index)[:, 0].long(), scene.eye[owner], _rows(ray), reach)
+    # The sky is as ground that faces the camera, whatever solid comes first in the batch.
+    ground = replace(ground, normal=torch.where(hit, ground.normal, -unit(ray, 1)))
+    on_ground = on_ground | ~hit
     grounded = _rows(on_ground)
     points = _grounded(hits.describe(scene, rays), rays, grounded, ground)
     surface = _textured(scene, rays, points, wide)
-    # Bumps are added to the local normal; n R = R^T n turns it into world axes
+    # Bumps are added to the local normal; R^T n turns it into world axes
     bumped = unit(points.local_normal + surface.bump, -1)
-    bumped = torch.where(grounded, bumped, (bumped.unsqueeze(-2) @ points.rotation).squeeze(-2))
+    bumped = torch.where(grounded, bumped, dot(points.rotation, bumped.unsqueeze(2), 1)[:, 0])
 
     def picture(x: Tensor) -> Tensor:
         # [M, C] or [M] => [B, C, H, W]

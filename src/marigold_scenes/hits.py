@@ -56,8 +56,8 @@ def describe(scene: Scene, rays: RayHits) -> SurfacePoints:
     )
     rotation, offset = to_local[..., :3], to_local[..., 3]
     # The ray in local metres: R o + b and R d, [M, 3]
-    start = (rotation @ rays.origin.unsqueeze(-1)).squeeze(-1) + offset
-    heading = (rotation @ rays.direction.unsqueeze(-1)).squeeze(-1)
+    start, heading = (dot(rotation, x.unsqueeze(1), -1)[..., 0] for x in (rays.origin, rays.direction))
+    start = start + offset
     metres = start + rays.t.unsqueeze(-1) * heading
     normal = _normals(solids.counts, rays.index, metres, half, shape)
     normal = torch.where(dot(normal, heading, -1) > 0, -normal, normal)
@@ -65,8 +65,8 @@ def describe(scene: Scene, rays: RayHits) -> SurfacePoints:
     inside = recesses.enter(recesses.Face(metres, heading, normal, half, is_box), shape)
     return SurfacePoints(
         t=rays.t + inside.deeper,
-        # n R = R^T n: back to world axes
-        normal=(inside.normal.unsqueeze(-2) @ rotation).squeeze(-2),
+        # R^T n: back to world axes
+        normal=dot(rotation, inside.normal.unsqueeze(2), 1)[:, 0],
         local_point=inside.point + shift,
         local_normal=inside.normal,
         rotation=rotation,

@@ -17,6 +17,7 @@ from marigold_scenes.gbuffer import trace_camera
 from marigold_scenes.scene import Scene
 from marigold_scenes.shading import illuminate
 from marigold_scenes.tiles import Raster
+from marigold_scenes.vectors import dot
 
 RANGE = 6.0
 """Depth is valid up to this multiple of the picture's median depth."""
@@ -71,8 +72,8 @@ def _maps(scene: Scene, raster: Raster) -> tuple[dict[str, Tensor], Tensor]:
     shading, residual = illuminate(scene, table, gbuffer)
     limit = scene.far.view(-1, 1, 1, 1)
     known = gbuffer.hit & (gbuffer.t < limit)
-    # n^T C: world normals in camera axes, [B, M, 3] @ [B, 3, 3]
-    normals = (gbuffer.normal.flatten(2).mT @ scene.turn).mT.view_as(gbuffer.normal)
+    # C^T n: world normals in camera axes, each the product with a column of the turn
+    normals = dot(scene.turn[..., None, None], gbuffer.normal.unsqueeze(2), 1)[:, 0]
     facing = normals.new_tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
     maps = {
         "depth": torch.minimum(gbuffer.t, limit),

@@ -78,7 +78,11 @@ def _map(value, change):
 
 
 def build(seed: int, indexes: list[int], families: tuple[str, ...] = FAMILIES) -> Scene:
-    """Samples scenes number `indexes` of `seed`; each depends on the seed and its own index alone."""
+    """Samples scenes number `indexes` of `seed`; each depends on the seed, its own index and the families alone.
+
+    The order in which families are named does not matter.
+    """
+    families = tuple(sorted(families, key=FAMILIES.index))
     numbers = [seeds.number(seed, "scene", index) for index in indexes]
     descriptions, names = [], []
     for number in numbers:

@@ -61,7 +61,7 @@ def visibility(scene: Scene, table: trace.Tables, gbuffer: GBuffer) -> Arrivals:
 
 
 def _shadow(scene: Scene, table: trace.Tables, receivers: Receivers, starts: RayStarts, slot: int) -> Tensor:
-    """Whether one point of a light is visible from each receiver: [B, 1, h, w] of 0 and 1."""
+    """Whether one point of a light is visible from each receiver: [B, 1, h, w] of 0 and 1, which the sky has."""
     light = scene.lights[starts.owner, slot]
     jitter = 2 * receivers.groups(_jitter(scene, *receivers.size, slot)) - 1
     towards, distance, _ = lights.incoming(light, starts.origin, jitter)
@@ -72,7 +72,7 @@ def _shadow(scene: Scene, table: trace.Tables, receivers: Receivers, starts: Ray
     t, _ = trace.cast(table, Rays(starts.owner, starts.origin, towards), wanted)
     # [T, P]: nothing in the way to a lamp, or to the sky
     free = t > torch.where(directional, MISS / 2, distance[:, 0])
-    return receivers.picture((free.unsqueeze(1) & faced).float())
+    return receivers.picture(((free.unsqueeze(1) & faced) | ~starts.hit).float())
 
 
 def _light_box(light: Tensor, starts: RayStarts, directional: Tensor) -> Boxes:
@@ -84,7 +84,10 @@ def _light_box(light: Tensor, starts: RayStarts, directional: Tensor) -> Boxes:
 
 
 def _ambient(scene: Scene, table: trace.Tables, receivers: Receivers, starts: RayStarts) -> Tensor:
-    """One ray over the cosine-weighted hemisphere: [B, 4, h, w], whether it is free, and the light that it finds."""
+    """One ray over the cosine-weighted hemisphere: [B, 4, h, w], whether it is free, and the light that it finds.
+
+    The sky's are free.
+    """
     # Malley's method: a uniform point of the unit disc, lifted onto the hemisphere.
     first, second = receivers.groups(_jitter(scene, *receivers.size, LIGHTS)).unsqueeze(2).unbind(1)
     ring, angle = first.sqrt(), 2 * torch.pi * second
@@ -99,7 +102,7 @@ def _ambient(scene: Scene, table: trace.Tables, receivers: Receivers, starts: Ra
     floor = (_ground_below(scene, starts) - starts.origin[:, 1]) / towards[:, 1].clamp_max(-1e-6)
     grounded = (towards[:, 1] < -1e-6) & (floor < t)
     t = torch.where(grounded, floor, t)
-    blocked = (t < limit).float()
+    blocked = ((t < limit) & starts.hit[:, 0]).float()
     # What is close lies in the shade itself.
     bright = blocked * (0.2 + 0.5 * (t / limit).clamp(0, 1))
     colour = _tint(scene, starts.owner, torch.where(grounded, 0, _material(scene, starts.owner, index)))

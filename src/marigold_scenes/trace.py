@@ -1,7 +1,7 @@
 """Casting rays at many solids: rays travel in groups, and a group is only tested against the solids it can reach.
 
-A group is one square tile of the picture; `culling` says which solids it can reach, so that the answer never depends on
-the grouping.
+A group is one square tile of the picture; `culling` says which solids it can reach. The answer depends neither on the
+grouping nor on the other scenes of a batch: of solids that are hit at one distance, the first of its scene counts.
 """
 
 from bisect import bisect_right
@@ -108,7 +108,8 @@ def cast(table: Tables, rays: Rays, wanted: Tensor) -> tuple[Tensor, Tensor]:
 def _schedule(reach: Tensor, rays: int) -> Iterator[tuple[Tensor, int]]:
     """Groups of similar reach, and the most solids that any of them needs, in chunks that fit in cache or memory.
 
-    One host synchronisation. On a GPU a few large chunks; the busiest groups, which are few, stay by themselves.
+    Groups that reach nothing are left out. One host synchronisation. On a GPU a few large chunks; the busiest groups,
+    which are few, stay by themselves.
     """
     reach, order = reach.sort(descending=True)
     total = len(order)
@@ -118,29 +119,37 @@ def _schedule(reach: Tensor, rays: int) -> Iterator[tuple[Tensor, int]]:
     else:
         budget, starts = 1 << 25, sorted({int(total * share) for share in (0.0, 0.03, 0.1, 0.25, 0.5)})
         ends = [*starts[1:], total]
-    most = reach[starts].tolist()
+    *most, busy = torch.cat((reach[starts], reach.count_nonzero().view(1))).tolist()
     start = 0
-    while start < total:
+    while start < busy:
         place = bisect_right(starts, start) - 1
-        if most[place] == 0:
-            return
-        end = min(ends[place], start + max(1, budget // (most[place] * rays)))
+        end = min(busy, ends[place], start + max(1, budget // (most[place] * rays)))
         yield order[start:end], most[place]
         start = end
 
 
 def _test(table: Tables, kind: int, rays: Rays, mask: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-    """First hits [T, P] with solids of one kind, and their index among these; at most `reach` are wanted by a group."""
-    # [T, K]: the wanted solids first, filled up with any others
-    chosen = mask.to(torch.uint8).topk(reach, dim=1, sorted=False).indices
+    """First hits [T, P] with solids of one kind, and their index among these.
+
+    A group wants at least one and at most `reach` of them.
+    """
+    chosen = _chosen(mask, reach)
     rows = (rays.owner.unsqueeze(1) * table.counts[kind] + chosen).flatten()
-    groups = len(rays.owner)
-    # [T, K * rows, 4] affine maps, and [T, K, 5, 1] forms
-    matrix = table.maps[kind][rows].view(groups, -1, 4)
-    form = table.forms[kind][rows].view(groups, reach, 5, 1)
-    # A ray in the space of a solid: A d and A o + b, [T, K, rows, P]
-    local_direction = torch.bmm(matrix[..., :3], rays.direction).unflatten(1, (reach, -1))
-    local_origin = torch.baddbmm(matrix[..., 3:], matrix[..., :3], rays.origin).unflatten(1, (reach, -1))
-    t, slot = HIT_TESTS[kind](local_origin, local_direction, form)
+    # [T, K, rows, 4] affine maps, and [T, K, 5, 1] forms
+    matrix = table.maps[kind][rows].view(*chosen.shape, -1, 4)
+    form = table.forms[kind][rows].view(*chosen.shape, 5, 1)
+    t, slot = HIT_TESTS[kind](matrix, form, rays.origin, rays.direction)
     # [T, P]: from the slot among the chosen to the solid
     return t, chosen.gather(1, slot).to(torch.int32)
+
+
+def _chosen(mask: Tensor, reach: int) -> Tensor:
+    """The indexes [T, reach] of the solids that each group wants, in order; the first of them fills up the rest.
+
+    `mask` [T, N] bool, with 1 to `reach` wanted.
+    """
+    places = torch.where(mask, mask.cumsum(1) - 1, reach)
+    first = mask.to(torch.uint8).argmax(1, keepdim=True)
+    numbers = torch.arange(mask.shape[1], device=mask.device).expand_as(places)
+    # What is not wanted goes to a place past the end.
+    return first.repeat(1, reach + 1).scatter_(1, places, numbers)[:, :reach]

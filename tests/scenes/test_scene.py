@@ -25,12 +25,5 @@ def test_the_camera_stands_in_nothing_and_has_a_usual_lens(family):
     assert (roll.abs() < 16).all()
 
 
-def test_scenes_do_not_depend_on_their_batch_mates():
-    together, alone = scene.build(3, [1, 2]), scene.build(3, [2])
-    assert torch.equal(together.eye[1], alone.eye[0])
-    assert torch.equal(together.lights[1], alone.lights[0])
-    assert together.names[1] == alone.names[0]
-
-
 def test_the_scene_of_a_family_is_drawn_from_that_family():
     assert set(scene.build(0, list(range(5)), ("street",)).names) == {"street"}
