@@ -358,7 +358,7 @@ def test_a_float_tiff_that_is_not_all_numbers_is_refused_as_that(tmp_path, value
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nowhere\.jpg: no such file; check the path"):
         read_image(tmp_path / "nowhere.jpg")
-    with pytest.raises(ImageError, match="a folder, not an image"):
+    with pytest.raises(ImageError, match="a folder, not a file"):
         read_image(tmp_path)
 
 
