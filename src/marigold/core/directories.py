@@ -23,6 +23,8 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _PLACES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _BYTES = (1, 2, 6, 7)
 _PARTS = (273, 279, 324, 325)
+_SHARED = 1 << 24
+"""Bytes of values that several directories may share."""
 _BELOW, _LABELS = 330, (34665, 34853, 40965)
 
 
@@ -37,7 +39,9 @@ class _Walk:
     file: BinaryIO
     seen: set[int] = field(default_factory=set)
     size: int = 0
-    """Of all values that stand outside of their entries."""
+    """Bytes of all values that stand outside of their entries."""
+    parts: int = 0
+    """Places and lengths of all strips and tiles."""
 
     def run(self) -> None:
         self.file.seek(0)
@@ -78,10 +82,10 @@ class _Walk:
             what = "strips or tiles" if code in _PARTS else f"numbers in the entry {code}"
             raise ImageError(f"a TIFF of {count} {what}, more than {most}; save it again")
         size = _SIZES.get(kind, 0) * count
-        if size > len(value):
-            self.size += size
-            if size <= self.most < self.size:
-                raise ImageError("a TIFF whose entries overlap; save it again")
+        self.parts += count if code in _PARTS else 0
+        self.size += size if size > len(value) else 0
+        if self.parts > 4 * MOST_PARTS or size <= self.most < self.size - _SHARED:
+            raise ImageError("a TIFF with more in its directories than a photo has; save it again")
         if code not in (_BELOW, *_LABELS) or kind not in _PLACES:
             return []
         if size > len(value):
@@ -90,7 +94,7 @@ class _Walk:
         count = min(count, len(value) // _SIZES[kind])
         places = struct.unpack(f"{self.order}{count}{_PLACES[kind]}", value[: count * _SIZES[kind]])
         # Labels may be shared.
-        return list(places) if code == _BELOW else [place for place in places[:1] if place not in self.seen]
+        return [place for place in places if place and (code == _BELOW or place not in self.seen)]
 
     def _number(self, kind: str, content: bytes) -> int:
         return struct.unpack(self.order + kind, content)[0] if len(content) == struct.calcsize(kind) else 0

@@ -26,7 +26,7 @@ _HEADER_END = 33
 _COMPRESSION = 3
 _LARGEST = 1 << 10
 """Bytes that are kept of a chunk."""
-_MOST_CHUNKS = 1 << 20
+_MOST_CHUNKS = 1 << 18
 _MOST_OTHERS = 10_000
 """Chunks that hold no pixels."""
 _MOST_WORDS = 1 << 20
