@@ -134,9 +134,8 @@ def tiff_of_long_floats_from_little(folder):
     strip = zlib.compress(bytes(1 << 20))
     entries = usual(SIDE, SIDE, 64, 8, 4)
     place = 8 + 2 + 12 * 10 + 4
-    return tiff(
-        folder, *entries, (339, 3, 1, 3), (273, 4, 1, place), (278, 4, 1, SIDE), (279, 4, 1, len(strip)), tail=strip + PADDING
-    )
+    entries += [(339, 3, 1, 3), (273, 4, 1, place), (278, 4, 1, SIDE), (279, 4, 1, len(strip))]
+    return tiff(folder, *entries, tail=strip + PADDING)
 
 
 @case(read_photo)
@@ -201,7 +200,7 @@ def bomb(folder: Path, compression: int, strip: bytes) -> Path:
 
 
 @cache
-def zeros(kind: Callable = pieces=pieces: int = 2500) -> bytes:
+def zeros(kind: Callable = zlib.compressobj, pieces: int = 2500) -> bytes:
     """Megabytes of nothing, packed."""
     packer = kind(1)
     return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(pieces)), packer.flush()])
@@ -353,7 +352,8 @@ def jpeg_of_many_scans(folder):
 @case(read_photo)
 def jpeg_that_ends_early(folder):
     content = picture("JPEG", 16)
-    return written(folder, "a.jpg", content.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", SIDE, SIDE)), PADDING)
+    large = content.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", SIDE, SIDE))
+    return written(folder, "a.jpg", large, PADDING)
 
 
 @case(read_photo)

@@ -9,7 +9,7 @@ import PIL.Image
 
 from marigold.core import foreign, profiles
 from marigold.core.headers import boxed_profile, check_header
-from marigold.core.pillow import from_pillow, label, stated_profile
+from marigold.core.pillow import from_pillow, label, silence_libtiff, stated_profile
 from marigold.core.png import Chunks, read_chunks
 from marigold.core.raster import Raster, check_content, check_memory, check_size, in_bits
 
@@ -40,6 +40,7 @@ def _decode_tiff(file: BinaryIO) -> Raster:
         if not tiff.is_for_pillow(page):
             return replace(tiff.raster(page), notes=notes)
         number = page.index
+    silence_libtiff()
     file.seek(0)
     with PIL.Image.open(file, formats=("TIFF",)) as image:
         image.seek(number)

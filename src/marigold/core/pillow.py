@@ -1,9 +1,11 @@
 """What Pillow has decoded, as samples that keep their depth, and what it says of colours and orientation."""
 
+import ctypes
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 
 import numpy as np
 import PIL.Image
@@ -38,6 +40,15 @@ def without_warnings() -> Iterator[None]:
             _QUIET[0] -= 1
             if _QUIET[0] == 0:
                 _QUIET[1].close()
+
+
+@cache
+def silence_libtiff() -> None:
+    """Keeps Pillow's own copy of libtiff from writing to the standard error what Pillow raises in any case."""
+    with suppress(OSError, AttributeError):  # a copy that is built in cannot be reached
+        library = ctypes.CDLL(PIL.Image.core.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
 
 
 def from_pillow(image: PIL.Image.Image) -> Raster:
