@@ -66,16 +66,8 @@ def tiff(folder: Path, *entries: tuple, tail: bytes = b"", following: int = 0, l
     head = b"II\x2b\0\x08\0\0\0" if large else b"II*\0"
     table = b"".join(struct.pack(f"<HH{number}{number}", *entry) for entry in sorted(entries))
     count = struct.pack("<Q" if large else "<H", len(entries))
-    return written(
-        folder,
-        "a.tif",
-        head,
-        struct.pack(f"<{number}", start),
-        count,
-        table,
-        struct.pack(f"<{number}", following),
-        tail,
-    )
+    first, last = (struct.pack(f"<{number}", place) for place in (start, following))
+    return written(folder, "a.tif", head, first, count, table, last, tail or PADDING)
 
 
 PADDING = bytes(200_000)
@@ -353,7 +345,7 @@ def jpeg_of_many_scans(folder):
 def jpeg_that_ends_early(folder):
     content = picture("JPEG", 16)
     large = content.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", SIDE, SIDE))
-    return written(folder, "a.jpg", large, PADDING)
+    return written(folder, "a.jpg", large)
 
 
 @case(read_photo)
@@ -365,7 +357,7 @@ def jpeg_of_many_segments(folder):
 @case(read_photo)
 def gif_of_a_large_screen(folder):
     head = b"GIF89a" + struct.pack("<HHBBB", SIDE, SIDE, 0x80, 0, 0) + bytes(6)
-    return written(folder, "a.gif", head, b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02D\x01\0;", PADDING)
+    return written(folder, "a.gif", head, b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02D\x01\0;")
 
 
 @case(read_photo)
@@ -390,7 +382,7 @@ def webp_of_a_large_canvas(folder):
     canvas = bytearray(content.getvalue())
     place = canvas.index(b"VP8X") + 12
     canvas[place : place + 6] = (SIDE - 1).to_bytes(3, "little") * 2
-    return written(folder, "a.webp", canvas, PADDING)
+    return written(folder, "a.webp", canvas)
 
 
 @case(read_photo)
@@ -406,7 +398,7 @@ def avif_that_states_more(folder):
     content = bytearray(picture("AVIF", 64))
     place = content.index(b"ispe") + 8
     content[place : place + 8] = struct.pack(">II", SIDE, SIDE)
-    return written(folder, "a.avif", content, struct.pack(">I4s", len(PADDING) + 8, b"free"), PADDING)
+    return written(folder, "a.avif", content)
 
 
 @case(read_photo)

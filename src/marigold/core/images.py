@@ -39,8 +39,9 @@ _LONGEST = 200
 def read_photo(path: str | PathLike[str]) -> Photo:
     """The photo in a file, and what to know about how it was read. Raises `ImageError`."""
     with _border("", "a path that cannot be used"):
+        path = os.fsdecode(path)
         foreign.refuse_address(path)
-        path = Path(os.fsdecode(path))
+        path = Path(path)
     with open_photo(path) as file, _border(f"{path}: ", "damaged or cut short", "copy or download it again"):
         return develop(decode(file, path))
 
@@ -75,14 +76,17 @@ def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:
 
 def open_photo(path: Path) -> BufferedReader:
     """The file of a photo, which holds something. Raises `ImageError`."""
-    file = open_file(path, ImageError, "check the path and its permissions")
+    try:
+        file = open_file(path, ImageError, "check the path and its permissions")
+    except ImageError as error:
+        raise ImageError(printable(error)) from error
     size = os.fstat(file.fileno()).st_size
     if 0 < size <= MOST_BYTES:
         return file
     file.close()
     if size == 0:
-        raise ImageError(f"{path}: the file is empty (0 bytes); copy or download it again")
-    raise ImageError(f"{path}: {size / 1e9:.1f} GB, more than a photo has; save it as PNG or JPEG first")
+        raise ImageError(printable(f"{path}: the file is empty (0 bytes); copy or download it again"))
+    raise ImageError(printable(f"{path}: {size / 1e9:.1f} GB, more than a photo has; save it as PNG or JPEG first"))
 
 
 @contextmanager
@@ -91,17 +95,20 @@ def _border(place: str, trouble: str, remedy: str = "give another") -> Iterator[
     try:
         with without_warnings():
             yield
-    except ImageError as error:
-        raise ImageError(f"{place}{error}") from error
-    except PIL.Image.DecompressionBombError as error:
-        raise ImageError(f"{place}{too_large()}") from error
-    except MemoryError as error:
-        raise ImageError(f"{place}it needs more memory than there is; scale it down first") from error
-    except PIL.UnidentifiedImageError as error:
-        raise ImageError(f"{place}not an image that can be read ({KNOWN}); convert it to PNG or JPEG") from error
     except Exception as error:
-        what = printable(" ".join(str(error).split())[:_LONGEST]) or type(error).__name__
-        raise ImageError(f"{place}{trouble} ({what}); {remedy}") from error
+        raise ImageError(printable(place + _said(error, trouble, remedy))) from error
+
+
+def _said(error: Exception, trouble: str, remedy: str) -> str:
+    if isinstance(error, ImageError):
+        return str(error)
+    if isinstance(error, PIL.Image.DecompressionBombError):
+        return too_large()
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is; scale it down first"
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return f"not an image that can be read ({KNOWN}); convert it to PNG or JPEG"
+    return f"{trouble} ({' '.join(str(error).split())[:_LONGEST] or type(error).__name__}); {remedy}"
 
 
 def _of_memory(image: object) -> Photo:

@@ -152,7 +152,7 @@ def _is_label(file: BinaryIO, place: int, size: int, kind: bytes) -> bool:
     if name not in _LABELS:
         return False
     if kind == b"iTXt":
-        content = content[1:].split(b"\0", 2)[-1] if content[:1] == b"\1" else b""
+        content = content[2:].split(b"\0", 2)[-1] if content[:1] == b"\1" else b""
     return kind == b"tEXt" or len(_inflated(content[1:] if kind == b"zTXt" else content, _MOST_WORDS)) < _MOST_WORDS
 
 
