@@ -410,7 +410,6 @@ HOSTILE_VALUES = {
     "no pixels": (lambda: PIL.Image.new("RGB", (0, 64)), "0 x 64 pixels, less than"),
     "meta": (lambda: torch.zeros(3, 9, 9, device="meta"), "meta .*tensor is no photo"),
     "sparse": (lambda: torch.zeros(3, 9, 9).to_sparse(), "sparse.*tensor is no photo"),
-    "jagged": (lambda: torch.nested.nested_tensor([torch.zeros(9, 9)] * 3, layout=torch.jagged), "nested.*tensor is n"),
     "complex": (lambda: torch.zeros(3, 9, 9, dtype=torch.complex64), "complex tensor is no photo"),
     "int8": (lambda: torch.zeros(3, 9, 9, dtype=torch.int8), "int8 have no known range"),
     "int64": (lambda: torch.zeros(3, 9, 9, dtype=torch.int64), "int64 have no known range"),

@@ -273,7 +273,7 @@ def large_profile(size):
 
 @pytest.mark.parametrize("name", ["a.png", "b.png", "a.jpg", "a.webp", "a.tif", "a.avif", "a.jp2"])
 def test_a_profile_of_several_megabytes_is_used(tmp_path, name):
-    profile, grey, path = large_profile(3 << 20), np.full((16, 16, 3), 51, np.uint8), tmp_path / name
+    profile, grey, path = large_profile(3 << 20), np.full((16, 16, 3), 102, np.uint8), tmp_path / name
     if name == "b.png":
         write(path, grey.astype(np.uint16) * 257, profile)
     elif name == "a.jp2":
@@ -287,14 +287,14 @@ def test_a_profile_of_several_megabytes_is_used(tmp_path, name):
         path.write_bytes(content)
     else:
         PIL.Image.fromarray(grey).save(path, icc_profile=profile, quality=100)
-    np.testing.assert_allclose(read(path), as_srgb(51 / 255), atol=0.006)
+    np.testing.assert_allclose(read(path), as_srgb(102 / 255), atol=0.006)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_a_profile_beyond_all_measure_is_ignored_with_a_note(tmp_path, name, monkeypatch):
     monkeypatch.setattr("marigold.core.profiles.MOST_OF_PROFILE", 1 << 20)
     monkeypatch.setattr("marigold.core.png.MOST_OF_PROFILE", 1 << 20)
-    PIL.Image.new("RGB", (16, 16), (51, 51, 51)).save(tmp_path / name, icc_profile=large_profile(2 << 20))
+    PIL.Image.new("RGB", (16, 16), (102, 102, 102)).save(tmp_path / name, icc_profile=large_profile(2 << 20))
     photo = read_photo(tmp_path / name)
-    assert float(photo.pixels.max()) == float(np.float32(51) / np.float32(255))
+    assert float(photo.pixels.max()) == float(np.float32(102) / np.float32(255))
     assert len(photo.notes) == 1 and "profile cannot be used (it has" in photo.notes[0]

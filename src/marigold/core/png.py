@@ -67,7 +67,7 @@ class Chunks(dict[bytes, bytes]):
         super().__init__()
         self.kept: list[tuple[int, int]] = []
         """Start and length of the parts that say how the picture looks."""
-        self.place_of_profile = (0, 0)
+        self.place_of_profile: tuple[int, int] = (0, 0)
 
     def without_words(self, file: BinaryIO) -> BinaryIO:
         """The file without what says nothing of the picture, and without its profile; any other file itself."""
@@ -77,7 +77,7 @@ class Chunks(dict[bytes, bytes]):
     def profile(self, file: BinaryIO) -> bytes | None:
         """The ICC profile, of at most a byte more than is used of one; None when there is none or it is damaged."""
         file.seek(self.place_of_profile[0])
-        _, _, content = file.read(min(self.place_of_profile[1], MOST_OF_PROFILE)).partition(b"\0")
+        _, _, content = file.read(min(self.place_of_profile[1], 2 * MOST_OF_PROFILE)).partition(b"\0")
         return _inflated(content[1:], MOST_OF_PROFILE + 1) or None
 
 

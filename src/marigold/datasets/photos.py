@@ -78,9 +78,9 @@ def _listed(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             return [entry.name for entry in entries if not os.path.isdir(entry.path)]
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte is a ValueError
         return []
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise DataError(f"{root}: this folder cannot be listed ({reason(error)}); check its permissions") from error
 
 

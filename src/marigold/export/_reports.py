@@ -9,6 +9,7 @@ from typing import Any
 
 from marigold.core.errors import OutputError
 from marigold.core.files import reason, write_json
+from marigold.core.reading import real_path
 
 
 class Reports:
@@ -17,7 +18,7 @@ class Reports:
     def __init__(self, folder: Path, photos: Iterable[Path] = ()) -> None:
         """`photos` are those of the run: none of them is deleted, whatever a report says."""
         self.folder = folder
-        self._photos = {photo.resolve() for photo in photos}
+        self._photos = {real_path(photo) for photo in photos}
         self._listed: dict[Path, set[str]] = {}
 
     def path(self, name: str, modality: str) -> Path:
@@ -57,7 +58,7 @@ class Reports:
                 _delete(self.folder / file)
 
     def _is_photo(self, file: str) -> bool:
-        return (self.folder / file).resolve() in self._photos
+        return real_path(self.folder / file) in self._photos
 
     def _is_listed(self, file: str) -> bool:
         """Whether any report lists the file; all of them are read for the first that this is asked of."""
@@ -94,7 +95,7 @@ def photo_of(report: Path) -> str | None:
 def result_files(folder: Path) -> set[Path]:
     """The files, with resolved paths, that the reports in a folder call their own; nothing where there is no folder."""
     listed = (folder / file for report in folder.glob("*.json") for file in files_of(report))
-    return {path.resolve() for path in listed if os.path.exists(path)}  # which is false for what can be no name at all
+    return {real_path(path) for path in listed if os.path.exists(path)}  # which is false for what can be no name at all
 
 
 def places(files: Sequence[Path], folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from marigold.core import foreign
 from marigold.core.errors import ImageError
 from marigold.core.images import SUFFIXES, open_photo
+from marigold.core.reading import real_path
 from marigold.export._reports import result_files
 from marigold.folders.listing import Listing
 
@@ -26,7 +27,7 @@ def find_photos(inputs: Sequence[str], output: Path | None = None) -> tuple[list
     file, as does a pipe or a broken link that is called like a photo; reading it says what is wrong. A folder that
     cannot be listed has a message of its own.
     """
-    found: dict[str, Path] = {}
+    found: dict[Path, Path] = {}
     failures = []
     results = set() if output is None else result_files(output)
     for name in inputs:
@@ -38,14 +39,6 @@ def find_photos(inputs: Sequence[str], output: Path | None = None) -> tuple[list
             failures.append(str(error))
         failures += listing.failures
     return list(found.values()), failures
-
-
-def real_path(path: Path) -> str:
-    """Where a path leads, for comparing; the path itself where links lead nowhere or it can be no name at all."""
-    try:
-        return os.path.realpath(path)
-    except (OSError, ValueError):
-        return str(path)
 
 
 def left_out(inputs: Sequence[str], output: Path | None = None) -> str:
@@ -111,7 +104,7 @@ def _listed(name: str, listing: Listing) -> list[Path] | None:
 
 def _visible(paths: Iterable[Path], results: Set[Path]) -> list[Path]:
     visible = (path for path in paths if not path.name.startswith("."))
-    return sorted(path for path in visible if not os.path.isdir(path) and Path(real_path(path)) not in results)
+    return sorted(path for path in visible if not os.path.isdir(path) and real_path(path) not in results)
 
 
 def _why_left_out(path: Path) -> str:
@@ -130,6 +123,6 @@ def _why_left_out(path: Path) -> str:
 def _names(photo: Path, number: int) -> list[str]:
     """Names for a photo's results, ever longer: `a`, `a_png`, `spain_a_png`, `2024_spain_a_png`, at last `a_png_7`."""
     name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
-    folders = Path(real_path(photo)).parent.parts[1:]
+    folders = real_path(photo).parent.parts[1:]
     longer = ["_".join([*folders[-depth:], name]) for depth in range(1, min(len(folders), MOST_FOLDERS) + 1)]
     return [photo.stem, name, *longer, f"{name}_{number}"]

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from marigold.core.errors import OutputError
+from marigold.core.reading import real_path
 from marigold.export._reports import Reports, alike, photo_of, places
 from marigold.export._write import save, write_format
 from marigold.export.base import Format, Maps, check
@@ -127,6 +128,6 @@ def _with_note(prediction: Prediction, note: str) -> Prediction:
 
 def _within(folder: Path, photos: Sequence[Path]) -> list[str]:
     """Where those of the photos are that lie in a folder."""
-    there = folder.resolve()
-    paths = (photo.parent.resolve() / photo.name for photo in photos)
+    there = real_path(folder)
+    paths = (real_path(photo.parent) / photo.name for photo in photos)
     return places([path for path in paths if path.is_relative_to(there)], there)
