@@ -17,6 +17,8 @@ from marigold.core.raster import Raster, check_memory
 _ORIENTATION = 0x0112
 _EXIF, _INTEROPERABILITY = 0x8769, 0xA005
 _LAB_STEPS = np.array([100 / 255, 1, 1])
+_STORED = {"LAB": 18}
+"""A third of the bytes a pixel that a picture takes, with what its decoder needs; 6 for every other mode."""
 _LOCK = threading.Lock()
 _QUIET = [0, ExitStack()]
 """How many threads want no warnings, and what gives them back."""
@@ -53,7 +55,7 @@ def silence_libtiff() -> None:
 
 def from_pillow(image: PIL.Image.Image) -> Raster:
     """Any mode of Pillow."""
-    check_memory(image.width, image.height, 4)
+    check_memory(image.width, image.height, _STORED.get(image.mode, 6))
     profile = stated_profile(image)
     inks = image.mode == "CMYK"
     if image.mode.startswith("I;16") or image.mode == "F":

@@ -33,6 +33,8 @@ _PICTURES = (6, 7, 33003, 33004, 33005, 33007, 34712, 34892, 34927, 34933, 34934
 """Compressions whose parts are pictures of their own: JPEG, JPEG 2000, WebP and PNG."""
 _MOST_STORED = 8
 """Bytes a pixel of the largest picture: 16 bits with alpha."""
+_AS_FLOATS = 18
+"""A third of the bytes a pixel that it takes to undo alpha, or to convert L*a*b*."""
 _LARGE_PART = 1 << 22
 """Pixels of a tile that may be larger than a small picture."""
 _SLACK = 1 << 12
@@ -92,7 +94,8 @@ def check(page: tifffile.TiffPage) -> None:
     pixels, stored = page.imagewidth * page.imagelength, page.samplesperpixel * math.ceil(bits / 8)
     if pixels * stored > MAX_PIXELS * _MOST_STORED:
         raise ImageError(f"{stored} bytes a pixel and {too_large()}")
-    check_memory(page.imagewidth, page.imagelength, stored)
+    in_floats = page.samplesperpixel in (2, 4) or page.photometric in (_WHITE_IS_ZERO, _CIELAB, _ICCLAB)
+    check_memory(page.imagewidth, page.imagelength, max(stored, _AS_FLOATS) if in_floats else stored)
     part = _pixels_of_part(page)
     if part > max(pixels, _LARGE_PART):
         raise ImageError(f"tiles of {part} pixels, more than the picture has; save it again")
