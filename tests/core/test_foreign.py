@@ -6,7 +6,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-import marigold.core.images as images
+from marigold.core.decode import FORMATS
 from marigold.core.errors import ImageError
 from marigold.core.images import SUFFIXES, read_image, read_photo, to_photo
 
@@ -62,7 +62,7 @@ def test_a_photo_is_read_by_what_it_holds(tmp_path, ending, form):
 def test_every_ending_in_a_folder_belongs_to_a_format_that_is_read():
     PIL.Image.init()
     formats = {PIL.Image.EXTENSION.get(ending, "") for ending in SUFFIXES}
-    assert formats - {"MPO"} <= set(images._FORMATS)
+    assert formats - {"MPO"} <= set(FORMATS)
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "AVIF"])

@@ -1,8 +1,12 @@
 """Photos of every kind are read upright in their true colours; bad files are refused with a remedy."""
 
 import io
+import os
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -11,8 +15,10 @@ import tifffile
 import torch
 from PIL import ImageCms
 
+from marigold.core import memory
+from marigold.core.console import printable
 from marigold.core.errors import ImageError
-from marigold.core.images import read_image, read_photo, to_image
+from marigold.core.images import read_image, read_photo, to_image, to_photo
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -358,7 +364,7 @@ def test_a_float_tiff_that_is_not_all_numbers_is_refused_as_that(tmp_path, value
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"nowhere\.jpg: no such file; check the path"):
         read_image(tmp_path / "nowhere.jpg")
-    with pytest.raises(ImageError, match="a folder, not an image"):
+    with pytest.raises(ImageError, match="a folder, not a file"):
         read_image(tmp_path)
 
 
@@ -376,3 +382,150 @@ def test_a_tensor_with_other_than_numbers_in_0_to_1_is_refused(value, message):
     photo[1, 2, 3] = value
     with pytest.raises(ImageError, match=message):
         to_image(photo)
+
+
+def lazily(content):
+    return PIL.Image.open(io.BytesIO(content))
+
+
+def closed(picture):
+    picture.load()
+    picture.close()
+    return picture
+
+
+class Spelled:
+    """A path of another kind."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __fspath__(self):
+        return self.name
+
+
+HOSTILE_VALUES = {
+    "cut short": (lambda: lazily(cut(saved(NOISE, "JPEG"))), "JpegImageFile that cannot be used .*truncated"),
+    "closed": (lambda: closed(lazily(saved(NOISE, "PNG"))), "cannot be used .*closed"),
+    "no pixels": (lambda: PIL.Image.new("RGB", (0, 64)), "0 x 64 pixels, less than"),
+    "meta": (lambda: torch.zeros(3, 9, 9, device="meta"), "meta .*tensor is no photo"),
+    "sparse": (lambda: torch.zeros(3, 9, 9).to_sparse(), "sparse.*tensor is no photo"),
+    "complex": (lambda: torch.zeros(3, 9, 9, dtype=torch.complex64), "complex tensor is no photo"),
+    "int8": (lambda: torch.zeros(3, 9, 9, dtype=torch.int8), "int8 have no known range"),
+    "int64": (lambda: torch.zeros(3, 9, 9, dtype=torch.int64), "int64 have no known range"),
+    "bfloat16": (lambda: torch.full((3, 9, 9), torch.nan, dtype=torch.bfloat16), "NaN or infinite"),
+    "endless tensor": (lambda: torch.zeros(1, 1, 1).expand(3, 10**6, 10**6), "more than the limit of 178 megapixels"),
+    "endless array": (lambda: np.broadcast_to(np.uint8(0), (10**6, 10**6, 3)), "more than the limit of 178 megapixels"),
+    "scalar": (lambda: np.array(0.5), r"shape \[\]"),
+    "nothing": (lambda: np.zeros((0, 0)), "0 x 0 pixels, less than"),
+    "masked": (lambda: np.ma.masked_array(np.zeros((9, 9)), np.ones((9, 9), bool)), "masked array"),
+    **{
+        kind: (lambda kind=kind: np.zeros((9, 9), kind), "have no known range")
+        for kind in ("O", "U3", "S3", "V4", "M8[s]", "m8[s]", "c8", "u4")
+    },
+    "record": (lambda: np.zeros((9, 9), [("red", "u1")]), "have no known range"),
+    "minus infinity": (lambda: np.full((9, 9), -np.inf), "NaN or infinite"),
+    "bytes": (lambda: b"a.png", "a bytes is no photo"),
+    "nothing at all": (lambda: None, "a NoneType is no photo"),
+    "zero byte": (lambda: "a\0b.png", r"a\\x00b\.png: cannot be read"),
+    "lone surrogate": (lambda: "a\ud800b.png", r"a\\ud800b\.png: cannot be read"),
+    "long name": (lambda: "a" * 5000, "cannot be read"),
+    "broken path": (lambda: Spelled(7), "a path that cannot be used"),
+    "device": (lambda: "/dev/zero", "/dev/zero: a device, not a file"),
+    "terminal": (lambda: "a\n\x1b[2J.png", r"a\\n\\x1b\[2J\.png: no such file"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_VALUES)
+def test_whatever_is_no_photo_is_refused_on_one_line(name):
+    make, message = HOSTILE_VALUES[name]
+    with pytest.raises(ImageError, match=message) as caught:
+        to_photo(make())
+    assert printable(caught.value) == str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.longdouble, ">f8", ">f4", ">u2", "<u2", "?"])
+def test_numbers_of_every_precision_and_order_mean_the_same(kind):
+    ones = np.zeros((9, 12, 3), kind)
+    ones[2:, 3:] = 65535 if ones.dtype.kind == "u" else 1
+    expected = np.zeros((3, 9, 12), np.float32)
+    expected[:, 2:, 3:] = 1
+    np.testing.assert_array_equal(to_image(ones).numpy(), expected)
+    np.testing.assert_array_equal(to_image(ones[::-1, ::-1]).numpy(), expected[:, ::-1, ::-1])
+
+
+def test_a_photo_of_several_strips_is_whole(tmp_path):
+    deep = RNG.integers(0, 65536, (600, 900, 4), dtype=np.uint16)
+    colour, alpha = deep[..., :3].astype(np.float32) / 65535, deep[..., 3:].astype(np.float32) / 65535
+    expected = colour * alpha + (1 - alpha)
+    np.testing.assert_allclose(as_array(to_image(deep)), expected, atol=1e-6)
+    tifffile.imwrite(
+        tmp_path / "a.tif", deep, photometric="rgb", extrasamples=["unassalpha"], extratags=[(274, 3, 1, 7, True)]
+    )
+    transverse = PIL.Image.Transpose.TRANSVERSE
+    channel = np.asarray(PIL.Image.fromarray(np.ascontiguousarray(expected[..., 0])).transpose(transverse))
+    np.testing.assert_allclose(as_array(read_image(tmp_path / "a.tif"))[..., 0], channel, atol=1e-6)
+
+
+def test_a_photo_that_does_not_fit_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    PIL.Image.new("RGB", (2200, 2000)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").shape == (3, 2000, 2200)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**7)
+    monkeypatch.setattr(PIL.Image.Image, "load", None)
+    with pytest.raises(ImageError, match=r"a\.png: a photo of 2200 x 2000 pixels needs about 0\.1 GB .* 0\.0 GB are a"):
+        read_image(tmp_path / "a.png")
+
+
+def test_memory_that_runs_out_is_a_message(tmp_path, monkeypatch):
+    PIL.Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+
+    def run_out(image):
+        raise MemoryError
+
+    monkeypatch.setattr("marigold.core.decode.from_pillow", run_out)
+    with pytest.raises(ImageError, match=r"a\.png: it needs more memory than there is; scale it down first"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_file_longer_than_any_photo_is_refused_unread(tmp_path):
+    for name, start, size in (("a.jpg", b"\xff\xd8\xff", 1 << 40), ("b.webp", b"RIFF", 3 << 30)):
+        (tmp_path / name).write_bytes(start)
+        os.truncate(tmp_path / name, size)
+        with pytest.raises(ImageError, match="more than a photo"):
+            read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [(b"\xff\xe1\0\x08Exif\0\0" * 100, "scans or 64 labels"), (b"\xff\xda\0\2" * 300, "256 scans")],
+)
+def test_a_jpeg_that_takes_too_long_is_refused(tmp_path, before, message):
+    content = saved(NOISE, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(content[:2] + before + content[2:])
+    with pytest.raises(ImageError, match=message):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_a_header_without_an_end_is_refused(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6 #" + b"x" * 1_000_000)
+    with pytest.raises(ImageError, match="a header without an end; save it again"):
+        read_image(tmp_path / "a.ppm")
+
+
+def test_warnings_of_decoders_stay_inside_in_all_threads(tmp_path, monkeypatch, recwarn):
+    PIL.Image.new("L", (16, 16)).save(tmp_path / "a.png")
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 200)  # Pillow warns of more
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(read_photo, [tmp_path / "a.png"] * 20))
+    assert len(recwarn) == 0
+    with pytest.warns(UserWarning, match="mine"):
+        warnings.warn("mine", UserWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"a\nb.png", b"\x1b[2J.png"])
+def test_a_photo_may_be_called_by_any_bytes(tmp_path, name):
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    PIL.Image.fromarray(RGB).save(tmp_path / "plain.png")
+    os.rename(tmp_path / "plain.png", path)
+    np.testing.assert_array_equal(as_array(read_image(path)), RGB.astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(read_image(Spelled(os.fsencode(path))), read_image(path))

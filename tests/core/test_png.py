@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from marigold.core.errors import OutputError
+from marigold.core.errors import ImageError, OutputError
 from marigold.core.images import read_image
 from marigold.core.png import read_chunks, write_png
 
@@ -110,3 +110,43 @@ def test_chunks_are_read_from_before_and_behind_the_pixels(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffgAMA"])
 def test_what_is_no_whole_png_has_the_chunks_that_are_there(content):
     assert set(read_chunks(io.BytesIO(content)).values()) <= {b""}
+
+
+def with_chunks(*extra, size=(16, 16)):
+    """A grey PNG with chunks (kind, content) before the pixels."""
+    content = io.BytesIO()
+    PIL.Image.new("L", size, 51).save(content, "PNG")
+    packed = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in extra
+    )
+    return content.getvalue()[:33] + packed + content.getvalue()[33:]
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
+@pytest.mark.parametrize("keyword", [b"Comment", b"Raw profile type exif"])
+def test_words_of_any_length_do_not_damage_a_photo(tmp_path, kind, keyword):
+    start = {b"tEXt": b"\0", b"zTXt": b"\0\0", b"iTXt": b"\0\1\0\0\0"}[kind]
+    words = bytes(5 << 18)
+    words = words if kind == b"tEXt" else zlib.compress(words)
+    (tmp_path / "a.png").write_bytes(with_chunks(*[(kind, keyword + start + words)] * 30))
+    assert float(read_image(tmp_path / "a.png").max()) == float(np.float32(51) / np.float32(255))
+
+
+def test_chunks_beyond_all_measure_are_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(with_chunks(*[(b"tEXt", b"a\0b")] * 20_000))
+    with pytest.raises(ImageError, match="a PNG of more chunks than a photo has; save it again"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
+def test_a_label_in_words_still_turns_the_photo(tmp_path, kind):
+    body = b'<x tiff:Orientation="6"/>'
+    if kind == b"iTXt":
+        extra = kind, b"XML:com.adobe.xmp\0\0\0\0\0" + body
+    else:
+        exif = PIL.Image.Exif()
+        exif[0x0112] = 6
+        listed = b"\nexif\n  8\n" + exif.tobytes().hex().encode()
+        extra = kind, b"Raw profile type exif\0" + (listed if kind == b"tEXt" else b"\0" + zlib.compress(listed))
+    (tmp_path / "a.png").write_bytes(with_chunks(extra, size=(24, 16)))
+    assert read_image(tmp_path / "a.png").shape == (3, 24, 16)

@@ -261,3 +261,40 @@ def test_colours_that_have_no_profile_are_taken_for_srgb_with_a_note(tmp_path, c
 def test_a_photo_that_has_been_read_keeps_its_notes(tmp_path):
     photo = to_photo(PIL.Image.new("RGB", (16, 16)))
     assert to_photo(photo) is photo
+
+
+def large_profile(size):
+    """A profile with a table that means nothing at its end, which no packer makes smaller."""
+    profile = bytearray(rgb_profile(SRGB, 1))
+    profile += np.random.default_rng(0).bytes(size - len(profile))
+    profile[:4] = struct.pack(">I", len(profile))
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("name", ["a.png", "b.png", "a.jpg", "a.webp", "a.tif", "a.avif", "a.jp2"])
+def test_a_profile_of_several_megabytes_is_used(tmp_path, name):
+    profile, grey, path = large_profile(3 << 20), np.full((16, 16, 3), 102, np.uint8), tmp_path / name
+    if name == "b.png":
+        write(path, grey.astype(np.uint16) * 257, profile)
+    elif name == "a.jp2":
+        PIL.Image.fromarray(grey).save(path)
+        content = path.read_bytes()
+        box = struct.pack(">I", len(profile) + 11) + b"colr\2\0\0" + profile
+        place, old = content.index(b"jp2h") - 4, content.index(b"colr") - 4
+        size = int.from_bytes(content[old : old + 4])
+        head = int.from_bytes(content[place : place + 4]) + len(box) - size
+        content = content[:place] + head.to_bytes(4) + content[place + 4 : old] + box + content[old + size :]
+        path.write_bytes(content)
+    else:
+        PIL.Image.fromarray(grey).save(path, icc_profile=profile, quality=100)
+    np.testing.assert_allclose(read(path), as_srgb(102 / 255), atol=0.006)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_a_profile_beyond_all_measure_is_ignored_with_a_note(tmp_path, name, monkeypatch):
+    monkeypatch.setattr("marigold.core.profiles.MOST_OF_PROFILE", 1 << 20)
+    monkeypatch.setattr("marigold.core.png.MOST_OF_PROFILE", 1 << 20)
+    PIL.Image.new("RGB", (16, 16), (102, 102, 102)).save(tmp_path / name, icc_profile=large_profile(2 << 20))
+    photo = read_photo(tmp_path / name)
+    assert float(photo.pixels.max()) == float(np.float32(102) / np.float32(255))
+    assert len(photo.notes) == 1 and "profile cannot be used (it has" in photo.notes[0]

@@ -1,9 +1,13 @@
 """Which photos are meant, and what their results are called."""
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
+from marigold.core.errors import ImageError
+from marigold.core.images import read_photo
 from marigold.folders.photos import find_photos, left_out, result_names
 
 
@@ -120,3 +124,90 @@ def test_results_are_called_by_as_much_of_the_path_as_it_takes(photos, names):
     found = result_names([Path(photo) for photo in photos])
     assert len({name.casefold() for name in found}) == len(photos)
     assert found == names
+
+
+@pytest.fixture
+def strange(folder):
+    """Beside the photos: a pipe, a socket, a link to a device and two that lead nowhere, all called like photos."""
+    os.mkfifo(folder / "c.png")
+    (folder / "d.png").symlink_to("/dev/zero")
+    (folder / "e.png").symlink_to("e.png")
+    (folder / "f.png").symlink_to("nowhere")
+    with socket.socket(socket.AF_UNIX) as listener:
+        before = os.getcwd()
+        os.chdir(folder)  # the address of a socket has to be short
+        listener.bind("g.png")
+        os.chdir(before)
+    (folder / "h.png").mkdir()
+    return folder
+
+
+STRANGE = {"c.png": "a pipe", "d.png": "a device", "e.png": "too many", "f.png": "no such file", "g.png": "a socket"}
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*", "?.*"])
+def test_what_is_no_file_keeps_its_turn_and_is_refused_when_it_is_read(strange, pattern):
+    photos, failures = find_photos([str(strange / pattern)])
+    assert failures == [] and [path for path in named(photos, strange) if "/" not in path] == [
+        *("a.png", "b.JPG"),
+        *STRANGE,
+    ]
+    for path in photos:
+        if path.name in STRANGE:
+            with pytest.raises(ImageError, match=rf"{path.name}: .*{STRANGE[path.name]}"):
+                read_photo(path)
+    assert left_out([str(strange / pattern)]) == ""
+
+
+@pytest.mark.parametrize("links", [1, 3])
+def test_links_in_circles_are_walked_once(folder, links):
+    for number in range(links):
+        (folder / "deep" / f"again{number}").symlink_to(folder)
+        (folder / f"endless{number}").symlink_to(f"endless{number}")
+    found, failures = find_photos([str(folder / "**" / "*")])
+    assert named(found, folder) == ["a.png", "b.JPG", "deep/c.tif"] and failures == []
+    assert named(find_photos([str(folder / "**" / "deep" / "**" / "*.tif")])[0], folder) == ["deep/c.tif"]
+
+
+@pytest.mark.parametrize("pattern", ["**/*", "*/*", "*/c.tif", "**"])
+def test_a_folder_that_cannot_be_listed_costs_itself_alone(folder, pattern, monkeypatch):
+    (folder / "locked").mkdir()
+    (folder / "locked" / "x.png").write_bytes(b"x")
+    allowed = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return allowed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    photos, failures = find_photos([str(folder / pattern)])
+    assert "deep/c.tif" in named(photos, folder) and not any(path.name == "x.png" for path in photos)
+    if pattern != "*/c.tif":  # where nothing but a name is looked up
+        assert failures == [
+            f"{folder / 'locked'}: this folder cannot be listed (permission denied); check its permissions"
+        ]
+    assert find_photos([str(folder / "locked")])[1][0].startswith(f"{folder / 'locked'}: this folder cannot be listed")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "x" * 5000, "~nobody_at_all/x.png", "\ud800.png", "a\0[b]*", "x" * 5000 + "*"]
+)
+def test_what_can_be_no_name_is_a_file_or_matches_nothing(name):
+    photos, failures = find_photos([name])
+    assert len(photos) + len(failures) == 1
+    for photo in photos:
+        with pytest.raises(ImageError):
+            read_photo(photo)
+        assert result_names(photos)
+
+
+def test_names_of_any_bytes_are_found_and_sorted(folder):
+    names = [b"caf\xe9.png", b"a\nb.png", b"\x1b[2J.png"]
+    for name in names:
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            file.write(b"x")
+    for pattern in ("", "*", "**"):
+        found = [os.fsencode(path.name) for path in find_photos([str(folder / pattern)])[0]]
+        assert sorted(names) == [name for name in found if name in names]
+    assert len({*result_names(find_photos([str(folder)])[0])}) == 5

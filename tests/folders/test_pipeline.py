@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 
+from marigold.folders import pipeline
 from marigold.folders.pipeline import READ_AHEAD, WRITE_BEHIND, run_overlapped, run_serially
 
 
@@ -105,3 +106,54 @@ def test_what_has_been_computed_is_written_before_an_error_is_raised():
     with pytest.raises(ValueError):
         run_overlapped(range(9), lambda item: item, compute, written.append)
     assert written == [0, 1]
+
+
+@pytest.mark.parametrize("weights", [[600] * 30, [1500] * 20, [10, 3000] * 10, [400, 300, 900, 1] * 8, [0] * 9])
+def test_as_many_bytes_are_in_memory_as_are_allowed_and_one_photo_more(monkeypatch, weights):
+    monkeypatch.setattr(pipeline, "MOST_HELD", 1000)
+    lock, held, most, written = threading.Lock(), 0, 0, []
+
+    def read(number):
+        nonlocal held, most
+        with lock:
+            held += weights[number]
+            most = max(most, held)
+        return number
+
+    def write(number):
+        nonlocal held
+        with lock:
+            held -= weights[number]
+        written.append(number)
+
+    run_overlapped(range(len(weights)), read, lambda number: number, write, weights.__getitem__)
+    assert written == list(range(len(weights)))
+    assert most < 1000 + max(weights) + 1
+
+
+def test_a_photo_that_is_too_large_for_company_is_alone(monkeypatch):
+    monkeypatch.setattr(pipeline, "MOST_HELD", 1000)
+    events = []
+    run_overlapped(
+        range(4),
+        lambda item: events.append(("read", item)) or item,
+        lambda item: item,
+        lambda item: events.append(("write", item)),
+        lambda item: 1000,
+    )
+    assert events == [(stage, item) for item in range(4) for stage in ("read", "write")]
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_an_error_ends_a_run_that_waits_for_room(monkeypatch, stage):
+    monkeypatch.setattr(pipeline, "MOST_HELD", 1)
+    read = []
+
+    def fail(item):
+        raise ValueError("here")
+
+    stages = [lambda item: read.append(item) or item, lambda item: item, lambda item: None]
+    stages[stage] = fail
+    with pytest.raises(ValueError, match="here"):
+        run_overlapped(range(9), *stages, lambda item: 5)
+    assert read == [0]

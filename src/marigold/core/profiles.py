@@ -4,8 +4,7 @@ A profile counts for what it does, never for its name. Little CMS converts, with
 """
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,8 @@ WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65
 """The sample that stands for full light; 1 in every other type."""
 BT709 = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 """x and y of white, red, green and blue."""
+MOST_OF_PROFILE = 64 << 20
+"""Bytes of a profile; the tables of a large one take some MB."""
 ADOBE_RGB = imagecodecs.cms_profile("adobergb")
 
 _SRGB = imagecodecs.cms_profile("srgb")
@@ -25,8 +26,6 @@ _SPACES = {b"GRAY": ("gray", 1), b"RGB ": ("rgb", 3), b"CMYK": ("cmyk", 4)}
 _DARK_LEVELS = np.linspace(0, 1, 17, dtype=np.float32) ** 2
 _GRID = np.stack(np.meshgrid(*[_DARK_LEVELS] * 3), -1).reshape(1, -1, 3)
 """Colours of the whole cube, most of them dark, where curves differ most."""
-_STRIP = 1 << 18
-"""Pixels that one thread converts at a time."""
 _BT2020 = (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
 _DISPLAY_P3 = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 _CODED_PRIMARIES = {1: BT709, 2: BT709, 9: _BT2020, 12: _DISPLAY_P3}
@@ -59,32 +58,44 @@ def coded(primaries: int, transfer: int) -> Stated:
     return Stated(_CODED_PRIMARIES.get(primaries), _CODED_GAMMAS.get(transfer, math.nan))
 
 
-def to_srgb(colours: np.ndarray, profile: bytes | Stated) -> np.ndarray:
-    """Colours [H, W, C] of a profile, grey, RGB or CMYK (full ink as white), as sRGB: [H, W, 3] uint16 or float32.
+def conversion(profile: bytes | Stated, given: int, kind: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns colours [H, W, C] of a profile, grey, RGB or CMYK (full ink as white), into sRGB.
 
-    RGB and grey come back as they are when the profile changes nothing that can be seen. Raises `ValueError` or
-    `imagecodecs.CmsError` for a profile that cannot be used for them.
+    `given` and `kind` are the channels and the type of what it will be called with: uint8, uint16 or float32. It
+    returns [H, W, 3] uint16 or float32; RGB and grey come back as they are when the profile changes nothing that can be
+    seen. Raises `ValueError` or `imagecodecs.CmsError` for a profile that cannot be used for them.
     """
     icc = profile.profile() if isinstance(profile, Stated) else profile
+    if len(icc) > MOST_OF_PROFILE:
+        raise ValueError(f"it has {len(icc) >> 20} MB, more than {MOST_OF_PROFILE >> 20}")
     space, channels = _SPACES.get(icc[16:20], ("unknown colours", 0))
-    given = colours.shape[-1]
     if given != channels and (given, channels) != (1, 3):
         raise ValueError(f"it is for {space}, not for {given} channels")
-    if given != 3 and colours.dtype == np.float32:
-        colours = np.rint(colours * 65535).astype(np.uint16)
     if given == 1:
-        # A table with an entry for each level.
-        levels = np.linspace(0, 1, int(WHITE[colours.dtype]) + 1, dtype=np.float32)[:, None]
-        table = _convert(np.repeat(levels, 3, axis=1)[None] if channels == 3 else levels.T, icc, space)[0]
-        return colours if _are_alike(table, levels) else table[colours[..., 0]]
-    if given == 3 and _are_alike(_convert(_GRID, icc, space), _GRID):
-        return colours
-    result = np.empty((*colours.shape[:2], 3), np.uint16 if colours.dtype == np.uint8 else np.float32)
-    rows = max(1, _STRIP // colours.shape[1])
-    strips = [slice(start, start + rows) for start in range(0, len(colours), rows)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(lambda strip: _convert(colours[strip], icc, space, result[strip]), strips))
-    return result
+        return _by_level(icc, space, channels, np.dtype(np.uint16) if kind == np.float32 else kind)
+    grid = _GRID if given == 3 else np.zeros((1, 1, 4), np.uint8)
+    shown = _convert(grid, icc, space)
+    if given == 3 and _are_alike(shown, _GRID):
+        return lambda colours: colours
+
+    def convert(colours: np.ndarray) -> np.ndarray:
+        colours = _in_levels(colours) if given == 4 else colours
+        result = np.empty((*colours.shape[:2], 3), np.uint16 if colours.dtype == np.uint8 else np.float32)
+        return _convert(colours, icc, space, result)
+
+    return convert
+
+
+def _by_level(icc: bytes, space: str, channels: int, kind: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+    """Grey by a table with an entry for each level."""
+    levels = np.linspace(0, 1, int(WHITE[kind]) + 1, dtype=np.float32)[:, None]
+    table = _convert(np.repeat(levels, 3, axis=1)[None] if channels == 3 else levels.T, icc, space)[0]
+    alike = _are_alike(table, levels)
+    return lambda colours: _in_levels(colours) if alike else table[_in_levels(colours)[..., 0]]
+
+
+def _in_levels(colours: np.ndarray) -> np.ndarray:
+    return np.rint(colours * 65535).astype(np.uint16) if colours.dtype == np.float32 else colours
 
 
 def lab_to_srgb(lab: np.ndarray) -> np.ndarray:

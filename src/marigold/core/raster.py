@@ -1,18 +1,33 @@
 """A picture as a file holds it, and what turns it into a photo: range, colour profile, alpha, orientation."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 import torch
 from torch import Tensor
 
+from marigold.core.console import printable
 from marigold.core.errors import ImageError
-from marigold.core.profiles import WHITE, Stated, to_srgb
+from marigold.core.memory import require_memory
+from marigold.core.profiles import WHITE, Stated, conversion
 
 MAX_PIXELS = 178_000_000
 """A little less than where Pillow itself takes a file for a decompression bomb."""
 MIN_SIDE = 8
+RESULT = 12
+"""Bytes of a pixel that has been read."""
+
+_STRIP = 1 << 18
+"""Pixels that one thread works on at a time."""
+_LARGE, _MOST_PER_BYTE = 1 << 25, 2048
+"""Pixels that any file may have, and those for each byte of a larger one; a grey PNG of one colour has 1000."""
+_SMALL = 1 << 22
+"""Pixels of a photo whose memory is not worth a question."""
 
 _CAMERA_BITS = (8, 10, 12, 14)
 
@@ -44,21 +59,35 @@ class Raster:
 def develop(raster: Raster) -> Photo:
     """The photo: converted to sRGB by its profile, laid on white where it is transparent, upright.
 
-    Samples are uint8, uint16, bool, or float in 0 to 1. Raises `ImageError` for others.
+    Samples are uint8, uint16, bool, or float in 0 to 1. Raises `ImageError` for others. Beside the result, of 12 bytes
+    a pixel, only strips of it are in memory at a time.
     """
     samples = raster.samples[..., None] if raster.samples.ndim == 2 else raster.samples
     if samples.ndim != 3 or samples.shape[-1] not in ((4, 5) if raster.inks else (1, 2, 3, 4)):
         raise ImageError(f"an array of shape {list(samples.shape)} is no photo; give [H, W] or [H, W, 3]")
-    check_size(samples.shape[1], samples.shape[0])
-    samples = _of_known_range(samples)
+    height, width = samples.shape[:2]
+    check_size(width, height)
+    check_memory(width, height, 0)
+    _check_range(samples)
     count = 4 if raster.inks else 1 if samples.shape[-1] < 3 else 3
-    colours, notes = _in_srgb(samples[..., :count], raster)
+    convert, notes = _conversion(_native(samples[:1, :1, :count]), raster)
     notes = (*raster.notes, *(() if raster.inks else _dim(samples[..., :count])), *notes)
-    if samples.shape[-1] > count:
-        alpha = as_float(samples[..., count:])
-        colours = as_float(colours) * alpha + (1 - alpha)
-    colours = colours if colours.shape[-1] == 3 else np.repeat(colours, 3, axis=2)
-    return Photo(_as_tensor(_upright(colours, raster.orientation)), notes)
+    turned = raster.orientation in (5, 6, 7, 8)
+    pixels = np.empty((3, width, height) if turned else (3, height, width), np.float32)
+    stored = _as_stored(pixels, raster.orientation)
+
+    def fill(rows: slice) -> None:
+        strip = _native(samples[rows])
+        colours = convert(strip[..., :count])
+        if strip.shape[-1] > count:
+            alpha = as_float(strip[..., count:])
+            colours = as_float(colours) * alpha + (1 - alpha)
+        white = WHITE.get(colours.dtype, np.float32(1))
+        for channel in range(3):
+            np.divide(colours[..., min(channel, colours.shape[-1] - 1)], white, out=stored[channel, rows])
+
+    in_strips(fill, height, width)
+    return Photo(torch.from_numpy(pixels), notes)
 
 
 def as_float(samples: np.ndarray) -> np.ndarray:
@@ -66,25 +95,50 @@ def as_float(samples: np.ndarray) -> np.ndarray:
     return samples.astype(np.float32) / WHITE.get(samples.dtype, np.float32(1))
 
 
-def _of_known_range(array: np.ndarray) -> np.ndarray:
-    """Samples whose white is known: uint8, uint16, or float32 in 0 to 1. Raises `ImageError` for others."""
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    if array.dtype == bool:
-        return array.astype(np.float32)
+def _check_range(array: np.ndarray) -> None:
+    """Raises `ImageError` for samples whose white is not known: other than uint8, uint16, bool, or float in 0 to 1."""
+    if array.dtype == bool or (array.dtype.kind == "u" and array.dtype.itemsize <= 2):
+        return
     if array.dtype.kind != "f":
         raise ImageError(f"samples of type {array.dtype} have no known range; use uint8, uint16, or float in 0 to 1")
-    if not np.isfinite(array).all():
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise ImageError("float samples that are NaN or infinite; replace them with numbers in 0 to 1, such as 0")
-    if array.min() < 0 or array.max() > 1:
+    if low < 0 or high > 1:
         raise ImageError("float samples outside 0 to 1; scale them first (8-bit values: divide by 255)")
-    return array.astype(np.float32)
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """Samples of known range as uint8, uint16 or float32 of this machine."""
+    integers = array.dtype.kind == "u"
+    return array.astype(array.dtype.newbyteorder("=") if integers else np.float32, copy=False)
 
 
 def in_bits(samples: np.ndarray, bits: int) -> np.ndarray:
     """Integers in 0 to 2^bits - 1 as samples of known range."""
     full = (1 << bits) - 1
     return samples if full == WHITE.get(samples.dtype) else samples.astype(np.float32) / np.float32(full)
+
+
+def in_strips(fill: Callable[[slice], object], height: int, width: int) -> None:
+    """Calls `fill` for the rows of one strip after another, in several threads where there are several."""
+    rows = max(1, _STRIP // width)
+    strips = [slice(start, start + rows) for start in range(0, height, rows)]
+    if len(strips) == 1:
+        fill(strips[0])
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(fill, strips))
+
+
+def check_memory(width: int, height: int, stored: int) -> None:
+    """Raises `ImageError` when there is not the memory to decode a photo whose samples have `stored` bytes a pixel.
+
+    That takes up to three copies of the samples, and the result beside one of them.
+    """
+    if (pixels := width * height) > _SMALL:
+        needed = pixels * max(3 * stored, stored + RESULT)
+        require_memory(needed, f"a photo of {width} x {height} pixels", ImageError, "scale it down first")
 
 
 def check_size(width: int, height: int) -> None:
@@ -97,23 +151,33 @@ def check_size(width: int, height: int) -> None:
         )
 
 
+def check_content(width: int, height: int, file: BinaryIO) -> None:
+    """Raises `ImageError` for a large photo in a file that is much too small for it, as only an empty picture is."""
+    size = os.fstat(file.fileno()).st_size
+    if width * height > max(_LARGE, size * _MOST_PER_BYTE):
+        raise ImageError(f"{width} x {height} pixels in {size} bytes, which no photo has; copy or download it again")
+
+
 def too_large() -> str:
     """What is wrong with a photo of too many pixels."""
     return f"more than the limit of {MAX_PIXELS // 10**6} megapixels; scale it down first"
 
 
-def _in_srgb(colours: np.ndarray, raster: Raster) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Colours without a usable profile count as sRGB, and inks as ideal ones."""
+def _conversion(sample: np.ndarray, raster: Raster) -> tuple[Callable[[np.ndarray], np.ndarray], tuple[str, ...]]:
+    """What makes sRGB of colours like the sample; those without a usable profile count as sRGB, inks as ideal ones."""
     notes = ()
     if raster.profile is not None:
         try:
-            return to_srgb(colours, raster.profile), ()
+            return conversion(raster.profile, sample.shape[-1], sample.dtype), ()
         except (ValueError, imagecodecs.CmsError) as error:
-            notes = (f"its colour profile cannot be used ({error}), so that its colours are taken for sRGB",)
-    if raster.inks:
-        light = 1 - as_float(colours)
-        colours = light[..., :3] * light[..., 3:]
-    return colours, notes
+            why = printable(" ".join(str(error).split()))
+            notes = (f"its colour profile cannot be used ({why}), so that its colours are taken for sRGB",)
+    return (_of_ideal_inks if raster.inks else lambda colours: colours), notes
+
+
+def _of_ideal_inks(colours: np.ndarray) -> np.ndarray:
+    light = 1 - as_float(colours)
+    return light[..., :3] * light[..., 3:]
 
 
 def _dim(colours: np.ndarray) -> tuple[str, ...]:
@@ -128,16 +192,12 @@ def _dim(colours: np.ndarray) -> tuple[str, ...]:
     )
 
 
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undoes the EXIF orientation 1 to 8 of [H, W, 3]: 5 to 8 exchange rows and columns, then rows or columns flip."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
+def _as_stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Upright pixels [3, H, W] seen as they are stored with an EXIF orientation of 1 to 8, without a copy.
+
+    To stand upright, pictures of 5 to 8 exchange rows and columns, then rows or columns flip.
+    """
     rows = orientation in (3, 4, 7, 8)
     columns = orientation in (2, 3, 6, 7)
-    return array[:: -1 if rows else 1, :: -1 if columns else 1]
-
-
-def _as_tensor(array: np.ndarray) -> Tensor:
-    """[H, W, 3] uint8, uint16 or float32 as a tensor [3, H, W] float32, 0 to 1, with memory of its own."""
-    channels_first = torch.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))
-    return channels_first.float().div_(float(WHITE.get(array.dtype, 1)))
+    flipped = pixels[:, :: -1 if rows else 1, :: -1 if columns else 1]
+    return flipped.swapaxes(1, 2) if orientation in (5, 6, 7, 8) else flipped

@@ -49,6 +49,14 @@ def read_bytes(path: Path, raises: type[MarigoldError], remedy: str, most: int =
     return content
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads, for comparing; itself where links lead back to themselves or it can be no name at all."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):
+        return path
+
+
 def check_kind(mode: int, path: Path, raises: type[MarigoldError]) -> None:
     """Raises `raises` for the mode of what is no regular file."""
     if stat.S_ISREG(mode):

@@ -1,15 +1,23 @@
 """TIFF: which of a file's pictures is the photo, and its samples (TIFF 6.0 and its supplements)."""
 
+import io
+import logging
 import math
+import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import PIL.Image
 import tifffile
 
+from marigold.core.directories import MOST_PARTS
 from marigold.core.errors import ImageError
+from marigold.core.headers import check_scans
 from marigold.core.profiles import lab_to_srgb
-from marigold.core.raster import Raster, as_float, in_bits
+from marigold.core.raster import MAX_PIXELS, Raster, as_float, check_memory, in_bits, too_large
+
+MOST_CHANNELS = 16
 
 _WHITE_IS_ZERO, _PALETTE, _CMYK, _YCBCR, _CIELAB, _ICCLAB = 0, 3, 5, 6, 8, 9
 _SENSOR = (32803, 34892)
@@ -17,7 +25,27 @@ _DNG_VERSION, _CFA_PATTERN = 50706, 33421
 _FAX_AND_JPEG = (2, 3, 4, 6, 7)
 _REDUCED_OR_MASK = 0b101
 _PREMULTIPLIED, _STRAIGHT = 1, 2
-_ORIENTATION, _MAX_SAMPLE, _PROFILE = 274, 281, 34675
+_ORIENTATION, _MAX_SAMPLE, _SAMPLE_FORMAT, _PROFILE = 274, 281, 339, 34675
+_SIGNED_OR_COMPLEX = (2, 5, 6)
+_PLAIN = (1, 2, 3, 4, 5, 8, 32771, 32773, 32946, 34925, 34926, 50000)
+"""Compressions of which no more is unpacked than a part has: none, fax, LZW, Deflate, PackBits, LZMA, Zstandard."""
+_PICTURES = (6, 7, 33003, 33004, 33005, 33007, 34712, 34892, 34927, 34933, 34934, 50001)
+"""Compressions whose parts are pictures of their own: JPEG, JPEG 2000, WebP and PNG."""
+_MOST_STORED = 8
+"""Bytes a pixel of the largest picture: 16 bits with alpha."""
+_AS_FLOATS = 18
+"""A third of the bytes a pixel that it takes to undo alpha, or to convert L*a*b*."""
+_LARGE_PART = 1 << 22
+"""Pixels of a tile that may be larger than a small picture."""
+_SLACK = 1 << 12
+"""Bytes that a part may take beyond twice its samples."""
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def opened(file: BinaryIO) -> tifffile.TiffFile:
+    """The file without the special rules for those of microscopes and slide scanners, which follow other numbers."""
+    return tifffile.TiffFile(file, name="photo", is_ndpi=False, is_lsm=False, is_scanimage=False, _multifile=False)
 
 
 def full_picture(tiff: tifffile.TiffFile) -> tuple[tifffile.TiffPage, tuple[str, ...]]:
@@ -52,6 +80,57 @@ def is_for_pillow(page: tifffile.TiffPage) -> bool:
     """Whether Pillow decodes a page better: JPEG, fax, and colour differences, 8 bits, not below another page."""
     coded = page.compression in _FAX_AND_JPEG or page.photometric == _YCBCR
     return coded and len(page.treeindex) == 1 and page.bitspersample <= 8
+
+
+def check(page: tifffile.TiffPage) -> None:
+    """Raises `ImageError` for a page that states more than a photo has, or what is not read; cuts what is too long."""
+    formats = np.atleast_1d(page.tags.valueof(_SAMPLE_FORMAT, 1))
+    if np.isin(formats, _SIGNED_OR_COMPLEX).any():
+        raise ImageError("signed or complex samples; save it with unsigned 8 or 16 bits")
+    bits = int(np.max(page.bitspersample))
+    if page.samplesperpixel > MOST_CHANNELS or page.imagedepth != 1 or bits > 64:
+        stated = f"{page.samplesperpixel} channels of {bits} bits, {page.imagedepth} deep"
+        raise ImageError(f"{stated}, are no photo; save the channels that are red, green and blue as RGB")
+    pixels, stored = page.imagewidth * page.imagelength, page.samplesperpixel * math.ceil(bits / 8)
+    if pixels * stored > MAX_PIXELS * _MOST_STORED:
+        raise ImageError(f"{stored} bytes a pixel and {too_large()}")
+    in_floats = page.samplesperpixel in (2, 4) or page.photometric in (_WHITE_IS_ZERO, _CIELAB, _ICCLAB)
+    check_memory(page.imagewidth, page.imagelength, max(stored, _AS_FLOATS) if in_floats else stored)
+    part = _pixels_of_part(page)
+    if part > max(pixels, _LARGE_PART):
+        raise ImageError(f"tiles of {part} pixels, more than the picture has; save it again")
+    if (parts := math.prod(page.chunked)) > MOST_PARTS:
+        raise ImageError(f"{parts} strips or tiles, more than {MOST_PARTS}; save it again")
+    size = os.fstat(page.parent.filehandle._fh.fileno()).st_size  # type: ignore[union-attr]
+    most = 2 * part * stored + _SLACK
+    counts = zip(page.dataoffsets, page.databytecounts, strict=False)
+    page.databytecounts = tuple(max(0, min(count, most, size - place)) for place, count in counts)
+    if page.compression not in _PLAIN:
+        _check_pictures_within(page, part)
+
+
+def _pixels_of_part(page: tifffile.TiffPage) -> int:
+    if page.is_tiled:
+        return page.tilewidth * page.tilelength * page.tiledepth
+    return page.imagewidth * page.rowsperstrip
+
+
+def _check_pictures_within(page: tifffile.TiffPage, most: int) -> None:
+    """Raises `ImageError` where a strip or tile is a picture that is larger than the part, or cannot be told."""
+    if page.compression not in _PICTURES:
+        name = getattr(page.compression, "name", page.compression)
+        raise ImageError(f"its compression {name} is not read here; save it with LZW or Deflate")
+    file = page.parent.filehandle
+    for place, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        file.seek(place)
+        content = io.BytesIO(file.read(count))
+        if content.getbuffer()[:3] == b"\xff\xd8\xff":
+            check_scans(content)
+            content.seek(0)
+        if count:
+            with PIL.Image.open(content, formats=("JPEG", "JPEG2000", "WEBP", "PNG")) as picture:
+                if picture.width * picture.height > most:
+                    raise ImageError(f"a tile of {most} pixels holds {picture.width} x {picture.height}; save it again")
 
 
 def raster(page: tifffile.TiffPage) -> Raster:

@@ -1,9 +1,11 @@
 """A folder of plain photographs, for pretraining: random crops and no physical maps."""
 
+import os
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import overload
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from marigold.core import seeds
 from marigold.core.config import require
 from marigold.core.errors import DataError
+from marigold.core.files import reason
 from marigold.core.images import read_image
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
@@ -22,6 +25,8 @@ CROPS = 4096
 """Different crops of one photo before they repeat."""
 MOST_SIDE = 1 << 14
 """Pixels along a side of the crops."""
+CACHED = 2 << 30
+"""Bytes of photos that are kept, so that the crops of one do not read it again."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Photos(Dataset):
 
     def scan(self, root: Path, split: str) -> Crops:
         """`file#crop` keys; a photo's crops are spread over the whole range."""
-        files = sorted(path.name for path in root.iterdir() if path.suffix.lower() in ENDINGS) if root.is_dir() else []
+        files = sorted(name for name in _listed(root) if Path(name).suffix.lower() in ENDINGS)
         chosen = [name for position, name in enumerate(files) if (position % 10 == 9) == (split == "test")]
         if not chosen:
             raise DataError(
@@ -86,7 +91,7 @@ class Photos(Dataset):
     def read(self, root: Path, key: str) -> Sample:
         """One crop at this data set's size."""
         name, _, crop = key.rpartition("#")
-        photo = _photo(root / name)
+        photo = _photos.read(root / name)
         position = torch.rand(3, generator=seeds.stream(self.seed, "crop", key))
         if crop == "0":
             position = torch.tensor([1.0, 0.5, 0.5])
@@ -102,7 +107,35 @@ class Photos(Dataset):
         return F.interpolate(cut, (self.height, self.width), mode="bilinear", antialias=True)[0]
 
 
-@lru_cache(maxsize=512)
-def _photo(path: Path) -> Tensor:
-    image = torch.as_tensor(read_image(path))
-    return (image * 255).round().to(torch.uint8)
+def _listed(root: Path) -> list[str]:
+    try:
+        with os.scandir(root) as entries:
+            return [entry.name for entry in entries if not os.path.isdir(entry.path)]
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name with a zero byte is a ValueError
+        return []
+    except OSError as error:
+        raise DataError(f"{root}: this folder cannot be listed ({reason(error)}); check its permissions") from error
+
+
+class _Cache:
+    """The photos that were read last, as uint8, of at most `CACHED` bytes together."""
+
+    def __init__(self) -> None:
+        self._photos: OrderedDict[Path, Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, path: Path) -> Tensor:
+        """The photo [3, H, W]. Raises `ImageError`."""
+        with self._lock:
+            if path in self._photos:
+                self._photos.move_to_end(path)
+                return self._photos[path]
+        photo = (read_image(path) * 255).round().to(torch.uint8)
+        with self._lock:
+            self._photos[path] = photo
+            while sum(kept.nbytes for kept in self._photos.values()) > CACHED:
+                self._photos.popitem(last=False)
+        return photo
+
+
+_photos = _Cache()

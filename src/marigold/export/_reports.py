@@ -16,6 +16,7 @@ from marigold.core.errors import OutputError
 from marigold.core.files import cannot_write, make_folder, reason, staging, write_json
 from marigold.core.find import names
 from marigold.core.locks import locked
+from marigold.core.reading import real_path
 from marigold.export._listing import alike, files_of, photo_of, places, stored
 from marigold.modalities.base import Modality
 
@@ -57,7 +58,7 @@ class Reports:
         """`photos` are those of the run: none of them is replaced or deleted, whatever a report says."""
         self.folder = folder
         photos = list(photos)
-        self._photos = {_real(photo) for photo in photos}
+        self._photos = {real_path(photo) for photo in photos}
         self._taken = {key: photo for photo in _within(folder, photos) for key in alike([photo])}
         self._listed: dict[Path, set[str]] | None = None
 
@@ -110,7 +111,7 @@ class Reports:
         for file in dict.fromkeys(files):
             path = self.folder / file
             own = _is_of(file, name) and os.path.isfile(path) and not self._is_linked(file)
-            if own and _real(path) not in self._photos and not self._is_listed(file, name, instead):
+            if own and real_path(path) not in self._photos and not self._is_listed(file, name, instead):
                 _delete(path)
                 self._delete_empty(PurePath(file).parent)
 
@@ -199,7 +200,7 @@ def reports_in(folder: Path) -> list[Path]:
 def result_files(folder: Path) -> set[Path]:
     """The files, with resolved paths, that the reports in a folder call their own; nothing where there is no folder."""
     listed = (folder / file for report in reports_in(folder) for file in files_of(report))
-    return {_real(path) for path in listed if os.path.exists(path)}
+    return {real_path(path) for path in listed if os.path.exists(path)}
 
 
 def _is_of(file: str, name: str) -> bool:
@@ -218,17 +219,9 @@ def _with_notes(report: Mapping[str, Any], notes: Sequence[str]) -> dict[str, An
 
 def _within(folder: Path, photos: Iterable[Path]) -> list[str]:
     """Where those of the photos are that lie in a folder."""
-    there = _real(folder)
-    paths = (_real(photo.parent) / photo.name for photo in photos)
+    there = real_path(folder)
+    paths = (real_path(photo.parent) / photo.name for photo in photos)
     return places([path for path in paths if path.is_relative_to(there)], there)
-
-
-def _real(path: Path) -> Path:
-    """Where a path leads; itself where it can be no name of a file."""
-    try:
-        return Path(os.path.realpath(path))
-    except ValueError:
-        return path
 
 
 def _delete(path: Path) -> None:

@@ -88,8 +88,13 @@ def predict_photos(
     lines = Log(log)
     with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
         run = _Run(predictors, request, results, overwrite, lines, progress)
-        (run_overlapped if overlap else run_serially)(jobs, run.read, run.compute, run.write)
+        (run_overlapped if overlap else run_serially)(jobs, run.read, run.compute, run.write, weight)
     return run.outcome
+
+
+def weight(job: PhotoJob) -> int:
+    """Bytes of a job whose photo has been read, with as many for what is predicted from it."""
+    return 0 if job.image is None else 2 * job.image.pixels.nbytes
 
 
 @dataclass

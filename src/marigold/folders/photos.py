@@ -1,14 +1,17 @@
 """Which photos are meant by what a person names, and what their results are called."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from marigold.core import foreign
 from marigold.core.errors import ImageError
-from marigold.core.images import SUFFIXES
+from marigold.core.images import SUFFIXES, open_photo
+from marigold.core.reading import real_path
 from marigold.export._reports import result_files
+from marigold.folders.listing import Listing
 
 MOST_NAMES = 5
 """How many pictures that are left out are named."""
@@ -21,24 +24,29 @@ def find_photos(inputs: Sequence[str], output: Path | None = None) -> tuple[list
 
     Each file once, in the order given. A folder stands for the photos directly in it. What earlier runs have written
     into the folder `output` is no photo there, unless it is named itself. A name that is nothing of this counts as a
-    file; reading it says what is wrong.
+    file, as does a pipe or a broken link that is called like a photo; reading it says what is wrong. A folder that
+    cannot be listed has a message of its own.
     """
     found: dict[Path, Path] = {}
     failures = []
     results = set() if output is None else result_files(output)
     for name in inputs:
+        listing = Listing()
         try:
-            found.update({path.resolve(): path for path in _meant(name, results) if path.resolve() not in found})
+            for path in _meant(name, results, listing):
+                found.setdefault(real_path(path), path)
         except ImageError as error:
             failures.append(str(error))
+        failures += listing.failures
     return list(found.values()), failures
 
 
 def left_out(inputs: Sequence[str], output: Path | None = None) -> str:
     """A line that names the pictures which folders and patterns hold but `find_photos` leaves out; or nothing."""
     results = set() if output is None else result_files(output)
-    visible = (path for name in inputs for path in _visible(_listed(name) or (), results))
-    found = {path.resolve(): (path, what) for path in visible if (what := _why_left_out(path))}
+    listing = Listing()
+    visible = (path for name in inputs for path in _visible(_listed(name, listing) or (), results))
+    found = {real_path(path): (path, what) for path in visible if (what := _why_left_out(path))}
     named, others = list(found.values())[:MOST_NAMES], list(found.values())[MOST_NAMES:]
     kinds = Counter(f"{what}, {path.suffix.lower()}" for path, what in others)
     counted = "; ".join(f"{count} times {kind}" for kind, count in kinds.items())
@@ -64,32 +72,39 @@ def result_names(photos: Sequence[Path]) -> list[str]:
             level[i] += 1
 
 
-def _meant(name: str, results: Set[Path]) -> list[Path]:
+def _meant(name: str, results: Set[Path], listing: Listing) -> list[Path]:
     foreign.refuse_address(name)
-    listed = _listed(name)
+    listed = _listed(name, listing)
     if listed is None:
-        return [Path(name).expanduser()]
+        return [_expanded(name)]
     photos = [path for path in _visible(listed, results) if path.suffix.lower() in SUFFIXES]
-    if photos:
+    if photos or listing.failures:
         return photos
-    if Path(name).expanduser().is_dir():
+    if os.path.isdir(_expanded(name)):
         raise ImageError(f"{name}: no photo in this folder; put files that end in {', '.join(SUFFIXES)} there")
     raise ImageError(f"{name}: no photo matches this pattern; check the path")
 
 
-def _listed(name: str) -> list[Path] | None:
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # `~somebody` who has no home is a file's name
+        return Path(name)
+
+
+def _listed(name: str, listing: Listing) -> list[Path] | None:
     """What a folder holds or a pattern matches; None for the name of a file."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return list(path.iterdir())
-    if glob.has_magic(name) and not path.exists():
-        return [Path(match) for match in glob.glob(str(path), recursive=True)]
+    path = _expanded(name)
+    if os.path.isdir(path):
+        return listing.folder(path)
+    if glob.has_magic(name) and not os.path.lexists(path):
+        return list(listing.matches(path))
     return None
 
 
 def _visible(paths: Iterable[Path], results: Set[Path]) -> list[Path]:
     visible = (path for path in paths if not path.name.startswith("."))
-    return sorted(path for path in visible if path.is_file() and path.resolve() not in results)
+    return sorted(path for path in visible if not os.path.isdir(path) and real_path(path) not in results)
 
 
 def _why_left_out(path: Path) -> str:
@@ -99,15 +114,15 @@ def _why_left_out(path: Path) -> str:
     if kind := foreign.kind_of(path):
         return kind.name
     try:
-        with path.open("rb") as file:
+        with open_photo(path) as file:
             return "a photo without the ending of one" if foreign.looks_like_photo(file.read(64)) else ""
-    except OSError:
+    except (ImageError, OSError):
         return ""
 
 
 def _names(photo: Path, number: int) -> list[str]:
     """Names for a photo's results, ever longer: `a`, `a_png`, `spain_a_png`, `2024_spain_a_png`, at last `a_png_7`."""
     name = f"{photo.stem}_{photo.suffix[1:]}" if photo.suffix else photo.stem
-    folders = photo.resolve().parent.parts[1:]
+    folders = real_path(photo).parent.parts[1:]
     longer = ["_".join([*folders[-depth:], name]) for depth in range(1, min(len(folders), MOST_FOLDERS) + 1)]
     return [photo.stem, name, *longer, f"{name}_{number}"]
