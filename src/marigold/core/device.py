@@ -1,10 +1,9 @@
 """Which device to compute on."""
 
-import os
-
 import torch
 
 from marigold.core.errors import ConfigError
+from marigold.core.memory import available_bytes
 
 
 def resolve_device(name: str) -> torch.device:
@@ -29,7 +28,7 @@ def _is_present(device: torch.device) -> bool:
 
 
 def require_room(needed: float, device: str, what: str, remedy: str) -> None:
-    """Raises `ConfigError` when `what` needs more bytes than the device has in all, where that is known.
+    """Raises `ConfigError` when `what` needs more bytes than the GPU has or the computer has left, where that is known.
 
     The message: `{what}: about 3.2 GB, and cpu has 1.5 GB; {remedy}`.
     """
@@ -48,7 +47,4 @@ def memory_is_full(error: BaseException) -> bool:
 def _bytes_of(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+    return available_bytes()
