@@ -1,10 +1,13 @@
 """Blocks of samples, read or rendered ahead in other processes; without those, when they are asked for."""
 
+import os
 import pickle
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import torch
@@ -52,12 +55,24 @@ class Reader:
         source, fields, how = self._source, self._fields, self._how
         if self._pool is None:
             return finish(source, fields, prepare(source, fields, self._keys(number)), how.device)
+        try:
+            found = pickle.loads(self._received(number))
+        except BrokenProcessPool as error:
+            raise DataError(
+                f"{source.root}: a process that reads {source.name} was ended from outside, perhaps for want of memory; "
+                "give the same command again, with fewer --workers"
+            ) from error
+        return found if how.renderer else finish(source, fields, found, how.device)
+
+    def _received(self, number: int) -> bytes:
+        """What a process sends of a block; those after it are asked for."""
+        assert self._pool is not None
         end = number + self._ahead + 1
         for later in range(number, end if self._last is None else min(end, self._last)):
             if later not in self._pending:
-                self._pending[later] = self._pool.submit(_work, source, fields, self._keys(later), how.renderer)
-        found = pickle.loads(self._pending.pop(number).result())
-        return found if how.renderer else finish(source, fields, found, how.device)
+                asked = self._source, self._fields, self._keys(later), self._how.renderer
+                self._pending[later] = self._pool.submit(_work, *asked)
+        return self._pending.pop(number).result()
 
     def close(self) -> None:
         """Ends the processes; what they were doing is dropped."""
@@ -112,9 +127,17 @@ def _fitted(sample: Sample, side: int) -> Sample:
 
 def _begin(compiled: Dataset | None) -> None:
     """What a process does first; `compiled` is a data set whose rendering is to be compiled there."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     if compiled is not None:
         compiled.compile()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone: after a kill nobody else would."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _work(source: Source, fields: tuple[str, ...], keys: list[str], renderer: str) -> bytes:
