@@ -59,8 +59,8 @@ class Reader:
             found = pickle.loads(self._received(number))
         except BrokenProcessPool as error:
             raise DataError(
-                f"{source.root}: a process that reads {source.name} was ended from outside, perhaps for want of memory; "
-                "give the same command again, with fewer --workers"
+                f"{source.root}: a process that reads {source.name} was ended from outside, perhaps for want of "
+                "memory; give the same command again, with fewer --workers"
             ) from error
         return found if how.renderer else finish(source, fields, found, how.device)
 

@@ -204,18 +204,16 @@ class Trainer:
         validate, save, keep = (_due(self.step, period) for period in (every.validate, every.save, every.keep))
         if not (validate or save or keep or last):
             return
-        tensors = pack(self.module, self.stage.kept, self.average, self.optimizer)
-        if ruined := not_finite(tensors):
+        if ruined := not_finite(self._tensors()):
             self._stop(f"`{ruined}` holds NaN or infinity")
         if validate and not last:
             self._validate()
-        # After a loss that is no number, the weights may be such that none will be one again.
-        proven = int(self.proven) == self.step - 1
-        if last and not (proven or self.stage.held_out.sources):
-            self._stop("the loss is not a number")
-        if (save and proven) or last:
-            self._save(tensors, last)
-        if keep and proven:
+        # After a loss that is no number the weights may be such that none will be one again: nothing is saved then.
+        if int(self.proven) < self.step - 1:
+            return
+        if save or last:
+            self._save(last)
+        if keep:
             self.export(self.run.folder / "steps" / f"{self.step:06d}")
 
     def _finish(self) -> None:
@@ -225,6 +223,10 @@ class Trainer:
         losses = self._validate()
         if losses and not any(map(math.isfinite, losses)):
             self._stop("the held-out loss is not a number")
+        if not (self.run.facts and self.run.facts.step == self.step):
+            if not losses:
+                self._stop("the loss is not a number")
+            self._save(True)
         self.run.write_recipe(self._made_recipe(), self._remark())
         self.export(self.run.checkpoint)
 
@@ -258,7 +260,10 @@ class Trainer:
                 save_preview(preview, self.run.folder / "previews" / f"{self.step:06d}_{name}.jpg")
         return losses
 
-    def _save(self, tensors: dict[str, Tensor], done: bool) -> None:
+    def _tensors(self) -> dict[str, Tensor]:
+        return pack(self.module, self.stage.kept, self.average, self.optimizer)
+
+    def _save(self, done: bool) -> None:
         losses = torch.stack(self.losses).tolist() if self.losses else []
         known = [loss for loss in losses if math.isfinite(loss)]
         facts = Facts(
@@ -272,7 +277,7 @@ class Trainer:
             began=self.clock.began,
             earlier=self.earlier,
         )
-        self.run.save(tensors, facts)
+        self.run.save(self._tensors(), facts)
 
     def export(self, folder: Path) -> None:
         """The estimator with averaged weights as a checkpoint folder. Raises `DataError` if they are no numbers."""

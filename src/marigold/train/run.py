@@ -303,8 +303,10 @@ def _instead(why: str, saved: Saved) -> str:
 
 
 def _tensorboard(folder: Path) -> Any:
+    """A writer for TensorBoard; none where it is not installed, or the folder's name is no UTF-8, as it asks for."""
     try:
+        str(folder).encode()
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
+    except (ImportError, UnicodeEncodeError):
         return None
     return SummaryWriter(str(folder))
