@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
-
-import pytest
 
 from marigold.train.place import LOCK
 from train.test_loop import same, weights
@@ -24,16 +23,9 @@ if __name__ == "__main__":
     from marigold.train.loop import train
     from marigold.train.recipe import Every
     from train.test_loop import recipe
-    made = recipe(steps=30, scored=0, validation_batches=1, every=Every(log=1, save=1, validate=10, keep=10))
+    made = recipe(steps=16, scored=0, validation_batches=1, every=Every(log=1, save=1, validate=8, keep=8))
     train(made, pathlib.Path(sys.argv[2]), workers=int(sys.argv[3]))
 """
-
-
-@pytest.fixture(scope="module")
-def script(tmp_path_factory):
-    file = tmp_path_factory.mktemp("script") / "script.py"
-    file.write_text(SCRIPT)
-    return file
 
 
 def start(script: Path, folder: Path, workers: int) -> subprocess.Popen:
@@ -65,29 +57,32 @@ def wait(until, seconds: float = 60) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def whole(script, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert start(script, folder, 0).wait() == 0
-    return weights(folder)
+def ended(process: subprocess.Popen) -> None:
+    """Waits for a run that ends well."""
+    words = process.communicate()[1].decode()
+    assert process.returncode == 0, words
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="tells processes by /proc")
-@pytest.mark.parametrize("workers", [0, 1])
-def test_killed_runs_end_with_the_same_bits_and_leave_no_process(workers, script, whole, tmp_path):
-    folder, chance = tmp_path / "run", random.Random(workers)
+def written(folder: Path) -> int:
+    """Bytes of the log."""
+    log = folder / "log.jsonl"
+    return log.stat().st_size if log.exists() else 0
+
+
+def test_killed_runs_end_with_the_same_bits_and_leave_no_process(tmp_path):
+    script, folder, chance = tmp_path / "script.py", tmp_path / "run", random.Random(0)
+    script.write_text(SCRIPT)
+    whole = start(script, tmp_path / "whole", 0)
     for _ in range(2):
-        process = start(script, folder, workers)
-        begun = ((folder / "log.jsonl").exists() and (folder / "log.jsonl").stat().st_size) or 0
-        log = folder / "log.jsonl"
-        assert wait(lambda b=begun: process.poll() is not None or (log.exists() and log.stat().st_size != b))
+        begun, killed = written(folder), start(script, folder, 1)
+        assert wait(partial(lambda before: written(folder) != before, begun)), "nothing was logged"
         time.sleep(chance.random() * 0.3)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert wait(lambda p=process: not group(p.pid)), "a process lives on"
-    last = start(script, folder, workers)
-    _, words = last.communicate()
-    assert last.returncode == 0, words.decode()
-    assert same(weights(folder), whole)
+        assert len(group(killed.pid)) > 1, "there is no other process that could live on"
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.communicate()
+        assert wait(partial(lambda leader: not group(leader), killed.pid)), "a process lives on"
+    ended(start(script, folder, 1))
+    ended(whole)
+    assert same(weights(folder), weights(tmp_path / "whole"))
     assert not (folder / LOCK).exists() and not list(folder.rglob("*.part"))
     assert (folder / "checkpoint/card.json").exists()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -142,13 +143,26 @@ def _opened(file: Path) -> Iterator[tuple[dict[str, str], dict[str, Callable[[],
 
     open_file(file, CheckpointError, AGAIN).close()
     try:
-        with safe_open(file, framework="pt") as content:
+        with _in_utf8(file) as path, safe_open(path, framework="pt") as content:
             metadata: dict[str, str] = content.metadata() or {}
             yield metadata, {name: lambda name=name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (MarigoldError, MemoryError):
         raise
     except Exception as error:  # a foreign library's, whose errors have no common class
         raise damaged(file, error) from error
+
+
+@contextmanager
+def _in_utf8(file: Path) -> Iterator[Path]:
+    """The file by a name in UTF-8, which the library asks for: its own, or that of a link."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        with TemporaryDirectory() as folder:
+            (Path(folder) / "link").symlink_to(file.absolute())
+            yield Path(folder) / "link"
+    else:
+        yield file
 
 
 def _facts(metadata: dict[str, str], file: Path) -> Facts:
