@@ -83,6 +83,12 @@ def test_another_checkpoint_in_place_of_the_runs_is_not_replaced(run):
     refused(run, "checkpoint: is there and was not written by this run; move it away, or choose another --run")
 
 
+def test_a_checkpoint_that_was_put_into_a_run_which_wrote_none_is_not_replaced(finished, tmp_path, monkeypatch):
+    stopped_before(2, monkeypatch, LONGER, tmp_path)
+    shutil.copytree(finished / "checkpoint", tmp_path / "checkpoint")
+    refused(tmp_path, "checkpoint: is there and was not written by this run")
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "unet.bak/x"])
 def test_the_users_files_beside_a_checkpoints_parts_are_not_replaced(name, run):
     (run / "checkpoint" / name).parent.mkdir(exist_ok=True)
@@ -430,26 +436,28 @@ def test_a_preview_that_does_not_fit_is_an_error(tmp_path, full):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_board_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr("marigold.train.run._tensorboard", lambda folder: Board())
+def test_a_board_that_does_not_fit_is_an_error(tmp_path, full):
     opened = Run(tmp_path / "run", MADE)
     opened.open()
-    with pytest.raises(OutputError, match=r"tensorboard: cannot be written \(no room\)"):
-        opened.log(1, "train", {"loss": 1.0})
+    full(1000)
+    with pytest.raises(OutputError, match=r"tensorboard: cannot be written \(file too large\)"):
+        for step in range(100):
+            (tmp_path / "run/log.jsonl").unlink(missing_ok=True)
+            opened.log(step, "train", {"loss": 1.0})
+    full(resource.RLIM_INFINITY)
     opened.close()
 
 
-class Board:
-    """A writer whose errors are of a class of its own."""
+def test_a_board_is_what_tensorboard_reads(finished):
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-    class FullError(Exception):
-        pass
-
-    def add_scalar(self, *given):
-        raise self.FullError("no room")
-
-    def close(self):
-        pass
+    (file,) = (finished / "tensorboard").iterdir()
+    events = list(EventFileLoader(str(file)).Load())
+    points = [(event.step, value.tag) for event in events for value in event.summary.value]
+    assert points[:3] == [(1, "train/loss"), (1, "train/lr"), (1, "train/seconds")]
+    logged = [json.loads(line)["loss"] for line in (finished / "log.jsonl").read_text().splitlines()]
+    losses = [value for event in events for value in event.summary.value if value.tag == "train/loss"]
+    assert [loss.tensor.float_val[0] for loss in losses] == pytest.approx(logged)
 
 
 # Numbers

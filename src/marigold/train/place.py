@@ -83,11 +83,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return [path for path in (folder / "checkpoint", *kept) if path.exists() or path.is_symlink()]
 
 
-def check_own(checkpoint: Path, labels: Collection[str], name: str) -> str:
+def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> str:
     """What a checkpoint's card calls its recipe, empty for an empty folder.
 
     Raises `OutputError` for a folder that the run did not write: its label must be one of `labels` or, where those are
-    not known, that of a recipe called `name`.
+    not known (None), that of a recipe called `name`.
     """
     if checkpoint.is_dir() and not checkpoint.is_symlink() and not any(checkpoint.iterdir()):
         return ""
@@ -95,7 +95,7 @@ def check_own(checkpoint: Path, labels: Collection[str], name: str) -> str:
         label, parts = Card.read(checkpoint).recipe, read_json(checkpoint / INDEX)
     except CheckpointError as error:
         raise OutputError(f"{checkpoint}: is there and is no checkpoint; {_ELSEWHERE}") from error
-    if not (label in labels if labels else label.startswith(f"{name}@")):
+    if not (label.startswith(f"{name}@") if labels is None else label in labels):
         raise OutputError(f"{checkpoint}: is there and was not written by this run; {_ELSEWHERE}")
     if foreign := sorted({path.name for path in checkpoint.iterdir()} - {*parts, CARD, INDEX, PROMPT_FILE}):
         raise OutputError(f"{checkpoint / foreign[0]}: was not written by this run, which replaces the folder; move it")

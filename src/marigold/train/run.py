@@ -28,6 +28,7 @@ from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.files import cannot_write, delete_leftovers, make_folder, whole_file, write_json
 from marigold.core.locks import locked
 from marigold.train import log
+from marigold.train.board import Board
 from marigold.train.place import (
     LOCK,
     MARKER,
@@ -124,7 +125,7 @@ class Run:
             (self.folder / "state.tmp").unlink()
         self._mark(asked=self.asked)
         with self._writing_board():
-            self._board = _tensorboard(self.folder / "tensorboard")
+            self._board = Board(self.folder / "tensorboard")
 
     def close(self) -> None:
         """Flushes TensorBoard and lets the folder go."""
@@ -145,7 +146,7 @@ class Run:
             with self._writing_board():
                 for name, value in numbers.items():
                     if math.isfinite(value):
-                        self._board.add_scalar(f"{kind}/{name}", value, step)
+                        self._board.add(f"{kind}/{name}", value, step)
 
     def rewind(self, step: int) -> None:
         """Drops log lines after `step`: a resumed run writes them again."""
@@ -221,7 +222,8 @@ class Run:
 
     def _read(self) -> None:
         marker, states = self._found(), self._saved()
-        labels = [check_own(one, marker.labels if marker else (), self.recipe.name) for one in checkpoints(self.folder)]
+        known = marker.labels if marker else None
+        labels = [check_own(one, known, self.recipe.name) for one in checkpoints(self.folder)]
         if marker is None and not states:
             check_empty(self.folder)
         self._marker = marker or replace(self._marker, labels=tuple(filter(None, labels)))
@@ -289,24 +291,13 @@ class Run:
 
     @contextmanager
     def _writing_board(self) -> Iterator[None]:
-        """Whatever TensorBoard raises is an `OutputError`: its writers' errors have no common class."""
+        where = self.folder / "tensorboard"
         try:
             yield
-        except Exception as error:
-            where = self.folder / "tensorboard"
-            raise OutputError(f"{where}: cannot be written ({error}); make room there, or remove it") from error
+        except OSError as error:
+            raise OutputError(cannot_write(where, error)) from error
 
 
 def _instead(why: str, saved: Saved) -> str:
     """A note on a state that takes the place of one that is damaged."""
     return f"{why.rpartition(';')[0]}; the run goes on from {saved.file.name} of step {saved.facts.step}"
-
-
-def _tensorboard(folder: Path) -> Any:
-    """A writer for TensorBoard; none where it is not installed, or the folder's name is no UTF-8, as it asks for."""
-    try:
-        str(folder).encode()
-        from torch.utils.tensorboard import SummaryWriter
-    except (ImportError, UnicodeEncodeError):
-        return None
-    return SummaryWriter(str(folder))
