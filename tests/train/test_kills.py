@@ -79,8 +79,9 @@ def test_killed_runs_end_with_the_same_bits_and_leave_no_process(tmp_path):
         time.sleep(chance.random() * 0.3)
         assert len(group(killed.pid)) > 1, "there is no other process that could live on"
         os.kill(killed.pid, signal.SIGKILL)
-        killed.communicate()
+        killed.wait()
         assert wait(partial(lambda leader: not group(leader), killed.pid)), "a process lives on"
+        killed.communicate()
     ended(start(script, folder, 1))
     ended(whole)
     assert same(weights(folder), weights(tmp_path / "whole"))
