@@ -1,8 +1,11 @@
 """`marigold train` from the command line to the loop."""
 
+import os
+
 import pytest
 
 from marigold import cli
+from marigold.core.locks import locked
 from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
 from marigold.train import loop
@@ -85,3 +88,26 @@ def test_help_explains_the_settings_of_what_the_recipe_chose(name, words, capsys
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert [word for word in words if word not in shown] == []
     assert ".card" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--minutes", "inf"], "minutes: inf cannot be used; it must be 0 to "),
+        (["--workers", "1000000000"], "workers: 1000000000 cannot be used; it must be 0 to 256"),
+        (["--name", "../elsewhere"], "recipe.name `../elsewhere` cannot name a file"),
+        (["--name", "/elsewhere"], "recipe.name `/elsewhere` cannot name a file"),
+    ],
+)
+def test_numbers_and_names_that_no_run_can_have_are_refused(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train", "tiny-depth", "--device", "cpu", *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_second_run_in_a_folder_is_refused_with_the_first_ones_process(tmp_path, capsys):
+    (tmp_path / ".run.lock").touch()
+    with locked(tmp_path / ".run.lock", "x"):
+        assert cli.main(["train", "tiny-depth", "--device", "cpu", "--run", str(tmp_path)]) == 1
+    assert f"{tmp_path}: is being trained by process {os.getpid()} on " in capsys.readouterr().err

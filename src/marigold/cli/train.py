@@ -67,11 +67,12 @@ def parse(arguments: list[str]) -> Options:
 def run(options: Options) -> int:
     """Trains, or resumes, and says what is left out and where the checkpoint is."""
     from marigold.accel.precision import resolve_device
+    from marigold.core.files import file_name
     from marigold.train.loop import train
 
     finished = train(
         options.recipe,
-        options.run or Path("runs") / options.recipe.name,
+        options.run or Path("runs") / file_name(options.recipe.name, "recipe.name"),
         device=str(resolve_device(options.device)),
         compiled=options.compiled,
         workers=options.workers,

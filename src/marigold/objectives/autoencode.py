@@ -4,6 +4,7 @@ Rombach et al. 2022, sec. 3.1, without the adversarial and perceptual terms: wha
 admired, so plain reconstruction error is what counts.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from marigold.core.errors import DataError
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 from marigold.objectives.base import Objective
@@ -83,4 +85,7 @@ class Autoencode(Objective):
             autoencoder.encode(draw(step).pixels.flatten(0, 1)).latent_dist.mean.float().square().mean()
             for step in range(self.calibration_batches)
         ]
-        autoencoder.register_to_config(scaling_factor=float(torch.stack(squares).mean().rsqrt()))
+        factor = float(torch.stack(squares).mean().rsqrt())
+        if not 0 < factor < math.inf:
+            raise DataError(f"autoencode: the latents' scale is {factor}; lower optim.lr or check the data")
+        autoencoder.register_to_config(scaling_factor=factor)

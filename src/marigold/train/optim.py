@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from marigold.train.muon import Muon
 from marigold.train.recipe import Optim
@@ -23,6 +23,12 @@ def make_optimizer(parameters: Iterable[nn.Parameter], optim: Optim) -> torch.op
         weight_decay=optim.weight_decay,
         fused=chosen[0].is_cuda,
     )
+
+
+def moments(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> dict[str, Tensor]:
+    """What the optimizer keeps for a parameter that it has updated, by name; the values are those of no step."""
+    names = ["momentum_buffer"] if isinstance(optimizer, Muon) and p.ndim > 1 else ["exp_avg", "exp_avg_sq"]
+    return {"step": torch.zeros(()), **dict.fromkeys(names, p.detach())}
 
 
 def rate(step: int, optim: Optim, position: float | None = None) -> float:

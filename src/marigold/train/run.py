@@ -1,52 +1,78 @@
 """A run folder: the resolved recipe, the log, the previews and the state that the same command resumes from.
 
-RUN/recipe.yaml        the recipe with every default filled in; after a run with a time budget, with the steps made
-RUN/log.jsonl          one line for each logged step and each validation
-RUN/tensorboard/       the same numbers for TensorBoard, when it is installed
-RUN/previews/          what the estimator predicts on held-out samples
-RUN/state.safetensors  weights, average and optimizer moments of the last saved step; replaced whole
-RUN/steps/             checkpoints kept on the way
-RUN/checkpoint/        the finished estimator, which `marigold predict --checkpoint` opens
+RUN/run.json                     by which the folder is known to hold a run: what was asked for, and how it went
+RUN/recipe.yaml                  the recipe with every default filled in; after a time budget, with the steps made
+RUN/log.jsonl                    one line for each logged step and each validation
+RUN/tensorboard/                 the same numbers for TensorBoard, when it is installed
+RUN/previews/                    what the estimator predicts on held-out samples
+RUN/state.safetensors            weights, average and optimizer moments of the last saved step; replaced whole
+RUN/state.previous.safetensors   the state before it
+RUN/steps/                       checkpoints kept on the way
+RUN/checkpoint/                  the finished estimator, which `marigold predict --checkpoint` opens
 """
 
-import json
+import math
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from marigold.checkpoints.card import FILE
 from marigold.core.config import encode
+from marigold.core.console import printable
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
-from marigold.core.files import prepare, whole_file
-from marigold.train.average import Average
-from marigold.train.recipe import Recipe
+from marigold.core.files import cannot_write, delete_leftovers, make_folder, whole_file, write_json
+from marigold.core.locks import locked
+from marigold.train import log
+from marigold.train.board import Board
+from marigold.train.place import (
+    LOCK,
+    MARKER,
+    Marker,
+    check_empty,
+    check_kinds,
+    check_own,
+    checkpoints,
+    differing,
+    read_marker,
+)
+from marigold.train.recipe import Optim, Recipe
+from marigold.train.state import Facts, read_facts, read_state, write_state
 
 LATER = ("steps", "every", "scored", "validation", "validation_batches")
 """Keys that a run may be continued with another value of: no step that was made depends on them."""
+REMEDIES = ("optim.lr", "optim.warmup", "optim.clip")
+"""Keys that may also be changed once a run has stopped because its loss or its weights were no numbers."""
 SHOWN = 5
 """Differing keys that a message lists."""
+LONGEST = 60
+"""Characters of such a key."""
+
+
+class Saved(NamedTuple):
+    """A state on the disk."""
+
+    file: Path
+    facts: Facts
 
 
 class Run:
-    """One run folder; `facts` is what the saved state says about itself. Nothing is written before `open`.
+    """One run folder. `facts` is what the saved state says about itself, `notes` what the user should know.
 
-    Raises `ConfigError` for a folder that holds a run of another recipe, `OutputError` for one that cannot be written.
+    Nothing is written before `open`. Raises `ConfigError` for a folder that holds a run of another recipe,
+    `CheckpointError` for one whose state is damaged and `OutputError` for one that is no run's or cannot be written.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, minutes: float = 0.0) -> None:
-        self.folder, self._board = folder, None
-        self._asked = {**encode(recipe), "minutes": minutes}
-        self.facts: dict[str, Any] = self._read()[1]
-        if self.facts:
-            self._compare(self.facts["asked"], self.facts["step"])
-        if self.checkpoint.exists() and not ((self.checkpoint / FILE).is_file() or _empty(self.checkpoint)):
-            raise OutputError(f"{self.checkpoint}: is there and is no checkpoint; choose another --run")
+        self.folder, self.recipe, self.notes = folder, recipe, list[str]()
+        self.asked = {**encode(recipe), "minutes": minutes}
+        self._board, self._lock = None, ExitStack()
+        self._held = False
+        self._look()
 
     @property
     def state_file(self) -> Path:
@@ -54,134 +80,224 @@ class Run:
         return self.folder / "state.safetensors"
 
     @property
+    def previous_file(self) -> Path:
+        """The state before it."""
+        return self.folder / "state.previous.safetensors"
+
+    @property
     def checkpoint(self) -> Path:
         """The finished estimator's folder."""
         return self.folder / "checkpoint"
 
+    @property
+    def facts(self) -> Facts | None:
+        """What the state that the run goes on from says about itself; None where it begins."""
+        return self._states[0].facts if self._states else None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run's loss or weights were no numbers when it ended."""
+        return self._marker.stopped > 0
+
+    @property
+    def replaced(self) -> Optim | None:
+        """The optimizer's settings until now, where the run goes on with others."""
+        before = self.facts.optim() if self.facts else self.recipe.optim
+        return before if before != self.recipe.optim else None
+
+    def hold(self) -> None:
+        """Locks a folder that is there, until `close`, and looks at it again. Raises `OutputError` if it is in use."""
+        if self.folder.is_dir():
+            self._lock.enter_context(locked(self.folder / LOCK, f"{self.folder}: is being trained"))
+            self._held = True
+            self._look()
+
     def open(self) -> None:
-        """Makes the folder and starts TensorBoard."""
-        prepare(self.folder / "recipe.yaml")
-        self._board = _tensorboard(self.folder / "tensorboard")
+        """Makes and marks the folder, deletes what killed runs left half written and starts TensorBoard."""
+        make_folder(self.folder)
+        if not self._held:
+            self.hold()
+            if self.facts:
+                raise OutputError(f"{self.folder}: another process has begun this run; give the same command again")
+        for place in (self.folder, self.folder / "steps", self.folder / "previews"):
+            delete_leftovers(place)
+        with suppress(OSError):
+            (self.folder / "state.tmp").unlink()
+        self._mark(asked=self.asked)
+        with self._writing_board():
+            self._board = Board(self.folder / "tensorboard")
 
-    def write_recipe(self, recipe: Recipe) -> None:
-        """Replaces the resolved recipe."""
-        _write_text(self.folder / "recipe.yaml", yaml.safe_dump(encode(recipe), sort_keys=False))
+    def close(self) -> None:
+        """Flushes TensorBoard and lets the folder go."""
+        with self._lock, self._writing_board():
+            if self._board is not None:
+                self._board.close()
 
-    def log(self, step: int, kind: str, numbers: dict[str, float]) -> None:
-        """Appends one line to the log and one point per number to TensorBoard."""
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step, "kind": kind, **numbers}) + "\n")
+    def write_recipe(self, recipe: Recipe, remark: str = "") -> None:
+        """Replaces the resolved recipe, with a remark above it."""
+        text = (f"# {remark}\n" if remark else "") + yaml.safe_dump(encode(recipe), sort_keys=False)
+        with whole_file(self.folder / "recipe.yaml") as file:
+            file.write(text.encode())
+
+    def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
+        """Appends one line to the log and one point per number to TensorBoard. Raises `OutputError`."""
+        log.append(self.folder / "log.jsonl", step, kind, numbers)
         if self._board is not None:
-            for name, value in numbers.items():
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+            with self._writing_board():
+                for name, value in numbers.items():
+                    if math.isfinite(value):
+                        self._board.add(f"{kind}/{name}", value, step)
 
     def rewind(self, step: int) -> None:
         """Drops log lines after `step`: a resumed run writes them again."""
-        path = self.folder / "log.jsonl"
-        if path.exists():
-            lines = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-            _write_text(path, "".join(line + "\n" for line in lines))
+        log.rewind(self.folder / "log.jsonl", step)
 
-    def save(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Replaces the saved state, whole or not at all."""
-        temporary = self.state_file.with_suffix(".tmp")
-        contiguous = {name: x.detach().contiguous().cpu() for name, x in tensors.items()}
-        save_file(contiguous, temporary, metadata={"facts": json.dumps({**facts, "asked": self._asked})})
-        os.replace(temporary, self.state_file)
+    def save(self, tensors: Mapping[str, Tensor], facts: Facts) -> None:
+        """Saves a state, whole or not at all, and keeps the one before. Raises `OutputError`; then both stay."""
+        before = self._states[0] if self._states else None
+        rotated = before is not None and before.file == self.state_file
+
+        def rotate() -> None:
+            if rotated:
+                os.replace(self.state_file, self.previous_file)
+            elif before is None:
+                self.previous_file.unlink(missing_ok=True)
+
+        write_state(self.state_file, tensors, facts, rotate)
+        self._states = [Saved(self.state_file, facts)]
+        if before is not None:
+            self._states.append(Saved(self.previous_file, before.facts))
+        self._mark(stopped=0, good=before.facts.step if before else 0)
+
+    def prove(self, step: int) -> None:
+        """Notes that the loss of the step after `step` is a number, so that a state saved until there is good."""
+        if self.facts and self._marker.good < self.facts.step <= step:
+            self._mark(good=self.facts.step)
+
+    def stop(self, step: int, proven: int) -> str:
+        """Ends a run whose loss or weights are no numbers, and says where it may go on.
+
+        `proven` is the last step from which a loss was a number, -1 where none was.
+        """
+        proven = max(proven, self._marker.good)
+        self._states = [saved for saved in self._states if saved.facts.step <= proven]
+        self._mark(stopped=step, good=self.facts.step if self.facts else 0)
+        if not self._states:
+            return "no good state has been saved, so that the same --run begins again"
+        file, facts = self._states[0]
+        return f"the last good state, from which the same --run goes on, is {file.name} of step {facts.step}"
+
+    def claim(self, checkpoint: Path, label: str) -> None:
+        """Notes a label that a checkpoint is about to have. Raises `OutputError` for a place that is not the run's."""
+        if checkpoint.exists() or checkpoint.is_symlink():
+            check_own(checkpoint, self._marker.labels, self.recipe.name)
+        if label not in self._marker.labels:
+            self._mark(labels=(*self._marker.labels, label))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The saved tensors."""
-        return self._read(with_tensors=True)[0]
+        """The tensors of the state that `facts` are of. Raises `CheckpointError` if it is damaged."""
+        return read_state(self._states[0].file)[1] if self._states else {}
 
-    def close(self) -> None:
-        """Flushes TensorBoard."""
-        if self._board is not None:
-            self._board.close()
+    @property
+    def source(self) -> Path:
+        """The file of the state that `facts` are of."""
+        return self._states[0].file
 
-    def _read(self, *, with_tensors: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        if not self.state_file.exists():
-            return {}, {}
+    def fall_back(self, error: CheckpointError) -> None:
+        """Goes on from the state before the one that is damaged. Raises the error where there is none."""
+        if len(self._states) < 2:
+            raise error
+        self._states = self._states[1:]
+        self.notes.append(_instead(str(error), self._states[0]))
+
+    def _look(self) -> None:
+        """Reads what the folder says about itself."""
+        self._states, self._marker, self.notes = list[Saved](), Marker(self.asked), []
         try:
-            with safe_open(self.state_file, framework="pt") as file:
-                names = file.keys() if with_tensors else ()
-                return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["facts"])
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-            raise CheckpointError(f"{self.state_file}: damaged ({error}); delete it to begin this run again") from error
+            if self.folder.is_dir():
+                check_kinds(self.folder)
+                self._read()
+        except OSError as error:
+            raise OutputError(cannot_write(self.folder, error)) from error
 
-    def _compare(self, before: dict[str, Any], step: int) -> None:
-        """Refuses to go on with another recipe, or with fewer steps than there have been."""
-        keys = [key for key in _differing(before, self._asked) if key.partition(".")[0] not in LATER]
+    def _read(self) -> None:
+        marker, states = self._found(), self._saved()
+        known = marker.labels if marker else None
+        labels = [check_own(one, known, self.recipe.name) for one in checkpoints(self.folder)]
+        if marker is None and not states:
+            check_empty(self.folder)
+        self._marker = marker or replace(self._marker, labels=tuple(filter(None, labels)))
+        if not (states or self._has_begun()):
+            self._marker = Marker(self.asked)
+        self._compare(self._marker.asked, LATER + REMEDIES * self.stopped)
+        for saved in states:
+            self._compare(saved.facts.asked, LATER + REMEDIES * (marker is not None))
+        self._states = [saved for saved in states if not self.stopped or saved.facts.step <= self._marker.good]
+        made = self.facts.step if self.facts else 0
+        if made > self.recipe.steps and not self.asked["minutes"]:
+            raise ConfigError(
+                f"{self.folder}: has made {made} steps, but recipe.steps is {self.recipe.steps}; go on with --steps "
+                f"{made} or more, or give --run another folder to start again"
+            )
+
+    def _found(self) -> Marker | None:
+        """The folder's marker; one that is damaged is none where there is a state."""
+        try:
+            return read_marker(self.folder)
+        except CheckpointError as error:
+            if not (self.state_file.exists() or self.previous_file.exists()):
+                raise
+            self.notes.append(f"{str(error).rpartition(';')[0]}; it is written anew")
+            return None
+
+    def _saved(self) -> list[Saved]:
+        """The states that can be gone on from, the last one first. Raises `CheckpointError` if all are damaged."""
+        states, errors = list[Saved](), list[CheckpointError]()
+        for file in (self.state_file, self.previous_file):
+            try:
+                if file.exists():
+                    states.append(Saved(file, read_facts(file)))
+            except CheckpointError as error:
+                errors.append(error)
+        if errors and not states:
+            raise errors[0]
+        if states and states[0].file == self.previous_file:
+            why = str(errors[0]) if errors else f"{self.state_file}: no such file;"
+            self.notes.append(_instead(why, states[0]))
+        return states
+
+    def _has_begun(self) -> bool:
+        """Whether something is there that only a run of the same recipe may go on with."""
+        file = self.folder / "log.jsonl"
+        return bool(checkpoints(self.folder)) or (file.exists() and file.stat().st_size > 0)
+
+    def _compare(self, before: dict[str, Any], free: tuple[str, ...]) -> None:
+        """Refuses to go on with another recipe."""
+        keys = [key for key in differing(before, self.asked) if key not in free and key.partition(".")[0] not in free]
         if keys:
             more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+            names = printable(", ".join(key[:LONGEST] for key in keys[:SHOWN]))
             raise ConfigError(
-                f"{self.folder}: holds a run whose recipe differs from this one in {', '.join(keys[:SHOWN])}{more}; "
+                f"{self.folder}: holds a run whose recipe differs from this one in {names}{more}; "
                 f"compare {self.folder / 'recipe.yaml'}, then give --run another folder or delete this one"
             )
-        if step > self._asked["steps"] and not self._asked["minutes"]:
-            raise ConfigError(
-                f"{self.folder}: has made {step} steps, but recipe.steps is {self._asked['steps']}; go on with --steps "
-                f"{step} or more, or give --run another folder to start again"
-            )
+
+    def _mark(self, **changes: Any) -> None:
+        """Brings the marker up to date."""
+        fresh = replace(self._marker, **changes)
+        if fresh != self._marker or not (self.folder / MARKER).exists():
+            write_json(self.folder / MARKER, asdict(fresh))
+        self._marker = fresh
+
+    @contextmanager
+    def _writing_board(self) -> Iterator[None]:
+        where = self.folder / "tensorboard"
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(cannot_write(where, error)) from error
 
 
-def pack(module: nn.Module, kept: nn.Module, average: Average, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Everything that training changes, as named tensors."""
-    tensors = {f"module.{name}": x for name, x in module.state_dict().items()}
-    tensors |= {f"kept.{name}": x for name, x in kept.state_dict().items()}
-    tensors |= {f"average.{name}": x for name, x in average.values.items()}
-    for position, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{position}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    return tensors
-
-
-def unpack(
-    tensors: dict[str, Tensor], module: nn.Module, kept: nn.Module, average: Average, optimizer: torch.optim.Optimizer
-) -> None:
-    """The inverse of `pack`, in place."""
-    module.load_state_dict(_under(tensors, "module."))
-    kept.load_state_dict(_under(tensors, "kept."))
-    for name, value in _under(tensors, "average.").items():
-        average.values[name].copy_(value)
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under(tensors, "optimizer.").items():
-        position, _, key = name.partition(".")
-        states.setdefault(int(position), {})[key] = value
-    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
-
-
-def _differing(before: Any, now: Any, path: str = "") -> list[str]:
-    """The paths of the values that differ."""
-    if isinstance(before, list) and isinstance(now, list):
-        before, now = dict(enumerate(before)), dict(enumerate(now))
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return [] if before == now else [path]
-    inner = [_differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
-    return [key for keys in inner for key in keys]
-
-
-def _empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
-
-
-def _write_text(path: Path, text: str) -> None:
-    with whole_file(path) as file:
-        file.write(text.encode())
-
-
-def _step_of(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except ValueError:  # a line cut short by a kill
-        return float("inf")
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder))
+def _instead(why: str, saved: Saved) -> str:
+    """A note on a state that takes the place of one that is damaged."""
+    return f"{why.rpartition(';')[0]}; the run goes on from {saved.file.name} of step {saved.facts.step}"

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from marigold.core.contact_sheet import grid
+from marigold.core.files import make_folder, whole_file
 from marigold.data import border
 from marigold.data.source import Source
 from marigold.estimator import Estimator
@@ -47,8 +48,9 @@ def validation_scores(estimator: Estimator, source: Source, count: int, device: 
 
 
 def save_preview(preview: Tensor, path: Path) -> None:
-    """Writes [rows, columns, 3, H, W] in -1 to 1 as one JPEG."""
-    levels = ((preview.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # [rows, columns, H, W, 3]
-    Image.fromarray(grid(levels.permute(0, 1, 3, 4, 2).numpy(), gap=GAP)).save(path, quality=90)
+    """Writes [rows, columns, 3, H, W] in -1 to 1 as one JPEG, what is no number as grey. Raises `OutputError`."""
+    levels = ((preview.float().cpu().nan_to_num(0.0).clamp(-1, 1) + 1) * 127.5).round().byte()
+    make_folder(path.parent)
+    with whole_file(path) as file:
+        # [rows, columns, H, W, 3]
+        Image.fromarray(grid(levels.permute(0, 1, 3, 4, 2).numpy(), gap=GAP)).save(file, "jpeg", quality=90)

@@ -1,0 +1,112 @@
+"""Which folders are run folders, and what in one of them a run may replace: what it wrote itself."""
+
+import os
+import re
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from marigold.checkpoints.card import FILE as CARD
+from marigold.checkpoints.card import Card
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, read_json
+from marigold.core.config import decode, require
+from marigold.core.documents import read_json as read_document
+from marigold.core.errors import CheckpointError, ConfigError, OutputError
+from marigold.train.state import MOST, damaged
+
+MARKER = "run.json"
+LOCK = ".run.lock"
+FILES = (LOCK, MARKER, "recipe.yaml", "log.jsonl", "state.safetensors", "state.previous.safetensors")
+FOLDERS = ("checkpoint", "steps", "previews", "tensorboard")
+_AGAIN = "choose another --run, or delete the folder to begin again"
+_ELSEWHERE = "move it away, or choose another --run"
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The content of `run.json`, by which a folder is known to hold a run."""
+
+    asked: dict[str, Any]
+    """The recipe, and the time budget in minutes."""
+    labels: tuple[str, ...] = ()
+    """What the cards of the checkpoints that this run wrote call their recipe."""
+    good: int = 0
+    """The step of the newest saved state from which a loss was a number; 0 where there is none."""
+    stopped: int = 0
+    """The step at which the loss or the weights were no numbers; the run goes on from `good`. 0 where they are."""
+    kind: Literal["marigold training run"] = "marigold training run"
+
+    def __post_init__(self) -> None:
+        for name in ("good", "stopped"):
+            require(0 <= getattr(self, name) <= MOST, name, getattr(self, name), "a number of steps")
+
+
+def read_marker(folder: Path) -> Marker | None:
+    """The folder's marker, None where there is none. Raises `CheckpointError` for one that is damaged."""
+    file = folder / MARKER
+    if not file.exists():
+        return None
+    content = read_document(file, CheckpointError, _AGAIN)
+    try:
+        return decode(Marker, content, "run")
+    except (ConfigError, OverflowError) as error:
+        raise damaged(file, error, _AGAIN) from error
+
+
+def check_kinds(folder: Path) -> None:
+    """Raises `OutputError` where a link, a pipe or the like has the place of something that a run writes."""
+    for name in (*FILES, *FOLDERS):
+        try:
+            mode = os.lstat(folder / name).st_mode
+        except FileNotFoundError:
+            continue
+        wanted = stat.S_ISREG if name in FILES else stat.S_ISDIR
+        if not wanted(mode):
+            what = "a link" if stat.S_ISLNK(mode) else "no file" if name in FILES else "no folder"
+            raise OutputError(f"{folder / name}: is {what}, which training does not write to; {_ELSEWHERE}")
+
+
+def check_empty(folder: Path) -> None:
+    """Raises `OutputError` for a folder without a marker that holds more than a run leaves that was killed at once."""
+    others = [path.name for path in folder.iterdir() if path.name != LOCK and not _LEFTOVER.fullmatch(path.name)]
+    if others:
+        raise OutputError(f"{folder}: is not empty and holds no training run; choose another --run, or an empty folder")
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run folder, and what is in their places."""
+    steps = folder / "steps"
+    kept = sorted(path for path in steps.iterdir() if path.name.isdecimal()) if steps.is_dir() else []
+    return [path for path in (folder / "checkpoint", *kept) if path.exists() or path.is_symlink()]
+
+
+def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> str:
+    """What a checkpoint's card calls its recipe, empty for an empty folder.
+
+    Raises `OutputError` for a folder that the run did not write: its label must be one of `labels` or, where those are
+    not known (None), that of a recipe called `name`.
+    """
+    if checkpoint.is_dir() and not checkpoint.is_symlink() and not any(checkpoint.iterdir()):
+        return ""
+    try:
+        label, parts = Card.read(checkpoint).recipe, read_json(checkpoint / INDEX)
+    except CheckpointError as error:
+        raise OutputError(f"{checkpoint}: is there and is no checkpoint; {_ELSEWHERE}") from error
+    if not (label.startswith(f"{name}@") if labels is None else label in labels):
+        raise OutputError(f"{checkpoint}: is there and was not written by this run; {_ELSEWHERE}")
+    if foreign := sorted({path.name for path in checkpoint.iterdir()} - {*parts, CARD, INDEX, PROMPT_FILE}):
+        raise OutputError(f"{checkpoint / foreign[0]}: was not written by this run, which replaces the folder; move it")
+    return label
+
+
+def differing(before: Any, now: Any, path: str = "") -> list[str]:
+    """The paths of the values that differ."""
+    if isinstance(before, list) and isinstance(now, list):
+        before, now = dict(enumerate(before)), dict(enumerate(now))
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [] if before == now else [path]
+    inner = [differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
+    return [key for keys in inner for key in keys]
