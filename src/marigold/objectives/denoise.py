@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from marigold.core.config import require
+from marigold.core.config import require, require_within
+from marigold.core.limits import SAMPLING
 from marigold.core.sample import Batch
 from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
@@ -37,9 +38,7 @@ class Denoise(Objective):
 
     def __post_init__(self) -> None:
         require(0 <= self.lowest < 1, "denoise: lowest", self.lowest, "at least 0 and below 1")
-        require(0 <= self.pure <= 1, "denoise: pure", self.pure, "in 0 to 1")
-        require(0 <= self.strength <= 1, "denoise: strength", self.strength, "in 0 to 1")
-        require(self.preview_steps >= 1, "denoise: preview_steps", self.preview_steps, "at least 1")
+        require_within("denoise: ", self, pure=(0.0, 1.0), strength=(0.0, 1.0), preview_steps=(1, SAMPLING))
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; the autoencoder and the prompt stay frozen."""
