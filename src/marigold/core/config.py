@@ -22,12 +22,14 @@ from marigold.core.documents import read_yaml
 from marigold.core.errors import ConfigError, MarigoldError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, unknown
 from marigold.core.limits import ENTRIES
-from marigold.core.plain import key_text, plain, scalar, shown
+from marigold.core.plain import key_text, plain, scalar, shown, word
 
 T = TypeVar("T")
 
 NAME = "name"
 """The key that chooses a class."""
+LONGEST = 200
+"""Characters of such a name."""
 BESIDE = "beside"
 
 
@@ -128,7 +130,7 @@ def _decode(kind: Any, content: object, path: str) -> Any:
         return _decode_union(arguments, content, path)
     if origin is typing.Literal:
         if content not in arguments:
-            raise ConfigError(f"{path}: {unknown('choice', _word(content), map(str, arguments))}")
+            raise ConfigError(f"{path}: {unknown('choice', word(content), map(str, arguments))}")
         return content
     if origin is tuple:
         return _decode_tuple(arguments, content, path)
@@ -149,8 +151,8 @@ def _decode_member(family: type, content: object, path: str) -> Any:
 
 def _member(family: type, name: object, path: str) -> type:
     try:
-        if not (isinstance(name, str) and all(map(str.isidentifier, name.split(".")))):
-            raise UnknownNameError(unknown(family.__name__.lower(), _word(name), names(family)))
+        if not (isinstance(name, str) and len(name) <= LONGEST and all(map(str.isidentifier, name.split(".")))):
+            raise UnknownNameError(unknown(family.__name__.lower(), word(name), names(family)))
         return implementation(family, name)
     except UnknownNameError as error:
         raise UnknownNameError(f"{path}: {error}") from None
@@ -216,11 +218,6 @@ def _decode_tuple(arguments: tuple[Any, ...], content: object, path: str) -> tup
 def _chosen(kind: type) -> bool:
     """Whether `name` chooses a class: it derives from an abstract one."""
     return any(inspect.isabstract(base) for base in kind.__mro__)
-
-
-def _word(name: object) -> str:
-    """A name as it was given, where it is one, for the message that there is none such."""
-    return shown(name).strip("'")
 
 
 def _mapping(content: object, path: str) -> dict[str, Any]:

@@ -70,6 +70,11 @@ def shown(content: object) -> str:
     return words if len(words) <= SHOWN else f"{words[:SHOWN]}..."
 
 
+def word(name: object) -> str:
+    """A name as it was given, where it is one, for the message that there is none such."""
+    return shown(name).strip("'")
+
+
 def _is_whole(content: object) -> bool:
     return isinstance(content, int) and not isinstance(content, bool)
 

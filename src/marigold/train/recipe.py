@@ -10,11 +10,10 @@ from typing import Any, Literal
 from marigold.checkpoints.card import wrong_default
 from marigold.core import find
 from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_within
-from marigold.core.console import printable
 from marigold.core.errors import ConfigError, OutputError, UnknownNameError
 from marigold.core.files import file_name
 from marigold.core.limits import BATCH, LAYERS, PARTS, SAMPLES, SIDE, STEPS, WEIGHT, WHOLE
-from marigold.core.plain import shown
+from marigold.core.plain import shown, word
 from marigold.data.source import Source
 from marigold.diffusion.configuration import check_keys
 from marigold.modalities.base import Modality
@@ -259,5 +258,5 @@ def _content(name: str) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         return load_yaml(Path(name))
     if name not in names():
-        raise UnknownNameError(find.unknown("recipe", printable(name), names()))
+        raise UnknownNameError(find.unknown("recipe", word(name), names()))
     return load_yaml(_folder() / f"{name}.yaml")
