@@ -12,7 +12,7 @@ SAMPLING = 1000
 """Steps of sampling."""
 LAYERS = 64
 """Blocks of a network, and layers of a block."""
-PARTS = 1000
+PARTS = 100
 """Sources or phases of a recipe."""
 WEIGHT = 1e6
 """A term of a loss, relative to another; a rate."""

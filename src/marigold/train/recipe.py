@@ -10,7 +10,7 @@ from typing import Any, Literal
 from marigold.checkpoints.card import wrong_default
 from marigold.core import find
 from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_within
-from marigold.core.errors import ConfigError, OutputError, UnknownNameError
+from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.core.files import file_name
 from marigold.core.limits import BATCH, LAYERS, PARTS, SAMPLES, SIDE, STEPS, WEIGHT, WHOLE
 from marigold.core.plain import shown, word
@@ -157,10 +157,7 @@ class Recipe:
     def __post_init__(self) -> None:
         self._check_numbers()
         self._check_lists()
-        try:
-            file_name(self.name, "the name")
-        except OutputError as error:
-            raise ConfigError(f"recipe.name: {error}") from None
+        file_name(self.name, "recipe.name", ConfigError)
         if wrong := wrong_default(self.defaults):
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
         for path, given in (
