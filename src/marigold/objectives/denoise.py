@@ -37,8 +37,9 @@ class Denoise(Objective):
     """Sampling steps for previews of held-out samples."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.lowest < 1, "denoise: lowest", self.lowest, "at least 0 and below 1")
-        require_within("denoise: ", self, pure=(0.0, 1.0), strength=(0.0, 1.0), preview_steps=(1, SAMPLING))
+        shares = dict.fromkeys(("lowest", "pure", "strength"), (0.0, 1.0))
+        require_within("denoise: ", self, **shares, preview_steps=(1, SAMPLING))
+        require(self.lowest < 1, "denoise: lowest", self.lowest, "below 1")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; the autoencoder and the prompt stay frozen."""

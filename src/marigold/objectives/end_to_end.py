@@ -32,8 +32,8 @@ class EndToEnd(Objective):
     """Weight of the mean squared error of the clean latent, over the whole batch."""
 
     def __post_init__(self) -> None:
-        require(0 < self.decoded <= 1, "end_to_end: decoded", self.decoded, "above 0 and at most 1")
-        require_within("end_to_end: ", self, latent=(0.0, WEIGHT))
+        require_within("end_to_end: ", self, decoded=(0.0, 1.0), latent=(0.0, WEIGHT))
+        require(self.decoded > 0, "end_to_end: decoded", self.decoded, "above 0")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; gradients pass through the decoder, which stays as it is. Raises `ConfigError`."""

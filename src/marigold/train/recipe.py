@@ -52,13 +52,14 @@ class Optim:
     """Largest gradient norm; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
+        ends = dict.fromkeys(("lr", "clip", "weight_decay"), (0.0, WEIGHT))
+        ends |= {**dict.fromkeys(("final", "beta1", "beta2"), (0.0, 1.0)), "eps": (LEAST_EPS, 1.0)}
+        require_within("recipe.optim.", self, **ends, warmup=(0, STEPS), decay=(1, STEPS))
         require(self.lr > 0, "recipe.optim.lr", self.lr, "above 0")
-        require(0 <= self.warmup < self.decay, "recipe.optim.warmup", self.warmup, "at least 0 and below `decay`")
-        require(0 < self.final <= 1, "recipe.optim.final", self.final, "above 0 and at most 1")
-        require(0 <= self.beta1 < 1, "recipe.optim.beta1", self.beta1, "at least 0 and below 1")
-        require(0 <= self.beta2 < 1, "recipe.optim.beta2", self.beta2, "at least 0 and below 1")
-        weights = dict.fromkeys(("lr", "clip", "weight_decay"), (0.0, WEIGHT))
-        require_within("recipe.optim.", self, **weights, eps=(LEAST_EPS, 1.0), warmup=(0, STEPS), decay=(1, STEPS))
+        require(self.warmup < self.decay, "recipe.optim.warmup", self.warmup, "below `decay`")
+        require(self.final > 0, "recipe.optim.final", self.final, "above 0")
+        require(self.beta1 < 1, "recipe.optim.beta1", self.beta1, "below 1")
+        require(self.beta2 < 1, "recipe.optim.beta2", self.beta2, "below 1")
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,8 @@ class Recipe:
         ranges = {"steps": (1, STEPS), "cache": (1, SAMPLES), "seed": (-WHOLE, WHOLE)}
         ranges |= dict.fromkeys(("batch", "accumulate", "reuse"), (1, BATCH))
         ranges |= dict.fromkeys(("validation_batches", "scored"), (0, BATCH))
-        require_within("recipe.", self, **ranges)
-        require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
+        require_within("recipe.", self, **ranges, average=(0.0, 1.0))
+        require(self.average < 1, "recipe.average", self.average, "below 1")
 
     def _check_lists(self) -> None:
         require(len(self.layers) <= LAYERS, "recipe.layers", f"a list of {len(self.layers)}", f"at most {LAYERS} long")
@@ -182,6 +183,10 @@ class Recipe:
             length = len(getattr(self, name))
             require(length <= PARTS, f"recipe.{name}", f"a list of {length}", f"at most {PARTS} long")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
+        for name in ("data", "validation"):
+            for number, source in enumerate(getattr(self, name)):
+                if source.modality:
+                    decode(Modality, source.modality, f"recipe.{name}.{number}.modality")
         weights = [source.weight for source in self.data]
         require(sum(weights) > 0, "recipe.data", f"weights {weights}", "above 0 for at least one source")
 
