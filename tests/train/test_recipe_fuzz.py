@@ -14,7 +14,7 @@ from marigold.train.phase import phases, unreached
 from marigold.train.recipe import Recipe
 from toys.mutations import as_text, damaged_bytes, damaged_values, survives
 
-EACH = 22
+EACH = 20
 """Damaged values, and as many damaged texts, of every recipe."""
 TOY = {
     "name": "toy",
@@ -70,7 +70,7 @@ def test_what_is_looked_at_before_the_first_step_bears_every_recipe_that_is_one(
         unreached(recipe)
         training_sources(recipe)
 
-    for number, value in enumerate(damaged_values(TOY, 100)):
+    for number, value in enumerate(damaged_values(TOY, 60)):
         path.write_bytes(as_text(value))
         good += survives(prepared, (ConfigError, DataError, UnknownNameError), f"toy, {number}")
     assert good > 5
