@@ -4,12 +4,16 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import yaml
 
 from marigold.core.config import encode
 from marigold.core.errors import ConfigError, MarigoldError, UnknownNameError
+from marigold.data.source import Source
+from marigold.datasets.photos import Photos
+from marigold.modalities.depth import Depth
 from marigold.train.recipe import Every, Optim, PhaseSettings, Recipe, load, names
 
 LEAST = {"name": "mine", "modality": "depth", "start": "generator", "data": [{"dataset": "photos"}]}
@@ -184,3 +188,45 @@ def test_a_digest_is_the_hash_of_the_content_without_places(name):
 def test_a_program_is_told_what_is_wrong_too(make):
     with pytest.raises(MarigoldError, match="cannot be used"):
         make()
+
+
+KINDS = (
+    (Optim, {}),
+    (Every, {}),
+    (PhaseSettings, {"steps": 1}),
+    (Recipe, {"name": "x", "modality": Depth(), "data": (Source(Photos()),)}),
+)
+
+
+def numbers(kind):
+    return [name for name, hint in get_type_hints(kind).items() if hint in (int, float)]
+
+
+@pytest.mark.parametrize(("kind", "least", "name"), [(*pair, name) for pair in KINDS for name in numbers(pair[0])])
+@pytest.mark.parametrize("value", [-(10**30), 10**30, 1e300, float("nan"), float("inf"), "1", None, True])
+def test_every_number_has_ends(kind, least, name, value):
+    with pytest.raises(ConfigError, match=f"{name}: .* cannot be used; it must be "):
+        kind(**{**least, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network", {"unet": {"blocks": {1, 2}}}),
+        ("network", {"unet": {1: 2, "a": 3}}),
+        ("network", {"unet": {"scale": float("nan")}}),
+        ("schedule", {"beta_start": object()}),
+        ("defaults", [1]),
+        ("about", b"bytes"),
+        ("about", None),
+        ("name", 5),
+        ("start", Path("generator")),
+    ],
+)
+def test_what_no_file_could_hold_is_refused_in_a_program(name, value):
+    with pytest.raises(ConfigError, match=rf"^recipe\.{name}"):
+        Recipe(**{**KINDS[-1][1], name: value})
+
+
+def test_all_numbers_are_tried():
+    assert [len(numbers(kind)) for kind, _ in KINDS] == [9, 4, 3, 9]

@@ -13,7 +13,7 @@ from marigold.core.config import NAME, decode, encode, load_yaml, merge, require
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.core.files import file_name
 from marigold.core.limits import BATCH, LAYERS, PARTS, SAMPLES, SIDE, STEPS, WEIGHT, WHOLE
-from marigold.core.plain import shown, word
+from marigold.core.plain import scalar, shown, word
 from marigold.data.source import Source
 from marigold.diffusion.configuration import check_keys
 from marigold.modalities.base import Modality
@@ -158,6 +158,10 @@ class Recipe:
     def __post_init__(self) -> None:
         self._check_numbers()
         self._check_lists()
+        for name in ("name", "start", "licence", "about"):
+            scalar(str, getattr(self, name), f"recipe.{name}")
+        for name in ("network", "schedule", "defaults"):
+            decode(dict[str, Any], getattr(self, name), f"recipe.{name}")
         file_name(self.name, "recipe.name", ConfigError)
         if wrong := wrong_default(self.defaults):
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
