@@ -10,11 +10,14 @@ import pytest
 import yaml
 
 from marigold.core.config import encode
-from marigold.core.errors import ConfigError, MarigoldError, UnknownNameError
+from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
 from marigold.data.source import Source
 from marigold.datasets.photos import Photos
 from marigold.modalities.depth import Depth
+from marigold.train.build import build
+from marigold.train.loop import train
 from marigold.train.recipe import Every, Optim, PhaseSettings, Recipe, load, names
+from toys.scenes import NETWORK, Toy
 
 LEAST = {"name": "mine", "modality": "depth", "start": "generator", "data": [{"dataset": "photos"}]}
 
@@ -72,6 +75,8 @@ def loaded(folder: Path, content: object) -> Recipe:
         ({"network": {"unet": {"channels": float("nan")}}}, "recipe.network.unet.channels"),
         ({"network": {"unet": {"channels": [1, 10**30]}}}, "recipe.network.unet.channels.1"),
         ({"network": {"schedule": 5}}, "recipe.network.schedule"),
+        ({"network": {"schedule": {}}}, "recipe.network.schedule"),
+        ({"network": {"schedule": None}}, "recipe.network.schedule"),
         ({"schedule": ["beta_start"]}, "recipe.schedule"),
         ({"defaults": {"steps": [1]}}, "recipe.defaults.steps"),
         ({"about": "\x1b]0;title\x07"}, "recipe.about"),
@@ -230,3 +235,20 @@ def test_what_no_file_could_hold_is_refused_in_a_program(name, value):
 
 def test_all_numbers_are_tried():
     assert [len(numbers(kind)) for kind, _ in KINDS] == [9, 4, 3, 9]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("unet", None), ("unet", "x"), ("vae", None), ("vae", [1]), ("prompt_dim", 8.5), ("prompt_dim", "x"), ("x", 1)],
+)
+def test_a_network_that_cannot_be_made_is_an_error_of_the_recipe(key, value):
+    with pytest.raises((ConfigError, CheckpointError), match=key if key == "x" else "recipe.network|vae|unet|prompt"):
+        build(Recipe(**KINDS[-1][1], network={**NETWORK, key: value}))
+
+
+def test_previews_of_more_steps_than_the_schedule_has_are_refused_before_any_work(tmp_path):
+    few = {**NETWORK, "schedule": {**NETWORK["schedule"], "num_train_timesteps": 3}}
+    source = Source(Toy(), capacity=4, block=2)
+    with pytest.raises(ConfigError, match=r"preview_steps: steps: 4 is not between 1 and 3"):
+        train(Recipe("x", Depth(), (source,), network=few, steps=1), tmp_path / "run")
+    assert not (tmp_path / "run" / "log.jsonl").exists()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from marigold.core.config import require, require_within
+from marigold.core.errors import ConfigError
 from marigold.core.limits import SAMPLING
 from marigold.core.sample import Batch
 from marigold.diffusion import noise as noises
@@ -42,7 +43,12 @@ class Denoise(Objective):
         require(self.lowest < 1, "denoise: lowest", self.lowest, "below 1")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The denoiser; the autoencoder and the prompt stay frozen."""
+        """The denoiser; the autoencoder and the prompt stay frozen. Raises `ConfigError`."""
+        try:
+            sampling = estimator.sampling(self.preview_steps)
+            sampling.schedule.times(sampling.steps)  # which the first preview needs, maybe hours later
+        except ConfigError as error:
+            raise ConfigError(f"denoise: preview_steps: {error}") from None
         return estimator.backbone.denoiser
 
     @torch.no_grad()

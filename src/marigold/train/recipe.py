@@ -165,12 +165,12 @@ class Recipe:
         file_name(self.name, "recipe.name", ConfigError)
         if wrong := wrong_default(self.defaults):
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
-        for path, given in (
-            ("recipe.schedule", self.schedule),
-            ("recipe.network.schedule", self.network.get("schedule")),
-        ):
-            require(isinstance(given, dict | None), path, shown(given), "`key: value` lines")
-            check_keys(given or {}, path)
+        if "schedule" in self.network:
+            given = self.network["schedule"]
+            usable = isinstance(given, dict) and len(given) > 0
+            require(usable, "recipe.network.schedule", shown(given), "the `key: value` lines of a schedule")
+            check_keys(given, "recipe.network.schedule")
+        check_keys(self.schedule, "recipe.schedule")
 
     def _check_numbers(self) -> None:
         ranges = {"steps": (1, STEPS), "cache": (1, SAMPLES), "seed": (-WHOLE, WHOLE)}
