@@ -1,10 +1,13 @@
 """Strict YAML: wrong keys and types are errors with a path."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
-from marigold.core.config import beside, decode, encode, load_yaml, merge
+from marigold.core.config import beside, decode, encode, load_yaml, merge, require_within
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.datasets.base import Dataset
 from marigold.datasets.folder import Folder
@@ -123,3 +126,106 @@ def test_the_keys_of_a_data_set_lie_beside_its_name(content, found):
 def test_what_a_chosen_class_does_not_have_is_an_error_with_its_path(kind, content, message):
     with pytest.raises((ConfigError, UnknownNameError), match=message):
         decode(kind, content)
+
+
+@dataclass(frozen=True)
+class Scalars:
+    number: float = 0.0
+    count: int = 0
+    text: str = ""
+    place: Path = Path()
+    flag: bool = False
+    kind: Literal["a", "b"] = "a"
+    either: int | str = 0
+    many: tuple[int, ...] = ()
+    rest: dict[str, Any] = field(default_factory=dict)
+
+
+DEEP: list = []
+DEEP.append(DEEP)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"number": float("nan")}, r"scalars\.number: nan cannot be used; it must be a finite number"),
+        ({"number": "-inf"}, r"scalars\.number: -inf cannot be used"),
+        ({"number": "1e400"}, r"scalars\.number: inf cannot be used"),
+        ({"number": 10**400}, r"scalars\.number: inf cannot be used"),
+        ({"number": True}, r"scalars\.number: expected float, found True"),
+        ({"number": b"1"}, r"scalars\.number: expected float, found b'1'"),
+        ({"count": 2**63}, r"scalars\.count: 9223372036854775808 cannot be used"),
+        ({"count": -(10**5000)}, r"scalars\.count: int cannot be used"),
+        ({"count": 1.0}, r"scalars\.count: expected int, found 1\.0"),
+        ({"flag": 1}, r"scalars\.flag: expected bool, found 1"),
+        ({"text": "a\x1b[2J"}, r"scalars\.text: holds the character \\x1b"),
+        ({"text": "\ud800"}, r"scalars\.text: holds the character \\ud800"),
+        ({"text": "x" * 100_001}, r"scalars\.text: 100001 characters"),
+        ({"text": ["\n" * 1000]}, r"scalars\.text: expected str, found \['"),
+        ({"place": ""}, r"scalars\.place: expected Path, found ''"),
+        ({"place": "a\0b"}, r"scalars\.place: holds the character \\x00"),
+        ({"kind": ["a"]}, r"scalars\.kind: no choice named `\['a'\]`"),
+        ({"kind": {}}, r"scalars\.kind: no choice named `{}`"),
+        ({"either": None}, r"scalars\.either: expected int, found None"),
+        ({"either": True}, r"scalars\.either: expected int, found True"),
+        ({"many": [0] * 10_001}, r"scalars\.many: 10001 entries"),
+        ({"many": {0: 1}}, r"scalars\.many: expected a list"),
+        ({"rest": DEEP}, r"scalars\.rest: expected `key: value` lines, found \[\[\["),
+        ({"rest": {"a": DEEP}}, r"scalars: lists and mappings lie more than 64 deep"),
+        ({"rest": {"a": [1, {2}]}}, r"scalars\.rest\.a\.1: expected numbers, text, lists or mappings, found set"),
+        ({"rest": {"a": {"b": float("inf")}}}, r"scalars\.rest\.a\.b: inf cannot be used"),
+        ({"rest": {"a": {"\n": 1}}}, r"scalars\.rest\.a: '\\n' is no key"),
+        ({"rest": {3: 1}}, r"scalars\.rest: 3 is no key"),
+        ({"x" * 5000: 1}, r"scalars: 'xxx.*\.\.\..*xxx' is no key"),
+        ({None: 1}, r"scalars: None is no key"),
+        (DEEP, r"scalars: expected `key: value` lines"),
+    ],
+)
+def test_what_no_setting_can_be_is_an_error_on_one_short_line(content, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        decode(Scalars, content)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 300
+
+
+def test_values_at_the_ends_are_taken():
+    found = decode(Scalars, {"number": 2**63, "count": -(2**63) + 1, "text": "a\n\tb \u00e9", "place": "\udce9"})
+    assert found == Scalars(2.0**63, -(2**63) + 1, "a\n\tb \u00e9", Path("\udce9"))
+    assert math.copysign(1, decode(Scalars, {"number": -0.0}).number) == 1
+
+
+@dataclass(frozen=True)
+class Careless:
+    """A class whose own check trips over what it is given."""
+
+    shares: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert 1 / len(self.shares) < 2 ** (self.shares[0] * 1e6)
+
+
+@pytest.mark.parametrize("shares", [[], [1.0], [-1.0]])
+def test_whatever_a_class_raises_names_the_key(shares):
+    with pytest.raises(ConfigError, match=r"^recipe\.part: Careless cannot be made of it \("):
+        decode(Careless, {"shares": shares}, "recipe.part")
+
+
+@dataclass(frozen=True)
+class Bounded:
+    count: Any
+    share: Any = 0.5
+
+    def __post_init__(self) -> None:
+        require_within("x.", self, count=(0, 10), share=(0.0, 1.0))
+
+
+@pytest.mark.parametrize("count", [-1, 11, 1.0, True, "1", None, float("nan"), 10**400])
+def test_a_number_out_of_its_ends_or_of_another_kind_is_refused(count):
+    with pytest.raises(ConfigError, match=r"^x\.count: .* cannot be used; it must be from 0 to 10$"):
+        Bounded(count)
+
+
+@pytest.mark.parametrize("share", [-1e-300, 1.1, float("nan"), float("inf"), "a", False])
+def test_a_share_is_any_number_between_its_ends(share):
+    assert Bounded(10, 1).share == 1
+    with pytest.raises(ConfigError, match=r"^x\.share: .* it must be from 0\.0 to 1\.0$"):
+        Bounded(0, share)

@@ -60,3 +60,8 @@ def test_phases_that_got_no_step_are_left_out():
     recipe = made([3, 0, 0])
     assert [phase.steps for phase in recipe.phases] == [3]
     assert (recipe.steps, recipe.optim.decay) == (3, 3)
+
+
+def test_a_decay_grows_with_the_steps_made_up_to_the_most():
+    slow = replace(load("tiny-depth"), optim=Optim(warmup=2, decay=10**9), phases=(), steps=1)
+    assert as_made(slow, [5000]).optim.decay == 10**9

@@ -18,26 +18,24 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from marigold.core.errors import ConfigError, UnknownNameError
-from marigold.core.find import implementation, name_of, unknown
+from marigold.core.documents import read_yaml
+from marigold.core.errors import ConfigError, MarigoldError, UnknownNameError
+from marigold.core.find import implementation, name_of, names, unknown
+from marigold.core.limits import ENTRIES
+from marigold.core.plain import key_text, plain, scalar, shown, word
 
 T = TypeVar("T")
 
 NAME = "name"
 """The key that chooses a class."""
+LONGEST = 200
+"""Characters of such a name."""
 BESIDE = "beside"
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping; raises `ConfigError` naming the file when it is missing or is no mapping."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; check the path") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    """A YAML mapping; raises `ConfigError` naming the file when it cannot be read or is no mapping."""
+    content = read_yaml(path, ConfigError, "give a file of `key: value` lines")
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected `key: value` lines at the top level")
     return content
@@ -46,9 +44,14 @@ def load_yaml(path: Path) -> dict[str, Any]:
 def decode(kind: type[T], content: object, path: str = "") -> T:
     """`content` (mappings, lists, scalars) as an object of the dataclass `kind`.
 
-    Raises `ConfigError` with the path of the first key that is unknown, missing or of a wrong type.
+    Raises `ConfigError` with the path of the first key that is unknown, missing, of a wrong type, or holds what no
+    setting can be: numbers that are not finite or that tensors cannot hold, text that cannot be printed.
     """
-    return _decode(kind, content, path or kind.__name__.lower())
+    path = path or kind.__name__.lower()
+    try:
+        return _decode(kind, content, path)
+    except RecursionError:
+        raise ConfigError(f"{path}: lists and mappings that lie too deep in each other; write it flatter") from None
 
 
 def encode(value: object) -> Any:
@@ -104,9 +107,20 @@ def require_least(path: str, settings: object, **least: int) -> None:
         require(value >= least[name], f"{path}{name}", value, f"at least {least[name]}")
 
 
+def require_within(path: str, settings: object, **ends: tuple[float, float]) -> None:
+    """Raises `ConfigError` where one of these settings is not within its ends, which it may be; `path` as above.
+
+    Between whole numbers it must be one itself.
+    """
+    for name, (least, most) in ends.items():
+        value, kinds = getattr(settings, name), int if isinstance(most, int) else int | float
+        holds = isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+        require(holds, f"{path}{name}", shown(value), f"from {least:,} to {most:,}")
+
+
 def _decode(kind: Any, content: object, path: str) -> Any:
     if kind is Any:
-        return content
+        return plain(content, path)
     if inspect.isabstract(kind):
         return _decode_member(kind, content, path)
     if dataclasses.is_dataclass(kind):
@@ -116,20 +130,20 @@ def _decode(kind: Any, content: object, path: str) -> Any:
         return _decode_union(arguments, content, path)
     if origin is typing.Literal:
         if content not in arguments:
-            raise ConfigError(f"{path}: {unknown('choice', str(content), map(str, arguments))}")
+            raise ConfigError(f"{path}: {unknown('choice', word(content), map(str, arguments))}")
         return content
     if origin is tuple:
         return _decode_tuple(arguments, content, path)
     if origin is dict:
         return {key: _decode(arguments[1], item, f"{path}.{key}") for key, item in _mapping(content, path).items()}
-    return _decode_scalar(kind, content, path)
+    return scalar(kind, content, path)
 
 
 def _decode_member(family: type, content: object, path: str) -> Any:
     """An object of the class that `name` chooses among those derived from `family`."""
     if isinstance(content, family):
         return content
-    given = {NAME: content} if isinstance(content, str) else dict(_mapping(content, path))
+    given = {NAME: content} if isinstance(content, str) else _mapping(content, path)
     if NAME not in given:
         raise ConfigError(f"{path}.{NAME}: missing; say which {family.__name__.lower()}")
     return _decode_dataclass(_member(family, given.pop(NAME), path), given, path)
@@ -137,7 +151,9 @@ def _decode_member(family: type, content: object, path: str) -> Any:
 
 def _member(family: type, name: object, path: str) -> type:
     try:
-        return implementation(family, str(name))
+        if not (isinstance(name, str) and len(name) <= LONGEST and all(map(str.isidentifier, name.split(".")))):
+            raise UnknownNameError(unknown(family.__name__.lower(), word(name), names(family)))
+        return implementation(family, name)
     except UnknownNameError as error:
         raise UnknownNameError(f"{path}: {error}") from None
 
@@ -146,7 +162,7 @@ def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
     if isinstance(content, kind):
         return content
     hints, fields = typing.get_type_hints(kind), {field.name: field for field in settings(kind)}
-    given, known = dict(_mapping(content, path)), list(fields)
+    given, known = _mapping(content, path), list(fields)
     for name in (name for name, field in fields.items() if is_beside(field) and isinstance(given.get(name), str)):
         member = _member(hints[name], given[name], f"{path}.{name}")
         own = [field.name for field in settings(member) if field.name not in fields]
@@ -154,7 +170,7 @@ def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
         known += own
     for key in given:
         if key not in fields:
-            raise ConfigError(f"{path}.{key}: {unknown('key', str(key), known)}")
+            raise ConfigError(f"{path}.{key}: {unknown('key', key, known)}")
     for name, field in fields.items():
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if needed and name not in given:
@@ -166,6 +182,10 @@ def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
         if str(error).startswith(path.split(".")[0]):
             raise
         raise ConfigError(f"{path}: {error}") from error
+    except MarigoldError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{path}: {kind.__name__} cannot be made of it ({shown(error)}); correct it") from error
 
 
 def _decode_union(choices: tuple[Any, ...], content: object, path: str) -> Any:
@@ -184,30 +204,15 @@ def _decode_union(choices: tuple[Any, ...], content: object, path: str) -> Any:
 
 def _decode_tuple(arguments: tuple[Any, ...], content: object, path: str) -> tuple[Any, ...]:
     if not isinstance(content, list | tuple):
-        raise ConfigError(f"{path}: expected a list, found {content!r}")
+        raise ConfigError(f"{path}: expected a list, found {shown(content)}")
+    if len(content) > ENTRIES:
+        raise ConfigError(f"{path}: {len(content)} entries; {ENTRIES} are the most")
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         arguments = (arguments[0],) * len(content)
     if len(arguments) != len(content):
         raise ConfigError(f"{path}: expected {len(arguments)} entries, found {len(content)}")
     pairs = zip(arguments, content, strict=True)
     return tuple(_decode(kind, item, f"{path}.{position}") for position, (kind, item) in enumerate(pairs))
-
-
-def _decode_scalar(kind: Any, content: object, path: str) -> Any:
-    if kind is float and isinstance(content, int) and not isinstance(content, bool):
-        return float(content)
-    if kind is float and isinstance(content, str):
-        # YAML reads 1e-5 (no dot) as text.
-        try:
-            return float(content)
-        except ValueError:
-            pass
-    if kind is Path and isinstance(content, str):
-        return Path(content)
-    right = isinstance(content, kind) and not (kind is int and isinstance(content, bool))
-    if not right:
-        raise ConfigError(f"{path}: expected {kind.__name__}, found {content!r}")
-    return content
 
 
 def _chosen(kind: type) -> bool:
@@ -217,5 +222,5 @@ def _chosen(kind: type) -> bool:
 
 def _mapping(content: object, path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected `key: value` lines, found {content!r}")
-    return content
+        raise ConfigError(f"{path}: expected `key: value` lines, found {shown(content)}")
+    return {key_text(key, path): value for key, value in content.items()}

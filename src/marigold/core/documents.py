@@ -16,8 +16,12 @@ from marigold.core.reading import read_bytes
 
 DEPTH = 64
 """How deep lists and mappings may lie in each other."""
-_NODES = 1_000_000
-"""Values that a YAML document may have, once its aliases are written out."""
+_YAML = 1 << 20
+"""Bytes that a YAML document may have, which people write."""
+_WRITTEN = 20_000
+"""Values that stand in one: a parser in Python takes a second for so many."""
+_NODES = 100_000
+"""Values that one may have, once its aliases are written out."""
 
 
 def read_json(path: Path, raises: type[MarigoldError], remedy: str) -> Any:
@@ -31,7 +35,7 @@ def read_json(path: Path, raises: type[MarigoldError], remedy: str) -> Any:
 
 def read_yaml(path: Path, raises: type[MarigoldError], remedy: str) -> Any:
     """The value in a YAML file in UTF-8. Raises `raises`, naming the file, with `remedy` as what to do."""
-    content = read_bytes(path, raises, remedy)
+    content = read_bytes(path, raises, remedy, _YAML)
     try:
         return from_yaml(content)
     except ValueError as error:
@@ -52,7 +56,7 @@ def from_yaml(content: bytes | str) -> Any:
     """The value that YAML stands for; raises `ValueError`, also for keys that are no text and aliases that explode."""
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
@@ -67,6 +71,22 @@ def from_yaml(content: bytes | str) -> Any:
         raise ValueError(str(error)) from error  # the library's own constructors raise more than it says
     _check_plain(value)
     return value
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops at a value too many, or too deep, before it reads on."""
+
+    _written = _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._written, self._depth = self._written + 1, self._depth + 1
+        if self._written > _WRITTEN:
+            raise ValueError(f"more than {_WRITTEN} values")
+        if self._depth > DEPTH + 1:
+            raise ValueError(_too_deep())
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:

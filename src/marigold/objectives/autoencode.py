@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from marigold.core.config import require_within
 from marigold.core.errors import DataError
+from marigold.core.limits import BATCH, WEIGHT
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 from marigold.objectives.base import Objective
@@ -35,6 +37,10 @@ class Autoencode(Objective):
     """Train the decoder alone: latents keep their meaning for every network that was trained on them."""
     calibration_batches: int = 8
     """Batches over which the final latent scale is measured."""
+
+    def __post_init__(self) -> None:
+        weights = dict.fromkeys(("absolute", "divergence", "blur"), (0.0, WEIGHT))
+        require_within("autoencode: ", self, **weights, calibration_batches=(1, BATCH))
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The autoencoder, or what turns its latents back into images."""

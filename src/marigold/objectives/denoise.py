@@ -10,7 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from marigold.core.config import require
+from marigold.core.config import require, require_within
+from marigold.core.errors import ConfigError
+from marigold.core.limits import SAMPLING
 from marigold.core.sample import Batch
 from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
@@ -36,13 +38,17 @@ class Denoise(Objective):
     """Sampling steps for previews of held-out samples."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.lowest < 1, "denoise: lowest", self.lowest, "at least 0 and below 1")
-        require(0 <= self.pure <= 1, "denoise: pure", self.pure, "in 0 to 1")
-        require(0 <= self.strength <= 1, "denoise: strength", self.strength, "in 0 to 1")
-        require(self.preview_steps >= 1, "denoise: preview_steps", self.preview_steps, "at least 1")
+        shares = dict.fromkeys(("lowest", "pure", "strength"), (0.0, 1.0))
+        require_within("denoise: ", self, **shares, preview_steps=(1, SAMPLING))
+        require(self.lowest < 1, "denoise: lowest", self.lowest, "below 1")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The denoiser; the autoencoder and the prompt stay frozen."""
+        """The denoiser; the autoencoder and the prompt stay frozen. Raises `ConfigError`."""
+        try:
+            sampling = estimator.sampling(self.preview_steps)
+            sampling.schedule.times(sampling.steps)  # which the first preview needs, maybe hours later
+        except ConfigError as error:
+            raise ConfigError(f"denoise: preview_steps: {error}") from None
         return estimator.backbone.denoiser
 
     @torch.no_grad()

@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from marigold.core.config import require
+from marigold.core.config import require, require_within
 from marigold.core.errors import ConfigError
+from marigold.core.limits import WEIGHT
 from marigold.core.sample import Batch, Sample
 from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
@@ -31,8 +32,8 @@ class EndToEnd(Objective):
     """Weight of the mean squared error of the clean latent, over the whole batch."""
 
     def __post_init__(self) -> None:
-        require(0 < self.decoded <= 1, "end_to_end: decoded", self.decoded, "above 0 and at most 1")
-        require(self.latent >= 0, "end_to_end: latent", self.latent, "at least 0")
+        require_within("end_to_end: ", self, decoded=(0.0, 1.0), latent=(0.0, WEIGHT))
+        require(self.decoded > 0, "end_to_end: decoded", self.decoded, "above 0")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; gradients pass through the decoder, which stays as it is. Raises `ConfigError`."""

@@ -10,7 +10,7 @@ from marigold.checkpoints import store
 from marigold.checkpoints.card import Card
 from marigold.core import seeds
 from marigold.core.config import NAME
-from marigold.core.errors import ConfigError
+from marigold.core.errors import ConfigError, MarigoldError
 from marigold.core.find import implementation, name_of
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
@@ -48,8 +48,11 @@ def _from_scratch(recipe: Recipe) -> Backbone:
     kind = implementation(Backbone, str(settings.pop(NAME)))
     try:
         return kind.tiny(**settings)
-    except TypeError as error:
-        raise ConfigError(f"recipe.network: {error}; give `start`, or what {kind.__name__}.tiny asks for") from None
+    except MarigoldError:
+        raise
+    except Exception as error:  # of values of any kind that networks are made of
+        reason = error if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f"recipe.network: {reason}; give `start`, or what {kind.__name__}.tiny asks for") from error
 
 
 def _adapt(backbone: Backbone, recipe: Recipe) -> None:

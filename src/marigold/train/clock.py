@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from itertools import accumulate
 
+from marigold.core.limits import STEPS
 from marigold.train.phase import Phase
 from marigold.train.recipe import Recipe
 
@@ -45,5 +46,5 @@ def as_made(recipe: Recipe, made: list[int]) -> Recipe:
     """The recipe with the number of steps that each of its parts took, and the rate's decay in proportion."""
     counted = zip(recipe.phases, made, strict=False)
     phases = tuple(replace(phase, steps=steps) for phase, steps in counted if steps)
-    decay = max(recipe.optim.warmup + 1, round(recipe.optim.decay * sum(made) / recipe.steps))
+    decay = max(recipe.optim.warmup + 1, min(round(recipe.optim.decay * sum(made) / recipe.steps), STEPS))
     return replace(recipe, phases=phases, steps=sum(made), optim=replace(recipe.optim, decay=decay))

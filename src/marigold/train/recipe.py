@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -10,8 +9,11 @@ from typing import Any, Literal
 
 from marigold.checkpoints.card import wrong_default
 from marigold.core import find
-from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_least
+from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_within
 from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.files import file_name
+from marigold.core.limits import BATCH, LAYERS, PARTS, SAMPLES, SIDE, STEPS, WEIGHT, WHOLE
+from marigold.core.plain import scalar, shown, word
 from marigold.data.source import Source
 from marigold.diffusion.configuration import check_keys
 from marigold.modalities.base import Modality
@@ -20,6 +22,8 @@ from marigold.objectives.denoise import Denoise
 
 MEMBERS = ("objective", "modality")
 """The keys whose `name` chooses a class."""
+LEAST_EPS = 1e-30
+"""The least `eps` that is not 0 in single precision, and with which no step is infinite."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,14 @@ class Optim:
     """Largest gradient norm; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
-        require(0 < self.lr < math.inf, "recipe.optim.lr", self.lr, "above 0")
-        require(0 <= self.warmup < self.decay, "recipe.optim.warmup", self.warmup, "at least 0 and below `decay`")
-        require(0 < self.final <= 1, "recipe.optim.final", self.final, "above 0 and at most 1")
-        require(0 <= self.clip < math.inf, "recipe.optim.clip", self.clip, "at least 0")
-        require(0 <= self.beta1 < 1, "recipe.optim.beta1", self.beta1, "at least 0 and below 1")
-        require(0 <= self.beta2 < 1, "recipe.optim.beta2", self.beta2, "at least 0 and below 1")
-        require(0 < self.eps < math.inf, "recipe.optim.eps", self.eps, "above 0")
-        require(0 <= self.weight_decay < math.inf, "recipe.optim.weight_decay", self.weight_decay, "at least 0")
+        ends = dict.fromkeys(("lr", "clip", "weight_decay"), (0.0, WEIGHT))
+        ends |= {**dict.fromkeys(("final", "beta1", "beta2"), (0.0, 1.0)), "eps": (LEAST_EPS, 1.0)}
+        require_within("recipe.optim.", self, **ends, warmup=(0, STEPS), decay=(1, STEPS))
+        require(self.lr > 0, "recipe.optim.lr", self.lr, "above 0")
+        require(self.warmup < self.decay, "recipe.optim.warmup", self.warmup, "below `decay`")
+        require(self.final > 0, "recipe.optim.final", self.final, "above 0")
+        require(self.beta1 < 1, "recipe.optim.beta1", self.beta1, "below 1")
+        require(self.beta2 < 1, "recipe.optim.beta2", self.beta2, "below 1")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ class Every:
     """Held-out loss, scores and previews."""
     keep: int = 0
     """Also keep the weights as an openable checkpoint under `steps/`."""
+
+    def __post_init__(self) -> None:
+        periods = ("log", "save", "validate", "keep")
+        require_within("recipe.every.", self, **dict.fromkeys(periods, (0, STEPS)))
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class PhaseSettings:
     """What is minimised: an objective that trains the same network."""
 
     def __post_init__(self) -> None:
-        require_least("recipe.phases.", self, steps=1, size=0, batch=0)
+        require_within("phase: ", self, steps=(1, STEPS), size=(0, SIDE), batch=(0, BATCH))
 
 
 @dataclass(frozen=True)
@@ -148,18 +156,43 @@ class Recipe:
     """What the data is and where it comes from, for the card."""
 
     def __post_init__(self) -> None:
-        require_least("recipe.", self, steps=1, batch=1, accumulate=1, reuse=1, cache=1, validation_batches=0, scored=0)
+        self._check_numbers()
+        self._check_lists()
+        for name in ("name", "start", "licence", "about"):
+            scalar(str, getattr(self, name), f"recipe.{name}")
+        for name in ("network", "schedule", "defaults"):
+            decode(dict[str, Any], getattr(self, name), f"recipe.{name}")
+        file_name(self.name, "recipe.name", ConfigError)
         if wrong := wrong_default(self.defaults):
             raise ConfigError(f"recipe.defaults: {wrong}; correct it")
-        require(0 <= self.average < 1, "recipe.average", self.average, "in 0 to 1, without 1")
+        if "schedule" in self.network:
+            given = self.network["schedule"]
+            usable = isinstance(given, dict) and len(given) > 0
+            require(usable, "recipe.network.schedule", shown(given), "the `key: value` lines of a schedule")
+            check_keys(given, "recipe.network.schedule")
+        check_keys(self.schedule, "recipe.schedule")
+
+    def _check_numbers(self) -> None:
+        ranges = {"steps": (1, STEPS), "cache": (1, SAMPLES), "seed": (-WHOLE, WHOLE)}
+        ranges |= dict.fromkeys(("batch", "accumulate", "reuse"), (1, BATCH))
+        ranges |= dict.fromkeys(("validation_batches", "scored"), (0, BATCH))
+        require_within("recipe.", self, **ranges, average=(0.0, 1.0))
+        require(self.average < 1, "recipe.average", self.average, "below 1")
+
+    def _check_lists(self) -> None:
+        require(len(self.layers) <= LAYERS, "recipe.layers", f"a list of {len(self.layers)}", f"at most {LAYERS} long")
+        for number, count in enumerate(self.layers):
+            require(0 <= count <= LAYERS, f"recipe.layers.{number}", count, f"from 0 to {LAYERS}")
+        for name in ("data", "phases", "validation"):
+            length = len(getattr(self, name))
+            require(length <= PARTS, f"recipe.{name}", f"a list of {length}", f"at most {PARTS} long")
         require(len(self.data) > 0, "recipe.data", "[]", "a list of at least one source")
+        for name in ("data", "validation"):
+            for number, source in enumerate(getattr(self, name)):
+                if source.modality:
+                    decode(Modality, source.modality, f"recipe.{name}.{number}.modality")
         weights = [source.weight for source in self.data]
         require(sum(weights) > 0, "recipe.data", f"weights {weights}", "above 0 for at least one source")
-        for path, given in (
-            ("recipe.schedule", self.schedule),
-            ("recipe.network.schedule", self.network.get("schedule")),
-        ):
-            check_keys(given or {}, path)
 
     def digest(self) -> str:
         """A short hash of everything above but the places that files lie in."""
@@ -180,15 +213,27 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Recipe:
-    """A recipe by name, or from a YAML file of the user's; `base:` names another one to start from (one level)."""
+    """A recipe by name, or from a YAML file of the user's; `base:` names another one to start from (one level).
+
+    Raises `ConfigError` or `UnknownNameError` naming the recipe and the key for what cannot be used.
+    """
     content = _content(name)
+    try:
+        return decode(Recipe, _with_base(content), "recipe")
+    except (ConfigError, UnknownNameError) as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def _with_base(content: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe says on top of what its base says."""
     base = content.pop("base", None)
-    if base is not None:
-        below = _content(str(base))
-        if "base" in below:
-            raise ConfigError(f"recipe {name}: its base `{base}` has a base itself; only one level is allowed")
-        content = _merged(below, content)
-    return decode(Recipe, content, "recipe")
+    if base is None:
+        return content
+    require(isinstance(base, str), "base", shown(base), "the name of a recipe, or of a file of one")
+    below = _content(base)
+    if "base" in below:
+        raise ConfigError(f"base: `{base}` has a base itself; only one level is allowed")
+    return _merged(below, content)
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -196,15 +241,14 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     base, over = ({key: _long(key, value) for key, value in one.items()} for one in (base, over))
     for key in MEMBERS:
         before, after = (one[key].get(NAME) if isinstance(one.get(key), dict) else None for one in (base, over))
-        if after and _plain(after) != _plain(before):
+        if after and _short(after) != _short(before):
             base.pop(key, None)
     return merge(base, over)
 
 
-def _plain(name: str | None) -> str:
+def _short(name: object) -> object:
     """A name without the package that it is found in anyway, so that `marigold.modalities.depth` is `depth`."""
-    own = name and name.startswith("marigold.")
-    return name.rpartition(".")[2] if name and own else name or ""
+    return name.rpartition(".")[2] if isinstance(name, str) and name.startswith("marigold.") else name
 
 
 def _long(key: str, value: object) -> Any:
@@ -220,5 +264,5 @@ def _content(name: str) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         return load_yaml(Path(name))
     if name not in names():
-        raise UnknownNameError(find.unknown("recipe", name, names()))
+        raise UnknownNameError(find.unknown("recipe", word(name), names()))
     return load_yaml(_folder() / f"{name}.yaml")

@@ -1,0 +1,24 @@
+"""The most that a number of a recipe or of a document may be: far above all use, and within what can be computed."""
+
+STEPS = 1_000_000_000
+"""Optimizer steps, and periods in them."""
+BATCH = 65_536
+"""Samples in one forward pass, and passes for one step."""
+SIDE = 8192
+"""Height and width of a training sample, in pixels."""
+SAMPLES = 1 << 24
+"""Samples that are kept or scored."""
+SAMPLING = 1000
+"""Steps of sampling."""
+LAYERS = 64
+"""Blocks of a network, and layers of a block."""
+PARTS = 100
+"""Sources or phases of a recipe."""
+WEIGHT = 1e6
+"""A term of a loss, relative to another; a rate."""
+WHOLE = (1 << 63) - 1
+"""A whole number, as tensors hold it."""
+ENTRIES = 10_000
+"""Entries of a list in a document, such as the betas of a schedule."""
+CHARACTERS = 100_000
+"""A text in a document."""
