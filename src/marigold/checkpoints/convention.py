@@ -1,5 +1,6 @@
 """What a network expects beside the photo: how the target starts, at which time, and which switch is thrown."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,8 @@ class Convention:
     """What the network outputs, where the scheduler's configuration says something else; empty where it is right."""
 
     def __post_init__(self) -> None:
+        if not all(map(math.isfinite, self.switch)):
+            raise ConfigError(f"convention.switch: {list(self.switch)} holds what is no number; give finite ones")
         if self.start == "nothing" and self.timestep is None:
             raise ConfigError("convention: a network that sees the photo alone takes one step; state its `timestep`")
 

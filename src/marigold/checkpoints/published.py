@@ -5,6 +5,7 @@ beside them and, where those are silent, from its name. Each modality states wha
 """
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -57,7 +58,7 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     name, revision = snapshot(folder) or (name, "")
     known = published().get(name)
     card = Card(
-        name=Path(name).name,
+        name=Path(os.path.abspath(name)).name,
         modality="",
         licence=known.licence if known else "",
         defaults={**_fallback(folder), **stated},

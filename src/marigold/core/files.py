@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from marigold.core.console import printable
-from marigold.core.errors import OutputError
+from marigold.core.errors import MarigoldError, OutputError
 from marigold.core.locks import is_at, try_lock
 
 LONGEST_NAME = 200
@@ -89,15 +89,16 @@ def delete_leftovers(folder: Path, name: str = "") -> None:
                 os.close(handle)
 
 
-def file_name(name: str, what: str) -> str:
+def file_name(name: str, what: str, raises: type[MarigoldError] = OutputError) -> str:
     """A name that a file or folder can have: itself, where it is one.
 
-    Raises `OutputError` that calls it `what` for any other: one that leads elsewhere (`../x`, `/x`, `.`), is empty or
-    begins with a dot, holds a separator, a control character or half a character, or is longer than 200 bytes.
+    Raises `OutputError`, or what else is asked for, that calls it `what` for any other: one that leads elsewhere
+    (`../x`, `/x`, `.`), is empty or begins with a dot, holds a separator, a control character or half a character, or
+    is longer than 200 bytes.
     """
     plain = bool(name) and not _UNFIT.search(name) and name == name.strip() and not name.startswith(".")
     if not plain or len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
-        raise OutputError(
+        raise raises(
             f"{what} `{printable(name[:60])}` cannot name a file; use letters, digits, `-`, `_` and `.`, at most "
             f"{LONGEST_NAME} of them"
         )
@@ -105,11 +106,17 @@ def file_name(name: str, what: str) -> str:
 
 
 def prepare(path: str | Path) -> Path:
-    """The path of a file that long work will end in: makes its folder. Raises `OutputError` if it cannot be written."""
+    """The path of a file that long work will end in: makes its folder and deletes what was left half written of it.
+
+    Raises `OutputError` if it cannot be written, or is something else than a file.
+    """
     path = Path(path)
     make_folder(path.parent)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file, such as {path / 'result.json'}")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(f"{path}: is there and is no file; choose another name")
+    delete_leftovers(path.parent, path.name)
     try:
         part, handle = _made(path, _new_file)
         os.close(handle)

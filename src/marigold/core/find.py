@@ -7,8 +7,8 @@ modules declares an entry point in the group of the family, as `marigold_scenes`
     [project.entry-points."marigold.datasets"]
     procedural = "marigold_scenes.procedural"
 
-A dotted name is an order to run code. It is followed when the user gives it; data, such as a checkpoint's card, may name
-members of the family alone, unless the user trusts the package (`may_name`).
+A dotted name is an order to run code. It is followed when the user gives it; data, such as a checkpoint's card, may
+name members of the family alone, unless the user trusts the package (`may_name`).
 """
 
 import difflib
@@ -90,7 +90,7 @@ def not_trusted(base: type, name: str) -> str:
         return unknown(kind, name, names(base))
     return (
         f"asks for code of another package, `{name}`, as its {kind}; leave it or, only if you trust the author of that "
-        f"code, allow it with --trust {package}"
+        f"code, allow it with --trust {package} (in Python trust='{package}')"
     )
 
 
