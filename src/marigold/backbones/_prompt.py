@@ -88,7 +88,9 @@ def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) ->
         check_content(file)
     transformers = _transformers("computing the empty prompt of a checkpoint")
     try:
-        encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig.from_pretrained(text_encoder))
+        config = transformers.CLIPTextConfig.from_pretrained(text_encoder)
+        config._attn_implementation = None  # one that is stored may be code on the hub
+        encoder = transformers.CLIPTextModel(config)
         words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
     except Exception as error:  # transformers checks few of the values, so that bad ones fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -162,10 +162,11 @@ def _module(base: type, name: str) -> str:
     return plugins(family).get(name, name if "." in name else "")
 
 
-def _members(family: str) -> set[str]:
+@cache
+def _members(family: str) -> frozenset[str]:
     """The modules of a family in this package, but for its `base` and what serves its neighbours."""
     found = {module.name for module in pkgutil.iter_modules(importlib.import_module(family).__path__)}
-    return {name for name in found if name != "base" and not name.startswith("_")}
+    return frozenset(name for name in found if name != "base" and not name.startswith("_"))
 
 
 def _is_missing(module: str) -> bool:

@@ -69,6 +69,14 @@ class Prediction:
 
     def _stem(self, name: str | None) -> str:
         """What file names begin with: the name asked for, or the photo's own, which is the name of a file already."""
-        if name is None and os.path.basename(self.name) == self.name:
+        if name is None and _is_one_of_files(self.name):
             return self.name
         return file_name(self.name if name is None else name, "name")
+
+
+def _is_one_of_files(name: str) -> bool:
+    """Whether a photo may be called so: by one part of a path that the system can spell."""
+    try:
+        return os.path.basename(name) == name and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
