@@ -111,7 +111,7 @@ def test_a_name_that_cannot_name_a_file_is_refused_with_the_card(tmp_path, name)
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_card_that_could_not_be_read_is_not_written(tmp_path, name):
-    with pytest.raises(OutputError, match="the checkpoint's name `.*` cannot name a file"):
+    with pytest.raises(OutputError, match=r"the checkpoint's name `.*` cannot name a file"):
         Card(name, "depth").write(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -123,10 +123,9 @@ def test_other_names_survive_the_disk(tmp_path, name):
 
 
 def test_any_text_survives_the_disk(tmp_path):
-    words = "MIT\n\x1b]0;x\x07\u2028\u202e\ud800\udce9" * 100
-    card = Card(
-        "toy", "depth", licence=words, note=words, source=words, data=words, revision=words, options={words: words}
-    )
+    words = "MIT\n\x1b]0;x\x07\u2028\u202e\ud800 \udce9 " * 100
+    texts = dict.fromkeys(("licence", "note", "source", "data", "revision", "recipe"), words)
+    card = Card("toy", "depth", **texts, options={words: words})
     card.write(tmp_path)
     assert Card.read(tmp_path) == card
 

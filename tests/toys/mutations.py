@@ -100,6 +100,6 @@ def _replaced(value: Any, rng: random.Random) -> Any:
 
 
 def _nested(value: Any, depth: int) -> Any:
-    for _ in range(min(depth, 900)):  # `json.dumps` itself goes no deeper
+    for _ in range(min(depth, 250)):  # `json.dumps` itself goes not much deeper
         value = [value]
     return value
