@@ -1,5 +1,7 @@
 """`marigold train` from the command line to the loop."""
 
+import json
+
 import pytest
 
 from marigold import cli
@@ -85,3 +87,19 @@ def test_help_explains_the_settings_of_what_the_recipe_chose(name, words, capsys
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert [word for word in words if word not in shown] == []
     assert ".card" not in shown
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "..", "", ".hidden", "a\nb", "\x1b[2J", "x" * 300])
+def test_a_recipe_s_name_leads_nowhere(tmp_path, monkeypatch, capsys, name):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    (tmp_path / "mine.yaml").write_text(f"base: tiny-depth\nname: {json.dumps(name)}\n")
+    monkeypatch.setattr(loop, "train", lambda *_, **options: pytest.fail("begins to train"))
+    assert cli.main(["train", str(tmp_path / "mine.yaml"), "--device", "cpu"]) == 1
+    assert "recipe.name" in (error := capsys.readouterr().err) and "cannot name a file" in error
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "mine.yaml"]
+
+
+def test_packages_are_trusted_one_by_one_or_with_commas(tmp_path):
+    options = cli.verb("train").parse(["tiny-depth", "--trust", "one", "--trust", "two,three"])
+    assert options.trust == ("one", "two,three")

@@ -7,6 +7,7 @@ saved folder is complete for other libraries.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -166,7 +167,7 @@ def _cached_file(beside: Path, padded: bool) -> Path:
     """
     config = beside.with_name("unet") / "config.json"
     written = config.stat().st_mtime_ns if config.is_file() else 0
-    key = hashlib.sha256(f"{beside.resolve()}/{written}/{padded}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(os.fsencode(f"{beside.resolve()}/{written}/{padded}")).hexdigest()[:32]
     return cache_folder() / "prompts" / f"{key}.safetensors"
 
 

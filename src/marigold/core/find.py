@@ -77,7 +77,9 @@ def may_name(base: type, name: str, trusted: Collection[str] = ()) -> bool:
     """
     module, family = _module(base, name), _family(base)
     known = {f"{family}.{member}" for member in _members(family)} | {*plugins(family).values()}
-    return not module or module in known or any(f"{module}.".startswith(f"{package}.") for package in trusted)
+    if not module or module in known:
+        return True
+    return bool(_MODULE.fullmatch(module)) and any(f"{module}.".startswith(f"{package}.") for package in trusted)
 
 
 def not_trusted(base: type, name: str) -> str:
