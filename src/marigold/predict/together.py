@@ -101,9 +101,10 @@ class LazyPredictors:
 
     @cached_property
     def _together(self) -> MultiPredictor:
-        settings = {"device": self._device, "precision": self._precision}
-        wanted = self._described.values()
-        return MultiPredictor([load(one.folder, **settings, trust=one.trusted) for one in wanted])
+        def loaded(one: Description) -> Predictor:
+            return load(one.folder, device=self._device, precision=self._precision, trust=one.trusted)
+
+        return MultiPredictor([loaded(one) for one in self._described.values()])
 
 
 def load_together(
