@@ -1,6 +1,5 @@
 """A checkpoint's label: what it is, where it comes from, how it is meant to be used and how good it is."""
 
-import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -104,5 +103,5 @@ def wrong_default(defaults: Mapping[str, object]) -> str:
         else:  # the modality knows its reductions
             usable, kind = isinstance(value, str), "the name of a reduction"
         if not usable:
-            return f"default {name} {reprlib.repr(value)} is not {kind}"
+            return f"default {name} {repr(value)[:100]} is not {kind}"
     return ""

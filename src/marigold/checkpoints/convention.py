@@ -1,6 +1,5 @@
 """What a network expects beside the photo: how the target starts, at which time, and which switch is thrown."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +13,10 @@ TTA = Literal["none", "flip-scale"]
 
 Sizing = Literal["longest", "area"]
 """What the resolution is of the working size: its longest side, or the side of a square of as many pixels."""
+
+
+_LONGEST, _LARGEST = 64, 1e6
+"""How many numbers a switch may have, and how far from 0 they may be."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,10 @@ class Convention:
     """What the network outputs, where the scheduler's configuration says something else; empty where it is right."""
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, self.switch)):
-            raise ConfigError(f"convention.switch: {list(self.switch)} holds what is no number; give finite ones")
+        if len(self.switch) > _LONGEST or not all(abs(number) <= _LARGEST for number in self.switch):
+            raise ConfigError(
+                f"convention: `switch` holds up to {_LONGEST} numbers, none beyond {_LARGEST:g}; state it as [1, 0]"
+            )
         if self.start == "nothing" and self.timestep is None:
             raise ConfigError("convention: a network that sees the photo alone takes one step; state its `timestep`")
 
