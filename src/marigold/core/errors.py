@@ -22,7 +22,7 @@ class MarigoldError(Exception):
     """
 
     def __str__(self) -> str:
-        return printable(" ".join(line.strip() for line in super().__str__().split("\n")))
+        return printable(super().__str__())
 
 
 class UnknownNameError(MarigoldError):
