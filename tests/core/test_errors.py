@@ -18,3 +18,7 @@ def test_a_message_is_escaped_once():
 
 def test_a_missing_library_has_its_message():
     assert str(MissingExtraError("transformers", "text", "this")).startswith("this needs transformers, which is not")
+
+
+def test_an_indented_line_follows_after_a_space():
+    assert str(ConfigError("a: broken;\n    correct it")) == "a: broken; correct it"
