@@ -84,7 +84,8 @@ def test_it_predicts_from_the_command_line(run, plugin, monkeypatch):
 def test_it_is_scored_beside_its_baselines(run, plugin, monkeypatch, capsys):
     monkeypatch.chdir(plugin)
     command = ["evaluate", str(run / "checkpoint"), "procedural", "--count", "1", "--resolution", "32"]
-    assert cli.main(command) == 0
+    assert cli.main(command) == 1 and "--trust my_maps" in capsys.readouterr().err
+    assert cli.main([*command, "--trust", "my_maps"]) == 0
     shown = capsys.readouterr().out
     assert "psnr [dB] ↑" in shown
     assert "alignment: least squares scale\n" in shown

@@ -1,6 +1,8 @@
 """`marigold evaluate`: the table, the JSON, and command lines that cannot work."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -129,3 +131,79 @@ def test_an_unknown_data_set_gets_a_suggestion(tiny, capsys):
 def test_a_data_set_without_the_field_is_refused(tiny, capsys):
     assert run(tiny, "photos") == 1
     assert "has no depth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "..", "", "a\nb", "\x1b[2J", "\ud800", "x" * 300])
+def test_nothing_of_a_hostile_name_lands_anywhere(tiny, scenes, tmp_path, capsys, name):
+    folder = copied(tiny, tmp_path / "hostile", name=name)
+    before = sorted(tmp_path.rglob("*"))
+    assert run(folder, scenes, "--count", 1) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert "card.json: the name `" in line and line.isprintable()
+    assert {path.name for path in set(tmp_path.rglob("*")) - set(before)} <= {"output"}
+
+
+@pytest.mark.parametrize(("folder", "shown"), [("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("\u202eb", r"\u202eb")])
+def test_a_name_of_a_folder_is_escaped_where_it_is_printed(tiny, scenes, tmp_path, capsys, folder, shown):
+    copied(tiny, tmp_path / folder)
+    (tmp_path / folder / "card.json").unlink()
+    edit(tmp_path / folder / "model_index.json", default_denoising_steps=1, default_processing_resolution=16)
+    assert run(tmp_path / folder, scenes, "--count", 1, "--output", "scores.json") == 0
+    printed = capsys.readouterr().out
+    assert shown in printed and all(line.isprintable() for line in printed.splitlines())
+    assert folder in json.loads((tmp_path / "scores.json").read_bytes())["scores"]
+
+
+def test_names_that_no_file_can_have_ask_for_a_name_of_the_result(tiny, scenes, tmp_path, capsys):
+    copied(tiny, tmp_path / "a\nb")
+    (tmp_path / "a\nb" / "card.json").unlink()
+    assert run(tmp_path / "a\nb", scenes, "--count", 1) == 1
+    assert "cannot name a file" in (error := capsys.readouterr().err) and "or name the result with --output" in error
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "empty"])
+def test_a_result_replaces_nothing_that_is_no_file(tmp_path, capsys, kind):
+    os.mkfifo(tmp_path / "pipe")
+    output = {"pipe": tmp_path / "pipe", "device": "/dev/null", "empty": ""}[kind]
+    assert run("no-such-checkpoint", "no/such/folder", "--output", output) == 1
+    assert "checkpoint" not in capsys.readouterr().err and (tmp_path / "pipe").is_fifo()
+
+
+def test_a_killed_evaluation_leaves_no_result_and_its_rest_goes_with_the_next(tiny, scenes, tmp_path):
+    (tmp_path / "output").mkdir()
+    for name in (
+        ".evaluation_tiny_scenes.json.0123abcd.part",
+        ".evaluation.json.0123abcd.part",
+        ".other.0123abcd.part",
+    ):
+        (tmp_path / "output" / name).write_text('{"prot')
+    assert run(tiny, scenes, "--count", 1) == 0
+    assert sorted(os.listdir(tmp_path / "output")) == [".other.0123abcd.part", "evaluation_tiny_scenes.json"]
+
+
+def test_an_interrupted_evaluation_leaves_the_earlier_result(tiny, scenes, tmp_path, monkeypatch):
+    assert run(tiny, scenes, "--count", 1, "--output", "scores.json") == 0
+    earlier = (tmp_path / "scores.json").read_bytes()
+
+    def interrupted(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("marigold.core.files.os.fsync", interrupted)
+    assert run(tiny, scenes, "--count", 2, "--output", "scores.json") == 130
+    assert (tmp_path / "scores.json").read_bytes() == earlier
+    assert [path for path in os.listdir(tmp_path) if path.endswith(".part")] == []
+
+
+def test_a_batch_that_no_machine_holds_is_refused(capsys):
+    assert run("depth", "procedural", "--batch", 10**9) == 1
+    assert "--batch 1000000000: must be at most 256" in capsys.readouterr().err
+
+
+def copied(checkpoint, folder, **card):
+    shutil.copytree(checkpoint, folder)
+    edit(folder / "card.json", **card)
+    return folder
+
+
+def edit(file, **changes):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))

@@ -107,3 +107,39 @@ def test_json_holds_the_same(cache, capsys):
     assert [entry["name"] for entry in found] == [model.name for model in models()]
     assert found[0]["bytes"] > 0
     assert found[-1]["bytes"] is None
+
+
+HOSTILE = "MIT\nevil/fake  depth\x1b]0;x\x07\u202e\ud800" + "x" * 5000
+
+
+def test_text_of_a_card_is_one_printable_cell(cache, capsys):
+    folder = hold(cache, "somebody/depth", "marigold-depth-v1-1")
+    card = {"name": "toy", "modality": "depth", "licence": HOSTILE, "note": HOSTILE, "source": HOSTILE}
+    (folder / "snapshots" / "abc" / "card.json").write_text(json.dumps(card))
+    assert cli.main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() and len(line) < 300 for line in lines)
+    (line,) = [line for line in lines if line.startswith("somebody/depth")]
+    assert "MIT\\nevil/fake  depth\\x1b]0;x\\x07\\u202e\\ud800xxx" in line
+    assert cli.main(["models", "--json"]) == 0
+    (found,) = [entry for entry in json.loads(capsys.readouterr().out) if entry["name"] == "somebody/depth"]
+    assert found["licence"] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"name": "../x", "modality": "depth"},
+        {"name": "toy", "modality": "\x1b[2J"},
+        {"name": "toy", "modality": "depth", "convention": {"timestep": "\ud800"}},
+        {"name": "toy", "modality": "depth", "options": {"scale_invariant": "\n"}},
+        {"name": "toy", "modality": "depth", "seconds_of_training": 10**400},
+        ["\ud800"],
+    ],
+)
+def test_a_card_that_cannot_be_used_costs_its_own_line_alone(cache, card):
+    hold(cache, "somebody/good", "marigold-depth-v1-1")
+    folder = hold(cache, "somebody/bad", "marigold-depth-v1-1")
+    (folder / "snapshots" / "abc" / "card.json").write_text(json.dumps(card))
+    names = {model.name for model in models()}
+    assert "somebody/good" in names and "somebody/bad" not in names

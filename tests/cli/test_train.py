@@ -1,5 +1,6 @@
 """`marigold train` from the command line to the loop."""
 
+import json
 import os
 
 import pytest
@@ -111,3 +112,19 @@ def test_a_second_run_in_a_folder_is_refused_with_the_first_ones_process(tmp_pat
     with locked(tmp_path / ".run.lock", "x"):
         assert cli.main(["train", "tiny-depth", "--device", "cpu", "--run", str(tmp_path)]) == 1
     assert f"{tmp_path}: is being trained by process {os.getpid()} on " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "..", "", ".hidden", "a\nb", "\x1b[2J", "x" * 300])
+def test_a_recipe_s_name_leads_nowhere(tmp_path, monkeypatch, capsys, name):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    (tmp_path / "mine.yaml").write_text(f"base: tiny-depth\nname: {json.dumps(name)}\n")
+    monkeypatch.setattr(loop, "train", lambda *_, **options: pytest.fail("begins to train"))
+    assert cli.main(["train", str(tmp_path / "mine.yaml"), "--device", "cpu"]) == 1
+    assert "recipe.name" in (error := capsys.readouterr().err) and "cannot name a file" in error
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "mine.yaml"]
+
+
+def test_packages_are_trusted_one_by_one_or_with_commas(tmp_path):
+    options = cli.verb("train").parse(["tiny-depth", "--trust", "one", "--trust", "two,three"])
+    assert options.trust == ("one", "two,three")

@@ -7,7 +7,7 @@ import pytest
 
 from marigold.core import find
 from marigold.core.errors import ConfigError, UnknownNameError
-from marigold.core.find import implementation, name_of, names
+from marigold.core.find import implementation, may_name, name_of, names, packages, unknown
 from marigold.datasets.base import Dataset
 from marigold.modalities.base import Modality
 from marigold.modalities.depth import Depth
@@ -18,7 +18,9 @@ def test_a_name_of_the_family_is_the_class_in_the_file_of_that_name():
     assert name_of(Depth()) == "depth"
 
 
-@pytest.mark.parametrize("name", ["dept", "base"])
+@pytest.mark.parametrize(
+    "name", ["dept", "base", "_depth_spaces", "depth/../image", "", "depth\n", "\ud800", "x" * 9999]
+)
 def test_a_name_that_stands_for_nothing_comes_with_what_there_is(name):
     with pytest.raises(UnknownNameError, match=r"\bdepth\b"):
         implementation(Modality, name)
@@ -130,3 +132,31 @@ def test_a_module_that_defines_no_member_is_named(install):
 def test_the_renderer_is_found_by_its_short_name():
     assert "procedural" in names(Dataset)
     assert implementation(Dataset, "procedural").__module__ == "marigold_scenes.procedural"
+
+
+@pytest.mark.parametrize("name", ["depth", "marigold.modalities.depth", "dept", "", "evil", "base", "_depth_spaces"])
+def test_data_may_name_members_and_what_stands_for_nothing(name):
+    assert may_name(Modality, name)
+
+
+@pytest.mark.parametrize("name", ["a.b", ".a", "a.", "marigold.cli.train", "marigold.modalities.base", "os.path"])
+def test_data_may_name_no_other_module(name):
+    assert not may_name(Modality, name)
+    assert not may_name(Modality, name, ["b", "a.b.c", "marigold.modalities.depth", "o", ""])
+
+
+@pytest.mark.parametrize("trusted", ["a", "a.b", "a.b.c"])
+def test_a_package_that_is_trusted_covers_what_is_in_it(trusted):
+    assert may_name(Modality, "a.b.c", [trusted])
+    assert not may_name(Modality, "ab.c", [trusted])
+
+
+def test_packages_are_listed_once_each():
+    assert packages("one, two.three,one") == ("one", "two.three")
+    assert packages(["one", "two,three"]) == ("one", "two", "three")
+    assert packages(()) == ()
+
+
+def test_a_message_repeats_names_in_printable_characters():
+    message = unknown("modality", "\x1b[2J\n", ["a\nb"])
+    assert message == r"no modality named `\x1b[2J\n`; there are: a\nb"

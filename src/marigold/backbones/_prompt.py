@@ -7,6 +7,7 @@ saved folder is complete for other libraries.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -88,7 +89,9 @@ def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) ->
         check_content(file)
     transformers = _transformers("computing the empty prompt of a checkpoint")
     try:
-        encoder = transformers.CLIPTextModel(transformers.CLIPTextConfig.from_pretrained(text_encoder))
+        config = transformers.CLIPTextConfig.from_pretrained(text_encoder)
+        config._attn_implementation = None  # one that is stored may be code on the hub
+        encoder = transformers.CLIPTextModel(config)
         words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
     except Exception as error:  # transformers checks few of the values, so that bad ones fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -164,7 +167,7 @@ def _cached_file(beside: Path, padded: bool) -> Path:
     """
     config = beside.with_name("unet") / "config.json"
     written = config.stat().st_mtime_ns if config.is_file() else 0
-    key = hashlib.sha256(f"{beside.resolve()}/{written}/{padded}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(os.fsencode(f"{beside.resolve()}/{written}/{padded}")).hexdigest()[:32]
     return cache_folder() / "prompts" / f"{key}.safetensors"
 
 

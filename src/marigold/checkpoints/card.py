@@ -9,7 +9,7 @@ from marigold.checkpoints.convention import TTA, Convention, Sizing
 from marigold.checkpoints.layout import read_json
 from marigold.core.config import decode
 from marigold.core.errors import CheckpointError, ConfigError
-from marigold.core.files import write_json
+from marigold.core.files import file_name, write_json
 from marigold.core.find import unknown
 
 FILE = "card.json"
@@ -18,6 +18,8 @@ _LEAST = {"steps": 1, "resolution": 0, "ensemble": 1}
 _CHOICES = {"tta": get_args(TTA), "sizing": get_args(Sizing)}
 DEFAULTS = (*_LEAST, *_CHOICES, "reduction")
 """The settings that a card or a recipe may recommend."""
+_LONGEST = 1e12
+"""Seconds of training, some 30 000 years."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Card:
     """The content of `card.json`. Unknown keys of a file are ignored, so that later versions can add some."""
 
     name: str
+    """One that a file can have, since results are called after it."""
     modality: str
     backbone: str = "stable_diffusion"
     licence: str = ""
@@ -64,16 +67,20 @@ class Card:
             kind: Any = get_origin(entry.type) or entry.type
             if not isinstance(known.get(entry.name, kind()), (float, int) if kind is float else kind):
                 raise CheckpointError(f"{folder / FILE}: `{entry.name}` is not a {kind.__name__}; correct it")
+        seconds = known.get("seconds_of_training", 0)
+        if isinstance(seconds, bool) or not 0 <= seconds <= _LONGEST:
+            raise CheckpointError(f"{folder / FILE}: `seconds_of_training` is no time in seconds; correct it")
         if not all(isinstance(owner, str) for owner in known.get("shares", {}).values()):
             raise CheckpointError(f"{folder / FILE}: `shares` holds what is no name of a checkpoint; correct it")
         check_defaults(known.get("defaults", {}), folder / FILE)
-        try:
-            return cls(**known)
-        except TypeError as error:
-            raise CheckpointError(f"{folder / FILE}: a card needs at least `name` and `modality`; add them") from error
+        if not {"name", "modality"} <= known.keys():
+            raise CheckpointError(f"{folder / FILE}: a card needs at least `name` and `modality`; add them")
+        file_name(known["name"], f"{folder / FILE}: the name", CheckpointError)
+        return cls(**known)
 
     def write(self, folder: Path) -> None:
-        """Writes `card.json` into the folder; raises `OutputError`."""
+        """Writes `card.json` into the folder; raises `OutputError`, also for a name that `read` would refuse."""
+        file_name(self.name, "the checkpoint's name")
         write_json(folder / FILE, asdict(self))
 
 
@@ -96,5 +103,5 @@ def wrong_default(defaults: Mapping[str, object]) -> str:
         else:  # the modality knows its reductions
             usable, kind = isinstance(value, str), "the name of a reduction"
         if not usable:
-            return f"default {name} {value!r} is not {kind}"
+            return f"default {name} {repr(value)[:100]} is not {kind}"
     return ""

@@ -3,7 +3,8 @@
 Nothing here reads weights.
 """
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,8 @@ from marigold.checkpoints.cache import cached
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.layout import INDEX, read_json
 from marigold.checkpoints.published import check_targets, derived_card, published, stated_convention
-from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
-from marigold.core.find import implementation
+from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
+from marigold.core.find import implementation, may_name, not_trusted
 from marigold.modalities.base import Modality
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ class Description:
     folder: Path
     card: Card
     modality: Modality
+    trusted: tuple[str, ...] = ()
+    """The packages whose code it may name."""
 
 
 @dataclass(frozen=True)
@@ -62,31 +65,41 @@ def models() -> list[Model]:
     return [*here, *(Model(one.name, one.modality, one.licence, None, "hub") for one in others)]
 
 
-def describe(name: str, folder: Path) -> Description:
+def describe(name: str, folder: Path, trusted: tuple[str, ...] = ()) -> Description:
     """What the checkpoint in this folder says of itself, or what follows from its configurations and `name`.
 
-    Raises `CheckpointError` and, for a modality or backbone that does not exist, `UnknownNameError`.
+    Its card may name modules of the packages in `trusted`. Raises `CheckpointError` and, for a modality or backbone
+    that does not exist, `UnknownNameError`.
     """
     index = read_json(folder / INDEX)
-    if (folder / cards.FILE).is_file():
+    if os.path.lexists(folder / cards.FILE):
         card = Card.read(folder, stated_convention(folder, index))
     else:
         card = derived_card(name, folder, index)
-    named_in_card(Backbone, card.backbone, folder)
-    return Description(folder, card, _modality(folder, card, index))
+    named_in_card(Backbone, card.backbone, folder, trusted)
+    return Description(folder, card, _modality(folder, card, index, trusted), trusted)
 
 
-def named_in_card(base: type[T], name: str, folder: Path) -> type[T]:
-    """The class that a card names; raises `UnknownNameError` naming the card."""
+def named_in_card(base: type[T], name: str, folder: Path, trusted: Collection[str]) -> type[T]:
+    """The class that a card names.
+
+    Raises `UnknownNameError` naming the card, and `CheckpointError` for code of a package that is not trusted, of which
+    nothing is imported, or that cannot be imported.
+    """
+    file = folder / cards.FILE
+    if not may_name(base, name, trusted):
+        raise CheckpointError(f"{file}: {not_trusted(base, name)}")
     try:
         return implementation(base, name)
     except UnknownNameError as error:
-        raise UnknownNameError(f"{folder / cards.FILE}: {error}") from error
+        raise UnknownNameError(f"{file}: {error}") from error
+    except ConfigError as error:
+        raise CheckpointError(f"{file}: {error}") from error
 
 
-def _modality(folder: Path, card: Card, index: Mapping[str, Any]) -> Modality:
+def _modality(folder: Path, card: Card, index: Mapping[str, Any], trusted: Collection[str]) -> Modality:
     """The modality with the options that the checkpoint stores."""
-    kind = named_in_card(Modality, card.modality, folder)
+    kind = named_in_card(Modality, card.modality, folder, trusted)
     check_targets(index, kind.targets, folder / INDEX)
     check_targets(card.options, kind.targets, folder / cards.FILE)
     try:
@@ -105,9 +118,12 @@ def _bundled() -> Iterator[Model]:
 
 
 def _cached() -> Iterator[Model]:
-    """What opens from the cache; repositories of other purposes, and those that came in part, are left out."""
+    """What opens from the cache; repositories of other purposes, and those that came in part, are left out.
+
+    So are those that ask for code of other packages, of which nothing is imported.
+    """
     for found in cached():
-        with suppress(CheckpointError, UnknownNameError):
+        with suppress(MarigoldError):
             card = describe(found.name, found.folder).card
             yield Model(found.name, card.modality, card.licence, found.bytes, "cached", found.folder)
 

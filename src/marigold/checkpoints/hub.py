@@ -1,5 +1,6 @@
 """Checkpoints on the hub: only the files that are needed, and why one cannot be had."""
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +12,8 @@ from marigold.core.errors import CheckpointError
 from marigold.core.find import unknown
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@(?!.*\.\.)\w[\w./-]*)?")
+_TEXT = re.compile(r"\w[\w.-]*\.(json|txt)")
+"""Files of a tokenizer; other names could lead elsewhere, or stand for many files where they are asked for."""
 _LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
@@ -46,7 +49,7 @@ def fetch(name: str, instead: Collection[str], *, known: bool = False) -> Path:
         if here:
             return here
         reason, remedy = _explained(error, hub_id, revision)
-        if not known and Path(hub_id).parent.is_dir():
+        if not known and os.path.isdir(Path(hub_id).parent):
             raise CheckpointError(_no_folder(name, reason)) from error
         raise CheckpointError(
             f"{name}: {absence(name)}, and the hub does not give it: {reason}; {remedy}, or use a checkpoint that is "
@@ -66,7 +69,7 @@ def needed(there: Collection[str]) -> list[str]:
         files |= {name for name in (f"{part}/config.json",) if name in there}
         files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part])}
     if "text_encoder" in parts:
-        files |= {f"tokenizer/{name}" for name in within("tokenizer", there) if name.endswith((".json", ".txt"))}
+        files |= {f"tokenizer/{name}" for name in within("tokenizer", there) if _TEXT.fullmatch(name)}
     return sorted(files)
 
 
@@ -116,7 +119,10 @@ def _telling(error: BaseException) -> BaseException:
 def _no_folder(path: str, reason: str) -> str:
     """The message for a path whose last part is not there, and which the hub does not have either."""
     parent, _, name = path.partition("/")
-    there = sorted(entry.name for entry in Path(parent).iterdir() if entry.is_dir())
+    try:
+        there = sorted(entry.name for entry in os.scandir(parent) if entry.is_dir())
+    except OSError:  # it may not be listed
+        there = []
     return f"{path}: {unknown(f'folder in `{parent}`', name, there)} (the hub does not give it either: {reason})"
 
 

@@ -5,7 +5,9 @@ beside them and, where those are silent, from its name. Each modality states wha
 """
 
 import json
+import os
 import re
+import reprlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from marigold.modalities.base import Modality
 FALLBACK = {"steps": 10, "resolution": 768, "ensemble": 1}
 """The settings of a published checkpoint that states none."""
 
+_SHOWN = 80
+"""Characters of a text that a message repeats."""
 _LOTUS_PIPELINES = ("LotusGPipeline", "LotusDPipeline", "DirectDiffusionPipeline")
 
 
@@ -57,7 +61,7 @@ def derived_card(name: str, folder: Path, index: Mapping[str, Any]) -> Card:
     name, revision = snapshot(folder) or (name, "")
     known = published().get(name)
     card = Card(
-        name=Path(name).name,
+        name=Path(os.path.abspath(name)).name,
         modality="",
         licence=known.licence if known else "",
         defaults={**_fallback(folder), **stated},
@@ -106,14 +110,14 @@ def _modalities() -> Iterator[tuple[str, type[Modality]]]:
 
 def _modality(name: str, folder: Path, index: Mapping[str, Any]) -> str:
     """What a published pipeline predicts: the modality that recognises it most surely."""
-    kind, words = index.get("_class_name", ""), _words(name)
+    kind, words = str(index.get("_class_name", ""))[:_SHOWN], _words(name)
     found, modality = max(_modalities(), key=lambda one: one[1].recognises(index, words))
     if not modality.recognises(index, words):
-        targets = (index.get("target_properties") or {}).get("target_names", ())
+        targets = reprlib.repr(list((index.get("target_properties") or {}).get("target_names", ())))
         raise CheckpointError(
             f"{folder / INDEX}: no modality is known for a `{kind}` with prediction_type "
-            f"`{index.get('prediction_type')}` and targets {list(targets)}; if there is one, add a {cards.FILE} with "
-            "`name` and `modality`"
+            f"`{str(index.get('prediction_type'))[:_SHOWN]}` and targets {targets}; if there is one, add a "
+            f"{cards.FILE} with `name` and `modality`"
         )
     if not modality.needs and _sees_a_photo(folder):
         raise CheckpointError(

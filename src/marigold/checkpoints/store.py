@@ -6,7 +6,8 @@ A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `v
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from marigold.checkpoints.hub import fetch, is_hub_id
 from marigold.checkpoints.layout import INDEX
 from marigold.checkpoints.published import published
 from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
-from marigold.core.files import delete_leftovers, whole_folder, write_json
-from marigold.core.find import implementation, name_of, unknown
+from marigold.core.files import delete_leftovers, file_name, reason, whole_folder, write_json
+from marigold.core.find import implementation, name_of, packages, unknown
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
@@ -33,26 +34,34 @@ _STATED = {"default_denoising_steps": "steps", "default_processing_resolution": 
 
 
 def open(  # noqa: A001
-    name: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    name: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    trust: str | Iterable[str] = (),
 ) -> Estimator:
     """The checkpoint called `name`: a bundled one, a folder in diffusers' layout, or a hub id `organisation/name`.
 
-    A branch, tag or commit may follow a hub id, `organisation/name@REVISION`. Raises `UnknownNameError` for a name that
-    stands for nothing, and `CheckpointError` for what cannot be used.
+    A branch, tag or commit may follow a hub id, `organisation/name@REVISION`. A checkpoint whose modality or backbone
+    is code of another package opens only if `trust` names that package, as in `"my_package"`: its code runs. Raises
+    `UnknownNameError` for a name that stands for nothing, `CheckpointError` for what cannot be used, and `ConfigError`
+    for a `trust` that names no package.
     """
-    described = describe(name)
+    described = describe(name, trust=trust)
     folder, card, modality = described.folder, described.card, described.modality
-    backbone = catalogue.named_in_card(Backbone, card.backbone, folder).read(_parts(folder, card), card)
+    kind = catalogue.named_in_card(Backbone, card.backbone, folder, described.trusted)
+    backbone = kind.read(_parts(folder, card), card)
     _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
 
-def describe(name: str | Path) -> Description:
+def describe(name: str | Path, *, trust: str | Iterable[str] = ()) -> Description:
     """The checkpoint that `open` would open; no weights are read.
 
     Raises what `open` raises, but for what is wrong with the networks.
     """
-    return catalogue.describe(str(name), _locate(name))
+    trusted = packages(trust)
+    return catalogue.describe(str(name), _locate(name), trusted)
 
 
 def save(
@@ -92,8 +101,8 @@ def _locate(name: str | Path) -> Path:
         )
     if str(name) in bundled():
         return catalogue.BUNDLED / str(name)
-    if (folder := Path(name).expanduser()).is_dir():
-        if not (folder / INDEX).is_file():
+    if os.path.isdir(folder := Path(os.path.expanduser(name))):
+        if not os.path.isfile(folder / INDEX):
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
         return folder
     if "://" in str(name):
@@ -115,11 +124,15 @@ def _instead(modality: str | None) -> list[str]:
 
 def _parts(folder: Path, card: Card) -> dict[str, Path]:
     """Everything in the checkpoint's folder by name, and the parts that it shares with a bundled one."""
-    parts = {path.name: path for path in folder.iterdir()}
+    try:
+        parts = {path.name: path for path in folder.iterdir()}
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be listed ({reason(error)}); correct its permissions") from error
     for part, owner in card.shares.items():
         if part not in parts:
-            parts[part] = catalogue.BUNDLED / Path(owner).name / part
-            if not parts[part].exists():
+            shared = f"{folder / cards.FILE}: the shared part"
+            parts[part] = catalogue.BUNDLED / owner / file_name(part, shared, CheckpointError)
+            if owner not in bundled() or not parts[part].exists():
                 raise CheckpointError(
                     f"{folder}: shares `{part}` with `{owner}`, which is not bundled; install it again"
                 )
@@ -177,6 +190,10 @@ def _revision(folder: Path) -> str:
 
 def _check_replaceable(folder: Path) -> None:
     """Raises `OutputError` for what is there and is neither a checkpoint nor an empty folder."""
-    replaceable = folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
-    if folder.exists() and not replaceable:
+    try:
+        replaceable = folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
+        there = folder.exists()
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder}: cannot be looked into ({error}); choose another folder") from error
+    if there and not replaceable:
         raise OutputError(f"{folder}: is there and is no checkpoint; choose another folder")

@@ -1,5 +1,6 @@
 """Score a checkpoint on a data set, in a table beside baselines."""
 
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,12 +10,15 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Suppress
 
 from marigold.cli import expanded, parsed
+from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 from marigold.predict.settings import Request, Settings
 
 if TYPE_CHECKING:
     from marigold.datasets.base import Dataset, DatasetCard
     from marigold.predict.predictor import Predictor
+
+_LARGEST_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Options:
     """Samples read at a time; 1 when sizes differ. It changes no score."""
     output: Path | None = None
     """The JSON file; output/evaluation_CHECKPOINT_DATASET.json when left out."""
+    trust: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PACKAGE")] = ()
+    """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[_Request], tyro.conf.arg(name="prediction")] = field(default_factory=_Request)
 
 
@@ -62,22 +68,34 @@ def run(options: Options) -> int:
     from marigold.measure.alignment import Protocol
 
     _check(options)
-    folder = prepare(options.output or Path("output") / "evaluation.json").parent
+    prepare(options.output or Path("output") / "evaluation.json")
     dataset, root = _dataset(options)
     card = border.card(dataset, root)
     predictor = _predictor(options)
+    path = options.output or _usual_output(options, predictor.estimator.card.name)
     _check_fields(options, predictor, card)
     split = options.split or _only_split(options.dataset, card)
     keys = border.keys(dataset, root, split)[: options.count or None]
     protocol = Protocol(options.align, *card.depth_range)
     scores = score(predictor, dataset, root, keys, request=options.request, protocol=protocol, batch=options.batch)
     facts = _facts(options, predictor, f"{split}, {len(keys)} samples", protocol)
-    name = predictor.estimator.card.name
-    path = options.output or folder / f"evaluation_{name}_{Path(options.dataset).absolute().name}.json"
     report.write(path, scores, facts)
     print(f"{report.table(scores)}\n\n{report.settings(facts)}")
-    print(f"\n{path}")
+    print(f"\n{printable(path)}")
     return 0
+
+
+def _usual_output(options: Options, checkpoint: str) -> Path:
+    """The JSON file where the user names none; raises `OutputError` for names that none can be called after."""
+    from marigold.core.errors import OutputError
+    from marigold.core.files import file_name, prepare
+
+    dataset = Path(os.path.abspath(options.dataset)).name
+    try:
+        name = file_name(f"evaluation_{checkpoint}_{dataset}.json", "the result")
+    except OutputError as error:
+        raise OutputError(f"{error}; or name the result with --output") from None
+    return prepare(Path("output") / name)
 
 
 def _check(options: Options) -> None:
@@ -86,6 +104,8 @@ def _check(options: Options) -> None:
     for name, least in {"--count": 0, "--batch": 1}.items():
         if (value := getattr(options, name.strip("-"))) < least:
             raise ConfigError(f"{name} {value}: must be at least {least}")
+    if options.batch > _LARGEST_BATCH:
+        raise ConfigError(f"--batch {options.batch}: must be at most {_LARGEST_BATCH}")
 
 
 def _dataset(options: Options) -> "tuple[Dataset, Path]":
@@ -123,7 +143,8 @@ def _only_split(dataset: str, card: "DatasetCard") -> str:
 def _predictor(options: Options) -> "Predictor":
     from marigold.predict.predictor import load
 
-    return load(options.checkpoint, device=options.request.device, precision=options.request.precision)
+    request = options.request
+    return load(options.checkpoint, device=request.device, precision=request.precision, trust=options.trust)
 
 
 def _check_fields(options: Options, predictor: "Predictor", card: "DatasetCard") -> None:

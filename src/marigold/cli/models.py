@@ -1,17 +1,21 @@
 """List the checkpoints that can be used: bundled, in this machine's cache, known on the hub."""
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from marigold.cli import parsed
+from marigold.core.console import printable
 from marigold.core.errors import UnknownNameError
+from marigold.core.files import as_json
 from marigold.core.find import unknown
 
 if TYPE_CHECKING:
     from marigold.checkpoints.catalogue import Model
+
+_WIDEST = 80
+"""Characters of a cell; what a card says may be of any length."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,15 @@ def run(options: Options) -> int:
 
 
 def _as_json(found: "list[Model]") -> str:
-    return json.dumps([asdict(model) for model in found], indent=2, default=str)
+    entries = [{**asdict(model), "folder": model.folder and str(model.folder)} for model in found]
+    return as_json(entries, indent=2).decode()
 
 
 def _as_table(found: "list[Model]") -> str:
     """One line for each checkpoint; a dash where nothing is known."""
     rows = [("name", "predicts", "licence", "size", "where")]
     rows += [(model.name, model.modality, model.licence or "-", _size(model.bytes), model.place) for model in found]
+    rows = [tuple(printable(cell)[:_WIDEST] for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from marigold.cli import one_line, parsed, refuse_empty
 from marigold.core.console import printable
@@ -38,6 +38,8 @@ class Options:
     """Predicts photos again whose results are complete."""
     log: Path | None = None
     """Gets a JSON line for every photo; OUTPUT/log.jsonl when left out and there are several photos."""
+    trust: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="PACKAGE")] = ()
+    """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
     formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(default_factory=FormatOptions)
 
@@ -70,7 +72,11 @@ def run(options: Options) -> int:
     formats = chosen(options.format, options.formats)
     check_options(formats, options.formats)
     checkpoints = choose(
-        options.modality, checkpoint=request.checkpoint, device=request.device, precision=request.precision
+        options.modality,
+        checkpoint=request.checkpoint,
+        device=request.device,
+        precision=request.precision,
+        trust=options.trust,
     )
     outcome = predict_photos(
         checkpoints,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE] [--compiled]
-                      [--minutes MINUTES] [--KEY VALUE ...]
+                      [--minutes MINUTES] [--trust PACKAGE] [--KEY VALUE ...]
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run.
 
@@ -32,6 +32,8 @@ class Options:
     minutes: float = 0.0
     """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
     many steps that made, which depends on the machine. 0 makes the recipe's steps."""
+    trust: tuple[str, ...] = ()
+    """A package whose code the checkpoint that the recipe starts from may run; several each with --trust."""
 
 
 def parse(arguments: list[str]) -> Options:
@@ -51,6 +53,7 @@ def parse(arguments: list[str]) -> Options:
     @dataclass(frozen=True)
     class Line(Options):
         recipe: Annotated[type(loaded), tyro.conf.arg(name="")]  # pyright: ignore[reportInvalidTypeForm]
+        trust: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PACKAGE")] = ()
 
     line = tyro.cli(
         Line,
@@ -78,6 +81,7 @@ def run(options: Options) -> int:
         workers=options.workers,
         renderer=str(resolve_device(options.renderer)) if options.renderer else "",
         minutes=options.minutes,
+        trust=options.trust,
         note=lambda text: print(f"note: {text}", file=sys.stderr),
     )
     print(f"checkpoint: {finished}", file=sys.stderr)

@@ -101,12 +101,6 @@ def require(holds: bool, path: str, value: object, wanted: str) -> None:
         raise ConfigError(f"{path}: {value} cannot be used; it must be {wanted}")
 
 
-def require_least(path: str, settings: object, **least: int) -> None:
-    """Raises `ConfigError` where one of these settings is below its least value; `path` stands before their names."""
-    for name, value in ((name, getattr(settings, name)) for name in least):
-        require(value >= least[name], f"{path}{name}", value, f"at least {least[name]}")
-
-
 def require_within(path: str, settings: object, **ends: tuple[float, float]) -> None:
     """Raises `ConfigError` where one of these settings is not within its ends, which it may be; `path` as above.
 

@@ -11,11 +11,21 @@ MarigoldError
 └── MissingExtraError    an optional library that is not installed
 """
 
+import re
+
+from marigold.core.console import printable
 from marigold.core.distribution import how_to_install
 
 
 class MarigoldError(Exception):
-    """Base of all errors that a user can cause; the command line prints its message on one line and exits with 1."""
+    """Base of all errors that a user can cause; the command line prints its message on one line and exits with 1.
+
+    A message repeats names and text of files. It is one line that can be printed, whatever they hold: an indented line
+    of a longer message follows after a space, and all else that breaks a line or steers a console is an escape.
+    """
+
+    def __str__(self) -> str:
+        return printable(re.sub(r"\n[ \t]+", " ", super().__str__()))
 
 
 class UnknownNameError(MarigoldError):

@@ -125,11 +125,17 @@ def file_name(name: str, what: str, raises: type[MarigoldError] = OutputError) -
 
 
 def prepare(path: str | Path) -> Path:
-    """The path of a file that long work will end in: makes its folder. Raises `OutputError` if it cannot be written."""
+    """The path of a file that long work will end in: makes its folder and deletes what was left half written of it.
+
+    Raises `OutputError` if it cannot be written, or is something else than a file.
+    """
     path = Path(path)
     make_folder(path.parent)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; give the name of a file, such as {path / 'result.json'}")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(f"{path}: is there and is no file; choose another name")
+    delete_leftovers(path.parent, path.name)
     try:
         part, handle = _made(path, _new_file)
         os.close(handle)

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from marigold.core.console import printable
 from marigold.core.files import make_folder, write_json
 from marigold.evaluate.runner import Scores
 from marigold.measure.metrics import Metric
@@ -15,7 +16,7 @@ def table(scores: Scores) -> str:
     stated = {metric.name: metric for metric in scores.metrics}
     head = ["method", *(_heading(name, stated.get(name)) for name in metrics)]
     lines = [
-        [method, *(_number(tallies[metric].mean) if metric in tallies else "" for metric in metrics)]
+        [printable(method), *(_number(tallies[metric].mean) if metric in tallies else "" for metric in metrics)]
         for method, tallies in scores.methods.items()
     ]
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
@@ -38,7 +39,7 @@ def _heading(name: str, metric: Metric | None) -> str:
 
 def settings(facts: dict[str, Any]) -> str:
     """The protocol below a table, one line for each fact."""
-    return "\n".join(f"{name}: {value}" for name, value in facts.items())
+    return "\n".join(f"{name}: {printable(value)}" for name, value in facts.items())
 
 
 def write(path: Path, scores: Scores, facts: dict[str, Any]) -> None:

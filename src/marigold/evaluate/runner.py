@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from marigold.accel.plan import make_plan
+from marigold.core.console import printable
 from marigold.core.errors import DataError, ImageError
 from marigold.core.images import to_image
 from marigold.core.sample import Sample, unstack
@@ -68,7 +69,7 @@ def evaluate(
     """
     methods: dict[str, dict[str, Tally]] = {name: {}}
     rows: list[dict[str, float | str]] = []
-    with tqdm(total=len(keys), desc=name, unit="photo", disable=None if progress else True) as bar:
+    with tqdm(total=len(keys), desc=printable(name), unit="photo", disable=None if progress else True) as bar:
         for first in range(0, len(keys), batch):
             chosen = list(keys[first : first + batch])
             sample = border.read_many(dataset, root, chosen, device)

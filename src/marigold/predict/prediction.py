@@ -1,5 +1,6 @@
 """The maps predicted for one photo, and what there is to know about them."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,10 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from marigold.core.console import printable
+from marigold.core.files import file_name
 from marigold.export._reports import Reports
 from marigold.export._write import save
 from marigold.export.base import USUAL, Format, Maps, check, chosen
 from marigold.modalities.base import Modality
+
+_LONGEST = 1000
+"""Characters of a fact; what a card says may be of any length."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Prediction:
             "Source": checkpoint.get("name", ""),
             "Copyright": checkpoint.get("licence", ""),
         }
-        given = {fact: words for fact, words in facts.items() if words}
+        given = {fact: printable(words)[:_LONGEST] for fact, words in facts.items() if words}
         return Maps(self.modality, self.maps, uncertainty=self.uncertainty, photo=self.photo, facts=given)
 
     def save(
@@ -55,8 +61,22 @@ class Prediction:
         docs/formats.md. By default, for `name` (the photo's own when left out) and each map: NAME_MAP.npy (float32),
         NAME_MAP_16bit.png and NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; and at
         last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
-        written and this one does not is deleted.
+        written and this one does not is deleted. Raises `OutputError` for a name that leads out of the folder.
         """
         wanted = chosen(USUAL if formats is None else formats)
         check(wanted, [self.modality])
-        return save(self.as_maps(), self.report, Reports(Path(folder)), name or self.name, wanted)
+        return save(self.as_maps(), self.report, Reports(Path(folder)), self._stem(name), wanted)
+
+    def _stem(self, name: str | None) -> str:
+        """What file names begin with: the name asked for, or the photo's own, which is the name of a file already."""
+        if name is None and _is_one_of_files(self.name):
+            return self.name
+        return file_name(self.name if name is None else name, "name")
+
+
+def _is_one_of_files(name: str) -> bool:
+    """Whether a photo may be called so: by one part of a path that the system can spell."""
+    try:
+        return os.path.basename(name) == name and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False

@@ -1,5 +1,6 @@
 """One photo in, maps out."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -31,13 +32,20 @@ if TYPE_CHECKING:
     import PIL.Image
 
 
-def load(name: str | Path = "depth", *, device: str = "auto", precision: Precision = "auto") -> "Predictor":
+def load(
+    name: str | Path = "depth",
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    trust: str | Iterable[str] = (),
+) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
+    One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
     Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
     """
     plan = make_plan(device, precision)
-    return Predictor(store.open(name, device=plan.device, dtype=plan.dtype), plan)
+    return Predictor(store.open(name, device=plan.device, dtype=plan.dtype, trust=trust), plan)
 
 
 class Predictor:

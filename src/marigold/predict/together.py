@@ -1,7 +1,8 @@
 """Several modalities in one go: a photo is read once, and encoded once by all that share an autoencoder."""
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -16,7 +17,7 @@ from marigold.accel.precision import Precision
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.store import Description, bundled, describe
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
-from marigold.core.find import implementation, name_of, names, unknown
+from marigold.core.find import implementation, name_of, names, packages, unknown
 from marigold.core.images import to_photo
 from marigold.core.raster import Photo
 from marigold.estimator import Estimator
@@ -100,32 +101,46 @@ class LazyPredictors:
 
     @cached_property
     def _together(self) -> MultiPredictor:
-        wanted = self._described.values()
-        return MultiPredictor([load(one.folder, device=self._device, precision=self._precision) for one in wanted])
+        def loaded(one: Description) -> Predictor:
+            return load(one.folder, device=self._device, precision=self._precision, trust=one.trusted)
+
+        return MultiPredictor([loaded(one) for one in self._described.values()])
 
 
 def load_together(
-    modalities: str = ALL, *, checkpoint: str | None = None, device: str = "auto", precision: Precision = "auto"
+    modalities: str = ALL,
+    *,
+    checkpoint: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    trust: str | Iterable[str] = (),
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
+    A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision).loaded()
+    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust).loaded()
 
 
 def choose(
-    modalities: str = ALL, *, checkpoint: str | None = None, device: str = "auto", precision: Precision = "auto"
+    modalities: str = ALL,
+    *,
+    checkpoint: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    trust: str | Iterable[str] = (),
 ) -> LazyPredictors:
     """What `load_together` loads, chosen and checked, but not loaded yet."""
+    trusted = packages(trust)
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
         _check_name(name)
     found: dict[str, Description] = {}
     for named in _named_checkpoints(checkpoint):
-        one = _described(named, wanted)
+        one = _described(named, wanted, trusted)
         if (name := name_of(one.modality)) in found:
             raise ConfigError(_twice(found[name].card, one.card, name))
         found[name] = one
@@ -152,12 +167,12 @@ class _Named:
 def _named_checkpoints(text: str | None) -> list[_Named]:
     if not text:
         return []
-    if Path(text).expanduser().is_dir():
+    if os.path.isdir(os.path.expanduser(text)):
         return [_Named(text, None)]
     entries = []
     for entry in _split(text):
         pair = re.fullmatch(r"([A-Za-z_][\w.]*)=(.+)", entry)
-        entries.append(_Named(pair[2], pair[1]) if pair and not Path(entry).exists() else _Named(entry, None))
+        entries.append(_Named(pair[2], pair[1]) if pair and not os.path.exists(entry) else _Named(entry, None))
     return entries
 
 
@@ -174,8 +189,11 @@ def _check_name(modality: str) -> None:
     implementation(Modality, modality)
 
 
-def _described(named: _Named, wanted: Sequence[str]) -> Description:
-    """This checkpoint, which must predict one of what is wanted (anything when that is empty)."""
+def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -> Description:
+    """This checkpoint, which must predict one of what is wanted (anything when that is empty).
+
+    It may ask for modules that the user has named as what is wanted, and for those of trusted packages.
+    """
     if named.modality:
         _check_name(named.modality)
         if wanted and named.modality not in wanted:
@@ -184,7 +202,7 @@ def _described(named: _Named, wanted: Sequence[str]) -> Description:
                 f"{','.join([*wanted, named.modality])}"
             )
         wanted = [named.modality]
-    described = describe(named.name)
+    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)))
     found = name_of(described.modality)
     if wanted and found not in wanted:
         run = f"run `marigold predict {found}` or " if described.modality.needs else ""

@@ -1,6 +1,6 @@
 """The estimator that a recipe starts from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -11,16 +11,20 @@ from marigold.checkpoints.card import Card
 from marigold.core import seeds
 from marigold.core.config import NAME
 from marigold.core.errors import ConfigError, MarigoldError
-from marigold.core.find import implementation, name_of
+from marigold.core.find import implementation, name_of, packages
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.train.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Estimator:
-    """A small generator of its own, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III)."""
+def build(recipe: Recipe, trust: str | Iterable[str] = ()) -> Estimator:
+    """A small generator of its own, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III).
+
+    That checkpoint may ask for code of the packages that `trust` names, and of the recipe's own modality.
+    """
     with _seeded(seeds.number(recipe.seed, "weights")):
-        started = store.open(recipe.start) if recipe.start else None
+        named = [name_of(recipe.modality)] if "." in name_of(recipe.modality) else []
+        started = store.open(recipe.start, trust=(*packages(trust), *named)) if recipe.start else None
         backbone = started.backbone if started else _from_scratch(recipe)
         if recipe.layers:
             backbone.deepen(recipe.layers)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -50,13 +50,15 @@ def train(
     renderer: str = "",
     minutes: float = 0.0,
     pools: Pools | None = None,
+    trust: str | Iterable[str] = (),
     note: Callable[[str], object] = lambda text: None,
 ) -> Path:
     """Runs a recipe in a run folder, or resumes it, and returns the folder of the finished checkpoint.
 
     `workers` processes read or lay out samples ahead of need, and render them on the device `renderer` where one is
     given; `pools` lets runs of one process share their samples. `minutes` above 0 makes as many steps as fit into that
-    time; then the recipe in the folder says how many. `note` is called with what the user should know.
+    time; then the recipe in the folder says how many. `trust` names packages whose code the starting checkpoint may ask
+    for, beside the module of the recipe's own modality. `note` is called with what the user should know.
 
     Every random draw is a function of the seed and the step, so a resumed run without a time budget ends with the same
     weights as an uninterrupted one, to the bit on the CPU. What is wrong with the recipe, the data or the folder is
@@ -81,7 +83,7 @@ def train(
             # Photos and stacked targets differ in number: each is compiled for itself.
             stack.enter_context(torch._dynamo.config.patch(automatic_dynamic_shapes=False))
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
-        trainer = Trainer(recipe, run, pools, device=device, compiled=compiled, minutes=minutes)
+        trainer = Trainer(recipe, run, pools, device=device, compiled=compiled, minutes=minutes, trust=trust)
         for text in filter(None, (unreached(recipe), *run.notes, *trainer.notes)):
             note(text)
         trainer.go()
@@ -92,12 +94,20 @@ class Trainer:
     """The state of one run: estimator, optimizer, average, and how far it is."""
 
     def __init__(
-        self, recipe: Recipe, run: Run, pools: Pools, *, device: str, compiled: bool = False, minutes: float = 0.0
+        self,
+        recipe: Recipe,
+        run: Run,
+        pools: Pools,
+        *,
+        device: str,
+        compiled: bool = False,
+        minutes: float = 0.0,
+        trust: str | Iterable[str] = (),
     ) -> None:
         self.recipe, self.run, self.pools, self.device, self.minutes = recipe, run, pools, device, minutes
         training_sources(recipe)
         self.notes = validation_sources(recipe, recipe.batch)[1]
-        self.estimator: Estimator = build(recipe).to(device)
+        self.estimator: Estimator = build(recipe, trust).to(device)
         self.phases = phases(recipe)
         self.module = _trained(self.phases, self.estimator)
         if compiled:
