@@ -47,10 +47,6 @@ class Options:
 
 def parse(arguments: list[str]) -> Options:
     """The command line as options."""
-    from marigold.core.errors import ConfigError
-
-    if "" in arguments:
-        raise ConfigError("an empty word on the command line; name a folder, such as `scenes`, or leave it out")
     return parsed(Options, "synth", arguments)
 
 

@@ -76,6 +76,7 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     """A verb's command line as its options, a frozen dataclass whose field docstrings are the help."""
     import tyro
 
+    refuse_empty(name, arguments)
     description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
     parse = partial(
         tyro.cli,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from marigold.cli import one_line, parsed, refuse_empty
+from marigold.cli import one_line, parsed
 from marigold.core.console import printable
 from marigold.core.errors import ImageError
 from marigold.export._options import USUAL
@@ -46,7 +46,6 @@ class Options:
 
 def parse(arguments: list[str]) -> Options:
     """The command line as options."""
-    refuse_empty("predict", arguments)
     return parsed(Options, "predict", arguments)
 
 

@@ -15,7 +15,9 @@ LAYERS = 64
 PARTS = 100
 """Sources or phases of a recipe."""
 WEIGHT = 1e6
-"""A term of a loss, relative to another; a rate."""
+"""A term of a loss, relative to another."""
+RATE = 1e38
+"""A rate; nothing of its size is made, and a run that it ruins says so."""
 WHOLE = (1 << 63) - 1
 """A whole number, as tensors hold it."""
 ENTRIES = 10_000

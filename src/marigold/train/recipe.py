@@ -12,7 +12,7 @@ from marigold.core import find
 from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_within
 from marigold.core.errors import ConfigError, UnknownNameError
 from marigold.core.files import file_name
-from marigold.core.limits import BATCH, LAYERS, PARTS, SAMPLES, SIDE, STEPS, WEIGHT, WHOLE
+from marigold.core.limits import BATCH, LAYERS, PARTS, RATE, SAMPLES, SIDE, STEPS, WEIGHT, WHOLE
 from marigold.core.plain import scalar, shown, word
 from marigold.data.source import Source
 from marigold.diffusion.configuration import check_keys
@@ -52,7 +52,8 @@ class Optim:
     """Largest gradient norm; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
-        ends = dict.fromkeys(("lr", "clip", "weight_decay"), (0.0, WEIGHT))
+        ends: dict[str, tuple[float, float]] = {"lr": (0.0, RATE)}
+        ends |= dict.fromkeys(("clip", "weight_decay"), (0.0, WEIGHT))
         ends |= {**dict.fromkeys(("final", "beta1", "beta2"), (0.0, 1.0)), "eps": (LEAST_EPS, 1.0)}
         require_within("recipe.optim.", self, **ends, warmup=(0, STEPS), decay=(1, STEPS))
         require(self.lr > 0, "recipe.optim.lr", self.lr, "above 0")
