@@ -15,6 +15,10 @@ Sizing = Literal["longest", "area"]
 """What the resolution is of the working size: its longest side, or the side of a square of as many pixels."""
 
 
+_LONGEST, _LARGEST = 64, 1e6
+"""How many numbers a switch may have, and how far from 0 they may be."""
+
+
 @dataclass(frozen=True)
 class Convention:
     """How a network is called. The defaults are those of networks that denoise step by step.
@@ -33,6 +37,10 @@ class Convention:
     """What the network outputs, where the scheduler's configuration says something else; empty where it is right."""
 
     def __post_init__(self) -> None:
+        if len(self.switch) > _LONGEST or not all(abs(number) <= _LARGEST for number in self.switch):
+            raise ConfigError(
+                f"convention: `switch` holds up to {_LONGEST} numbers, none beyond {_LARGEST:g}; state it as [1, 0]"
+            )
         if self.start == "nothing" and self.timestep is None:
             raise ConfigError("convention: a network that sees the photo alone takes one step; state its `timestep`")
 

@@ -195,7 +195,10 @@ def _decode_tuple(arguments: tuple[Any, ...], content: object, path: str) -> tup
 
 def _decode_scalar(kind: Any, content: object, path: str) -> Any:
     if kind is float and isinstance(content, int) and not isinstance(content, bool):
-        return float(content)
+        try:
+            return float(content)
+        except OverflowError:
+            raise ConfigError(f"{path}: a number of too many digits; correct it") from None
     if kind is float and isinstance(content, str):
         # YAML reads 1e-5 (no dot) as text.
         try:

@@ -11,11 +11,18 @@ MarigoldError
 └── MissingExtraError    an optional library that is not installed
 """
 
+from marigold.core.console import printable
 from marigold.core.distribution import how_to_install
 
 
 class MarigoldError(Exception):
-    """Base of all errors that a user can cause; the command line prints its message on one line and exits with 1."""
+    """Base of all errors that a user can cause; the command line prints its message on one line and exits with 1.
+
+    A message repeats names and text of files. It is one line that can be printed, whatever they hold.
+    """
+
+    def __str__(self) -> str:
+        return printable(" ".join(line.strip() for line in super().__str__().split("\n")))
 
 
 class UnknownNameError(MarigoldError):
