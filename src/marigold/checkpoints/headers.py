@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marigold.checkpoints.layout import check_content, fetch_again
+from marigold.checkpoints.outline import reason
 from marigold.core.errors import CheckpointError
 from marigold.core.reading import open_file
 
@@ -53,7 +54,7 @@ def read_header(file: Path) -> dict[str, Header]:
 
 def unreadable(file: Path, error: Exception) -> CheckpointError:
     """The error for a safetensors file that cannot be read."""
-    return CheckpointError(f"{file}: cannot be read ({_cut_short(file) or str(error)[:300]}); {fetch_again(file)}")
+    return CheckpointError(f"{file}: cannot be read ({_cut_short(file) or reason(error)}); {fetch_again(file)}")
 
 
 def _check_length(file: Path) -> None:

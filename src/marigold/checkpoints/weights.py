@@ -77,7 +77,7 @@ def read_file(file: Path) -> dict[str, Tensor]:
         for name, tensor in tensors.items():
             if tensor.is_floating_point() and not _finite(tensor):
                 raise CheckpointError(f"{file}: `{name}` holds NaN or infinite weights; {fetch_again(file)}")
-    except (CheckpointError, MemoryError):
+    except CheckpointError:
         raise
     except Exception as error:  # the library and torch have an error of their own for each kind of damage
         raise unreadable(file, error) from error

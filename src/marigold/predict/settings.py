@@ -121,11 +121,12 @@ def check_number(name: str, value: object) -> int:
     least, most = SETTINGS[name]
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise ConfigError(f"{name}: {repr(value)[:100]} is not a whole number; use one from {least} to {most}")
-    if value < least:
-        raise ConfigError(f"{name}: {_shown(int(value))} is too small; use {least} or more")
-    if value > most:
-        raise ConfigError(f"{name}: {_shown(int(value))} is too large; use {most} or less")
-    return int(value)
+    number = int(value)
+    if number < least:
+        raise ConfigError(f"{name}: {_shown(number)} is too small; use {least} or more")
+    if number > most:
+        raise ConfigError(f"{name}: {_shown(number)} is too large; use {most} or less")
+    return number
 
 
 def _shown(number: int) -> str:
