@@ -3,6 +3,7 @@
 Nothing here reads weights.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def describe(name: str, folder: Path) -> Description:
     Raises `CheckpointError` and, for a modality or backbone that does not exist, `UnknownNameError`.
     """
     index = read_json(folder / INDEX)
-    if (folder / cards.FILE).is_file():
+    if os.path.lexists(folder / cards.FILE):  # what is there and is no file is refused
         card = Card.read(folder, stated_convention(folder, index))
     else:
         card = derived_card(name, folder, index)

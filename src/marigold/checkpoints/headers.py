@@ -45,7 +45,7 @@ def read_header(file: Path) -> dict[str, Header]:
     check_content(file)
     _check_length(file)
     try:
-        with safe_open(file, "pt") as opened:
+        with safe_open(file, "numpy") as opened:
             slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
             return {name: Header(tuple(one.get_shape()), one.get_dtype(), file) for name, one in slices.items()}
     except Exception as error:  # beside its own `SafetensorError` those of the system and of what it is written in

@@ -16,7 +16,7 @@ from torch.nn.modules import module as hooks
 from marigold.core.errors import CheckpointError, MarigoldError
 from marigold.core.limits import NUMBER
 
-TENSORS = 20_000
+TENSORS = 5_000
 """Tensors that a network may have; the U-Net of Stable Diffusion XL has 1,680."""
 _LAYERS_PER_TENSOR, _LAYERS_MORE = 20, 1000
 """Layers, and parts of layers, that a network may have for each of its tensors, and beside them."""
