@@ -69,7 +69,7 @@ def test_a_resolution_that_no_memory_holds_is_refused_at_once(monkeypatch, resol
 
 
 def test_the_estimate_is_of_values_decoder_and_result(monkeypatch):
-    """One float32 for each pixel and member, of members that are joined in one array, and the photo's map twice."""
+    """One float32 for each pixel and member; members are joined, and aligned in three steps; the photo's map twice."""
     asked = []
     monkeypatch.setattr("marigold.predict.estimate.require_memory", lambda needed, *_: asked.append(needed))
     predictor = identity()
@@ -77,7 +77,7 @@ def test_the_estimate_is_of_values_decoder_and_result(monkeypatch):
     predictor.predict(PHOTO, ensemble=1, match_input=False)
     predictor.predict(PHOTO, ensemble=1, resolution=4)
     pixels = 16 * 24
-    assert asked == [2 * 50 * 4 * pixels, (1 + 3) * 4 * pixels, 2 * 4 * pixels]
+    assert asked == [(1 + 1 + 3) * 50 * 4 * pixels, (1 + 3) * 4 * pixels, 2 * 4 * pixels]
 
 
 def test_a_decoder_is_estimated_by_its_channels_at_full_size():

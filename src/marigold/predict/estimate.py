@@ -10,6 +10,8 @@ from marigold.predict.settings import Settings
 
 _FLOAT = 4
 """Bytes of a float32."""
+_ALIGNED, _MERGED = 3, 1
+"""Arrays of the members' size that merging makes at least, where members are aligned first and where they are not."""
 
 
 def check_memory(
@@ -36,13 +38,15 @@ def least_bytes(
 ) -> int:
     """Bytes that the prediction takes at its peak, at least.
 
-    Members run one at a time; their values are kept, and joined in one array, until they are merged. The networks'
-    share is that of the largest size. The result is made at the photo's size, and turned around for the arrays.
+    Members run one at a time; their values are kept, joined in one array, and merged. The networks' share is that of
+    the largest size. The result is made at the photo's size, and turned around for the arrays.
     """
     estimator, on_cpu = runtime.estimator, runtime.plan.device.type == "cpu"
     channels = sum(estimator.modality.channels)
     pixels = max(size.height * size.width for size in sizes)
     values = members * channels * pixels * _FLOAT
     network = max(estimator.backbone.working_bytes(size.height, size.width) for size in sizes)
+    open_ = estimator.modality.ambiguity
+    merging = 0 if members == 1 else _ALIGNED if open_.scale or open_.shift else _MERGED
     result = channels * photo[0] * photo[1] * _FLOAT if settings.match_input else 0
-    return max((values + max(network, values)) if on_cpu else 0, 2 * result)
+    return max(values + max(network, (1 + merging) * values) if on_cpu else 0, 2 * result)
