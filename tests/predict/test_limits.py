@@ -87,7 +87,7 @@ def test_a_decoder_is_estimated_by_its_channels_at_full_size():
 
 def test_an_ensemble_that_memory_does_not_hold_is_refused_with_the_estimate(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
-    words = r"24 x 16 pixels .* ensemble of 10000, needs about 0\.0 GB of memory, .*smaller ensemble"
+    words = r"24 x 16 pixels .* ensemble of 10000, needs about 0\.1 GB of memory, .*smaller ensemble"
     with pytest.raises(DeviceMemoryError, match=words):
         identity().predict(PHOTO, ensemble=10_000)
     identity().predict(PHOTO, ensemble=4)
