@@ -245,7 +245,7 @@ def test_without_prompt_and_text_encoder_the_checkpoint_is_refused(saved):
 def test_a_configuration_of_the_text_encoder_that_cannot_be_used_is_named(saved):
     (saved / "empty_prompt.safetensors").unlink()
     edit(saved / "text_encoder" / "config.json", num_attention_heads=0)
-    with pytest.raises(CheckpointError, match=f"^{saved / 'text_encoder'}: cannot be opened"):
+    with pytest.raises(CheckpointError, match=f"^{saved / 'text_encoder' / 'config.json'}: cannot be built"):
         checkpoint.open(saved)
 
 
@@ -408,9 +408,9 @@ def test_a_missing_part_is_named_with_the_folder(saved, part):
         ("scheduler/scheduler_config.json", {"beta_start": []}, "beta_start: expected float"),
         ("scheduler/scheduler_config.json", {"steps_offset": {}}, "steps_offset: expected int"),
         ("model_index.json", {"target_properties": ["albedo"]}, "target_properties: expected `key: value`"),
-        ("unet/config.json", {"norm_num_groups": 0}, "no UNet2DConditionModel of it .*ZeroDivisionError"),
-        ("unet/config.json", {"act_fn": 1}, "no UNet2DConditionModel of it .*AttributeError"),
-        ("vae/config.json", {"block_out_channels": []}, "no AutoencoderKL of it"),
+        ("unet/config.json", {"norm_num_groups": 0}, r"cannot be built \(ZeroDivisionError"),
+        ("unet/config.json", {"act_fn": 1}, r"cannot be built \(AttributeError"),
+        ("vae/config.json", {"block_out_channels": []}, "cannot be built"),
         ("card.json", {"shares": {"vae": 5}}, "`shares` holds what is no name"),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_written_configuration_reads_back_as_the_same_schedule():
         ({"trained_betas": 0.1}, "trained_betas: expected a list"),
         ({"num_train_timesteps": "many"}, "num_train_timesteps: expected int, found 'many'"),
         ({"num_train_timesteps": None}, "num_train_timesteps: expected int"),
-        ({"num_train_timesteps": 0}, "num_train_timesteps: 0 cannot be used; it must be 1 or more"),
+        ({"num_train_timesteps": 0}, "num_train_timesteps: 0 cannot be used; it must be from 1 to 10000"),
         ({"beta_start": "small"}, "beta_start: expected float"),
         ({"beta_start": -0.1}, "beta_start: -0.1 cannot be used; it must be from 0 to 1"),
         ({"beta_end": float("nan")}, "beta_end: nan cannot be used"),

@@ -208,7 +208,7 @@ def numbers(kind):
 
 
 @pytest.mark.parametrize(("kind", "least", "name"), [(*pair, name) for pair in KINDS for name in numbers(pair[0])])
-@pytest.mark.parametrize("value", [-(10**30), 10**30, 1e300, float("nan"), float("inf"), "1", None, True])
+@pytest.mark.parametrize("value", [-(10**40), 10**40, 1e300, float("nan"), float("inf"), "1", None, True])
 def test_every_number_has_ends(kind, least, name, value):
     with pytest.raises(ConfigError, match=f"{name}: .* cannot be used; it must be "):
         kind(**{**least, name: value})

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from marigold.accel.plan import Plan, apply
+from marigold.core.device import memory_is_full as memory_is_full
 from marigold.estimator import Estimator
 
 
@@ -24,8 +25,3 @@ class Runtime:
     def one_at_a_time(self) -> None:
         """From now on the members of an ensemble run one by one."""
         self.plan = replace(self.plan, pixels_at_once=0)
-
-
-def memory_is_full(error: RuntimeError) -> bool:
-    """A GPU's memory has an error of its own; the computer's is known by its words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from marigold.checkpoints import weights
-from marigold.checkpoints.layout import fetch_again, read_json
-from marigold.core.errors import CheckpointError, ConfigError
+from marigold.checkpoints.layout import read_json
+from marigold.checkpoints.outline import check_numbers, guarded, outline
+from marigold.core.errors import ConfigError
 from marigold.core.files import write_json
+from marigold.core.memory import require_memory
 
 # Attention layers of autoencoders saved by early versions of diffusers.
 _LEGACY = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -31,23 +33,32 @@ def autoencoder(config: Mapping[str, Any]) -> Any:
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
-    name = str(config.get("_class_name", "AutoencoderKL"))
+    name = str(config.get("_class_name", "AutoencoderKL"))[:80]
     if name not in kinds:
         raise ConfigError(f"vae: no autoencoder named `{name}`; there are: {', '.join(kinds)}")
     return kinds[name]
 
 
 def make(kind: Any, options: Mapping[str, Any], where: str) -> Any:
-    """A network with random weights; raises `ConfigError` for options that its class does not take."""
-    try:
-        return kind(**{name: value for name, value in options.items() if not name.startswith("_")})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}; see diffusers' {kind.__name__} for the options") from error
+    """A network with random weights.
+
+    Raises `ConfigError` for options that its class does not take, or that memory does not hold.
+    """
+    given = {name: value for name, value in options.items() if not name.startswith("_")}
+    remedy = f"see diffusers' {kind.__name__} for the options"
+    check_numbers(given, where, ConfigError)
+    size = sum(4 * tensor.numel() for tensor in outline(lambda: kind(**given), where, ConfigError, remedy).parameters())
+    require_memory(size, f"{where}: its weights", ConfigError, "choose fewer channels or layers")
+    with guarded(where, ConfigError, remedy):
+        return kind(**given)
 
 
 def read(kind: Any, folder: Path) -> Any:
     """A network from its folder; raises `CheckpointError` naming the file that cannot be used."""
-    return weights.build(lambda: _constructed(kind, folder / "config.json"), folder, _current_name)
+    file = folder / "config.json"
+    config = read_json(file)
+    check_numbers(config, file)
+    return weights.build(lambda: kind.from_config(config), folder, _current_name)
 
 
 def write(network: Any, folder: Path, dtype: torch.dtype | None) -> None:
@@ -83,22 +94,6 @@ def _conv_like(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv
     made.weight = nn.Parameter(weight.detach(), layer.weight.requires_grad)
     made.bias = None if bias is None else nn.Parameter(bias.detach().clone(), layer.weight.requires_grad)
     return made
-
-
-def _constructed(kind: Any, file: Path) -> Any:
-    config = read_json(file)
-    try:
-        return kind.from_config(config)
-    except Exception as error:  # diffusers checks few of the values, so that bad ones fail in any way
-        raise CheckpointError(
-            f"{file}: diffusers makes no {kind.__name__} of it ({_reason(error)}); {fetch_again(file)}"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what an error says, and its kind where that alone may say nothing, such as `KeyError: 0`."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    return first if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: {first}"
 
 
 def _current_name(name: str) -> str:

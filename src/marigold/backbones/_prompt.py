@@ -9,24 +9,36 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from marigold.checkpoints import weights
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.layout import PROMPT_FILE, check_content, fetch_again, is_pointer
+from marigold.checkpoints.headers import FLOATS, read_header
+from marigold.checkpoints.layout import PROMPT_FILE, check_content, fetch_again, is_pointer, read_json
+from marigold.checkpoints.outline import check_numbers, guarded, outline
+from marigold.core.config import require
 from marigold.core.errors import CheckpointError, MissingExtraError, OutputError
-from marigold.core.files import cache_folder, make_folder, whole_file
+from marigold.core.files import cache_folder, make_folder, reason, whole_file
+from marigold.core.reading import DOCUMENT
+
+T = TypeVar("T")
 
 TEXT_PARTS = {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
 
 # Names of tensors as published checkpoints have them; some versions of transformers leave the prefix out.
 _PREFIX = "text_model."
 _POSITIONS = "embeddings.position_ids"
+
+_WIDEST = 16_384
+"""Numbers of one word's embedding."""
+_LONGEST = 4096
+"""Words of a prompt."""
 
 TextFiles = Mapping[str, Path | bytes]
 """The files of text encoder and tokenizer by their name in a checkpoint; the content, or where it is."""
@@ -85,31 +97,53 @@ def write_text_files(files: TextFiles, folder: Path, leave_out: Collection[str] 
 
 def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
     """The embedding of the empty prompt [1, L, D]: L is 2, or the text encoder's full length when padded."""
-    for file in (*_read_from(text_encoder), *_read_from(tokenizer)):
-        check_content(file)
     transformers = _transformers("computing the empty prompt of a checkpoint")
-    try:
+    for file in (*_read_from(text_encoder), *_read_from(tokenizer)):
+        _check_document(file)
+    file = text_encoder / "config.json"
+    check_numbers(read_json(file), file)
+    with guarded(file, remedy=fetch_again(file)):
         config = transformers.CLIPTextConfig.from_pretrained(text_encoder)
         config._attn_implementation = None  # one that is stored may be code on the hub
-        encoder = transformers.CLIPTextModel(config)
-        words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
-    except Exception as error:  # transformers checks few of the values, so that bad ones fail in any way
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{text_encoder}: cannot be opened ({reason}); {fetch_again(text_encoder)}") from error
+        make = partial(transformers.CLIPTextModel, config)
+    _check_encoder(make, text_encoder)
+    with guarded(file, remedy=fetch_again(file)):
+        encoder = make()
     prefix = _prefix(encoder)
-    tensors = weights.read(text_encoder, "model")
-    named = {prefix + name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items() if _POSITIONS not in name}
-    weights.fill(encoder, named, text_encoder)
-    longest = encoder.config.max_position_embeddings
-    padding = {"padding": "max_length", "max_length": longest} if padded else {"padding": "do_not_pad"}
-    tokens = words("", return_tensors="pt", **padding)["input_ids"]
-    with torch.no_grad():
+    weights.fill(encoder, _named(weights.read(text_encoder, "model"), prefix), text_encoder)
+    with guarded(tokenizer, remedy=fetch_again(tokenizer)), torch.no_grad():
+        words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
+        longest = encoder.config.max_position_embeddings
+        padding = {"padding": "max_length", "max_length": longest} if padded else {"padding": "do_not_pad"}
+        tokens = words("", return_tensors="pt", **padding)["input_ids"]
         return encoder.eval().float()(tokens).last_hidden_state
 
 
+def _check_encoder(make: Callable[[], torch.nn.Module], folder: Path) -> None:
+    """Raises `CheckpointError` unless the folder holds the weights of what `make` constructs; none are read."""
+    file, stored = folder / "config.json", weights.headers(folder, "model")
+    shape = outline(make, file, remedy=fetch_again(file), most=weights.most_tensors(stored))
+    weights.check(shape, _named(stored, _prefix(shape)), folder)
+
+
+def _named(stored: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """What is stored of a text encoder by the names that it has here."""
+    return {prefix + name.removeprefix(_PREFIX): tensor for name, tensor in stored.items() if _POSITIONS not in name}
+
+
+def _check_document(file: Path) -> None:
+    """Raises `CheckpointError` for a file of a text encoder or tokenizer that is none, or larger than any."""
+    check_content(file)
+    if file.suffix != ".safetensors" and file.stat().st_size > DOCUMENT:
+        raise CheckpointError(f"{file}: more than {DOCUMENT >> 20} MB, which no file of its kind has; remove it")
+
+
 def _read_from(part: Path) -> list[Path]:
-    """The files that are read in the folder of a text encoder or tokenizer."""
-    return [file for file in sorted(part.iterdir()) if file.suffix in (".json", ".txt", ".safetensors")]
+    """The files that are read in the folder of a text encoder or tokenizer; raises `CheckpointError` for no folder."""
+    try:
+        return [file for file in sorted(part.iterdir()) if file.suffix in (".json", ".txt", ".safetensors")]
+    except OSError as error:
+        raise CheckpointError(f"{part}: cannot be read ({reason(error)}); {fetch_again(part)}") from error
 
 
 def make_text_encoder(dim: int) -> tuple[TextFiles, Tensor]:
@@ -118,6 +152,7 @@ def make_text_encoder(dim: int) -> tuple[TextFiles, Tensor]:
     Its weights are random but always the same for one width.
     """
     transformers = _transformers("making a text encoder")
+    require(1 <= dim <= _WIDEST, "recipe.network.prompt_dim", dim, f"from 1 to {_WIDEST}")
     vocabulary = _vocabulary()
     begin, end = len(vocabulary) - 2, len(vocabulary) - 1
     config = transformers.CLIPTextConfig(
@@ -142,9 +177,11 @@ def make_text_encoder(dim: int) -> tuple[TextFiles, Tensor]:
 def _stored_prompt(file: Path) -> tuple[Tensor, bool]:
     from safetensors import safe_open
 
-    prompt = weights.read_file(file).get("embedding")
-    if prompt is None or prompt.ndim != 3 or len(prompt) != 1:
+    stored = read_header(file).get("embedding")
+    shape = stored.shape if stored and stored.kind in FLOATS else ()
+    if len(shape) != 3 or shape[0] != 1 or not 1 <= shape[1] <= _LONGEST:
         raise CheckpointError(f"{file}: holds no `embedding` of shape [1, L, D]; remove the file")
+    prompt = weights.read_file(file)["embedding"]
     with safe_open(file, "pt") as stored:
         return prompt, (stored.metadata() or {}).get("padded") == "true"
 

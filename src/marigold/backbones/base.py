@@ -81,6 +81,13 @@ class Backbone(nn.Module, ABC):
         [B, C * conditions, h, w], or None for a generator without conditions.
         """
 
+    def working_bytes(self, height: int, width: int) -> int:
+        """Bytes of memory, beside the weights, that answering one photo of this working size takes at least.
+
+        Here three float32 numbers for each pixel of each target.
+        """
+        return self.targets * height * width * 3 * 4
+
     @abstractmethod
     def adapt(self, conditions: int, targets: int) -> None:
         """Widens the first and last layer to that many latents; does nothing if they are that wide already.

@@ -1,7 +1,8 @@
 """Stable Diffusion 1.x and 2.x, and small generators of the same layout: a U-Net beside a KL or a tiny autoencoder."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,15 @@ from marigold.backbones.base import Backbone
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, fetch_again, read_json
+from marigold.checkpoints.outline import guarded, reason
 from marigold.core.config import require
-from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.device import memory_is_full
+from marigold.core.errors import CheckpointError, ConfigError, MarigoldError
 from marigold.core.files import write_json
 from marigold.diffusion.schedule import Schedule
+
+_AT_ONCE = 3
+"""Tensors at full size that the decoder has at once, at least."""
 
 
 class StableDiffusion(Backbone):
@@ -104,15 +110,11 @@ class StableDiffusion(Backbone):
         vae_config = read_json(parts["vae"] / "config.json")
         prompt, padded = read_prompt(parts, card)
         try:
-            return cls(
-                networks.read(networks.unet(), parts["unet"]),
-                networks.read(networks.autoencoder(vae_config), parts["vae"]),
-                schedule,
-                prompt,
-                prompt_padded=padded,
-                text=text_files(parts),
-                convention=card.convention,
-            )
+            unet = networks.read(networks.unet(), parts["unet"])
+            vae = networks.read(networks.autoencoder(vae_config), parts["vae"])
+            text, convention = text_files(parts), card.convention
+            with guarded(folder, remedy=fetch_again(folder)):
+                return cls(unet, vae, schedule, prompt, prompt_padded=padded, text=text, convention=convention)
         except ConfigError as error:
             raise CheckpointError(f"{folder}: {error}") from error
 
@@ -137,14 +139,16 @@ class StableDiffusion(Backbone):
 
     def encode(self, image: Tensor) -> Tensor:
         """[B, 3, H, W] in -1 to 1 to [B, C, h, w]: the posterior mean times the scaling factor."""
-        encoded = self.vae.encode(image.to(_dtype(self.vae)), return_dict=False)[0]
+        with _running("vae"):
+            encoded = self.vae.encode(image.to(_dtype(self.vae)), return_dict=False)[0]
         latent = encoded if isinstance(encoded, Tensor) else encoded.mode()
         return (latent - self._shift) * self.vae.config.scaling_factor
 
     def decode(self, latent: Tensor) -> Tensor:
         """[B, C, h, w] to [B, 3, H, W], not clamped."""
         latent = latent.to(_dtype(self.vae)) / self.vae.config.scaling_factor + self._shift
-        return self.vae.decode(latent, return_dict=False)[0]
+        with _running("vae"):
+            return self.vae.decode(latent, return_dict=False)[0]
 
     def network(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """The U-Net on the condition beside x [B, C * targets, h, w] and the empty prompt; the result has x's type."""
@@ -153,8 +157,15 @@ class StableDiffusion(Backbone):
         latents = torch.cat([latent.to(dtype) for latent in seen], dim=1)
         prompt = self.prompt.to(dtype).expand(len(x), -1, -1)
         switch = None if self.switch is None else self.switch.expand(len(x), *self.switch.shape[1:])
-        output = self.unet(latents, t, encoder_hidden_states=prompt, class_labels=switch, return_dict=False)[0]
+        with _running("unet"):
+            output = self.unet(latents, t, encoder_hidden_states=prompt, class_labels=switch, return_dict=False)[0]
         return output.to(x.dtype)
+
+    def working_bytes(self, height: int, width: int) -> int:
+        """By the autoencoder's decoder, whose layers at full size take nearly all: the targets are decoded together."""
+        channels = self.vae.config.get("decoder_block_out_channels") or self.vae.config.block_out_channels
+        wide = channels[min(1, len(channels) - 1)]  # what comes from the block below is enlarged before it is narrowed
+        return self.targets * height * width * wide * _AT_ONCE * _dtype(self.vae).itemsize
 
     def adapt(self, conditions: int, targets: int) -> None:
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.
@@ -223,7 +234,13 @@ def _widths(config: Any, channels: int, photo_alone: bool) -> tuple[int, int]:
             f"the autoencoder's {channels}; use the autoencoder that the network was trained with"
         )
     targets = config.out_channels // channels
-    return config.in_channels // channels - (0 if photo_alone else targets), targets
+    conditions = config.in_channels // channels - (0 if photo_alone else targets)
+    if conditions < 0:
+        raise ConfigError(
+            f"unet: {config.in_channels} input channels hold no noise for the {config.out_channels} of its output; if "
+            "it sees the photo alone, state so as `convention.start` in card.json"
+        )
+    return conditions, targets
 
 
 def _switch(config: Any, switch: Sequence[float]) -> Tensor | None:
@@ -250,6 +267,23 @@ def _switch(config: Any, switch: Sequence[float]) -> Tensor | None:
             "in card.json"
         )
     return numbers
+
+
+@contextmanager
+def _running(part: str) -> Iterator[None]:
+    """A network's work: what it raises is `CheckpointError`, but for memory that is full.
+
+    A configuration can state what the weights fit to and what cannot be computed all the same.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MarigoldError) or memory_is_full(error):
+            raise
+        raise CheckpointError(
+            f"{part}: the network cannot be run ({reason(error)}); correct its config.json, or fetch the checkpoint "
+            "again"
+        ) from error
 
 
 def _dtype(network: nn.Module) -> torch.dtype:

@@ -1,12 +1,17 @@
 """What the hub's local cache holds: which checkpoints open from it without a network, and what the others lack."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from marigold.checkpoints import layout
+from marigold.checkpoints.headers import read_header
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS
 from marigold.core.errors import CheckpointError
+from marigold.core.reading import read_bytes
+
+_COMMIT = r"\w[\w.-]*"
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,26 @@ def _snapshots(name: str) -> list[Path]:
     hub_id, _, revision = name.partition("@")
     repository = _cache() / f"models--{hub_id.replace('/', '--')}"
     reference = repository / "refs" / (revision or "main")
-    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
-    every = [] if revision else sorted(repository.glob("snapshots/*"), key=lambda one: -one.stat().st_mtime)
+    every = [] if revision else sorted(repository.glob("snapshots/*"), key=_fetched, reverse=True)
+    commit = _commit(reference) or revision
     named = repository / "snapshots" / commit
-    return [named, *every] if commit and named.is_dir() else every
+    return [named, *every] if re.fullmatch(_COMMIT, commit) and named.is_dir() else every
+
+
+def _commit(reference: Path) -> str:
+    """The commit that a branch or tag stands for; empty where the cache does not say."""
+    try:
+        return read_bytes(reference, CheckpointError, "fetch the checkpoint again", most=1000).decode().strip()
+    except (CheckpointError, UnicodeDecodeError):
+        return ""
+
+
+def _fetched(snapshot: Path) -> float:
+    """When a snapshot came, in seconds; 0 for a link that leads nowhere."""
+    try:
+        return snapshot.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _lacking(folder: Path) -> list[str]:
@@ -76,8 +97,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _whole(file: Path) -> bool:
     """Whether a file can be read: JSON, weights as long as their header says, an index of shards that are there."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         layout.check_content(file)
         if ".safetensors.index" in file.name:
@@ -85,9 +104,8 @@ def _whole(file: Path) -> bool:
         if file.suffix == ".json":
             layout.read_json(file)
         if file.suffix == ".safetensors":
-            with safe_open(file, "numpy"):
-                pass
-    except (SafetensorError, OSError, CheckpointError):
+            read_header(file)
+    except (OSError, CheckpointError):
         return False
     return True
 

@@ -11,12 +11,13 @@ from marigold.core.config import decode
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.files import file_name, write_json
 from marigold.core.find import unknown
+from marigold.core.limits import SETTINGS
 
 FILE = "card.json"
 
-_LEAST = {"steps": 1, "resolution": 0, "ensemble": 1}
+_NUMBERS = ("steps", "resolution", "ensemble")
 _CHOICES = {"tta": get_args(TTA), "sizing": get_args(Sizing)}
-DEFAULTS = (*_LEAST, *_CHOICES, "reduction")
+DEFAULTS = (*_NUMBERS, *_CHOICES, "reduction")
 """The settings that a card or a recipe may recommend."""
 _LONGEST = 1e12
 """Seconds of training, some 30 000 years."""
@@ -95,9 +96,10 @@ def wrong_default(defaults: Mapping[str, object]) -> str:
     for name, value in defaults.items():
         if name not in DEFAULTS:
             return unknown("default", name, DEFAULTS)
-        if name in _LEAST:
-            usable = isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[name]
-            kind = f"a whole number of {_LEAST[name]} or more"
+        if name in _NUMBERS:
+            least, most = SETTINGS[name]
+            usable = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+            kind = f"a whole number from {least} to {most}"
         elif name in _CHOICES:
             usable, kind = value in _CHOICES[name], " or ".join(_CHOICES[name])
         else:  # the modality knows its reductions

@@ -72,7 +72,7 @@ def describe(name: str, folder: Path, trusted: tuple[str, ...] = ()) -> Descript
     that does not exist, `UnknownNameError`.
     """
     index = read_json(folder / INDEX)
-    if os.path.lexists(folder / cards.FILE):
+    if os.path.lexists(folder / cards.FILE):  # what is there and is no file is refused
         card = Card.read(folder, stated_convention(folder, index))
     else:
         card = derived_card(name, folder, index)

@@ -1,13 +1,14 @@
 """The files of a checkpoint's folder: their names, how they are read, and what is said of one that cannot be used."""
 
-import json
 import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from marigold.core import documents
 from marigold.core.errors import CheckpointError
 from marigold.core.files import reason
+from marigold.core.reading import open_file
 
 INDEX = "model_index.json"
 """The file of diffusers that lists the parts."""
@@ -25,16 +26,14 @@ _POINTERS = (
     b"version http://git-media.io/",
 )
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
+_SHARD = re.compile(r"[\w-][\w.-]{0,190}\.safetensors")
 _IN_CACHE = re.compile(r"models--([^/]+)/snapshots/([^/]+)(?:/(.+))?$")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file of a checkpoint; raises `CheckpointError`."""
     check_content(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON ({error}); {fetch_again(path)}") from error
+    value = documents.read_json(path, CheckpointError, fetch_again(path))
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: not a JSON object; {fetch_again(path)}")
     return value
@@ -58,9 +57,14 @@ def shards(index: Path) -> list[Path]:
     listed = read_json(index).get("weight_map")
     if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()) or not listed:
         raise CheckpointError(f"{index}: `weight_map` names no files; {fetch_again(index)}")
-    files = [index.with_name(Path(name).name) for name in sorted(set(listed.values()))]
+    names = sorted(set(listed.values()))
+    if wrong := [name for name in names if not _SHARD.fullmatch(name)]:
+        raise CheckpointError(
+            f"{index}: lists `{wrong[0][:100]}`, which is no safetensors file beside it; {fetch_again(index)}"
+        )
+    files = [index.with_name(name) for name in names]
     for file in files:
-        if not file.is_file():
+        if not file.exists():
             raise CheckpointError(f"{index}: lists {file.name}, which is not there; {fetch_again(file)}")
     return files
 
@@ -72,10 +76,7 @@ def within(folder: str, names: Collection[str]) -> list[str]:
 
 def check_content(file: Path) -> None:
     """Raises `CheckpointError` for a file that is not there, is empty, or holds something that stands for it."""
-    try:
-        head = _head(file)
-    except OSError as error:
-        raise CheckpointError(f"{file}: cannot be read ({reason(error)}); {fetch_again(file)}") from error
+    head = _head(file)
     if head.startswith(_POINTERS):
         raise CheckpointError(
             f"{file}: a Git LFS pointer, not the file that it stands for; install Git LFS and run `git lfs pull` in "
@@ -88,7 +89,7 @@ def check_content(file: Path) -> None:
 
 
 def is_pointer(file: Path) -> bool:
-    """The file only names a file in Git LFS."""
+    """The file only names a file in Git LFS; raises `CheckpointError` for what is no file."""
     return _head(file).startswith(_POINTERS)
 
 
@@ -108,8 +109,11 @@ def fetch_again(path: Path) -> str:
 
 
 def _head(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(200)
+    with open_file(file, CheckpointError, fetch_again(file)) as stream:
+        try:
+            return stream.read(200)
+        except OSError as error:
+            raise CheckpointError(f"{file}: cannot be read ({reason(error)}); {fetch_again(file)}") from error
 
 
 def _shards(names: Collection[str], stem: str, variant: str) -> list[str]:

@@ -5,6 +5,9 @@ import torch
 from marigold.core.errors import ConfigError
 from marigold.core.memory import available_bytes
 
+_FULL = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc")
+"""How torch and the libraries below it say that memory is full; their errors are plain `RuntimeError`s."""
+
 
 def resolve_device(name: str) -> torch.device:
     """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`. Raises `ConfigError`."""
@@ -19,6 +22,12 @@ def resolve_device(name: str) -> torch.device:
     if not _is_present(device):
         raise ConfigError(f"device: `{name}` is not available on this machine; use auto or cpu")
     return device
+
+
+def memory_is_full(error: BaseException) -> bool:
+    """Whether an error says that memory is full: Python's and a GPU's are of their own kinds, others known by words."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in words for phrase in _FULL)
 
 
 def _is_present(device: torch.device) -> bool:

@@ -24,3 +24,14 @@ ENTRIES = 10_000
 """Entries of a list in a document, such as the betas of a schedule."""
 CHARACTERS = 100_000
 """A text in a document."""
+TIMES = 10_000
+"""Training times of a schedule."""
+NUMBER = 10_000_000
+"""A number in a network's configuration, of either sign."""
+SETTINGS: dict[str, tuple[int, int]] = {
+    "steps": (1, TIMES),
+    "ensemble": (1, 10_000),
+    "resolution": (0, 1_000_000),
+    "seed": (0, WHOLE),
+}
+"""The least and the most of a prediction's whole numbers, whether a request, a card or a recipe states them."""

@@ -17,12 +17,15 @@ from marigold.core.errors import ConfigError
 def alphas_cumprod(options: Mapping[str, Any]) -> Tensor:
     """The share of signal variance left at every time, float32 [T]; the signal's factor a is its square root.
 
-    `options` are as `configuration.checked` gives them.
+    `options` are as `configuration.checked` gives them. Raises `ConfigError` for betas that give no numbers.
     """
     betas = _betas(options)
     if options.get("rescale_betas_zero_snr", False):
         betas = _zero_terminal_snr(betas)
-    return torch.cumprod(1 - betas, dim=0)
+    left = torch.cumprod(1 - betas, dim=0)
+    if not left.isfinite().all():
+        raise ConfigError("scheduler: its betas leave no signal at any time; correct them")
+    return left
 
 
 def _betas(options: Mapping[str, Any]) -> Tensor:

@@ -6,6 +6,9 @@ from typing import Any
 from marigold.core.config import decode, require
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
+from marigold.core.limits import TIMES
+
+_SCALING = 1e6
 
 # A flag that is null is off, as diffusers takes it.
 _KINDS: dict[str, Any] = {
@@ -43,11 +46,14 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `ConfigError` naming the first key whose value cannot be used.
     """
+    betas = config.get("trained_betas")
+    if isinstance(betas, list | tuple) and len(betas) > TIMES:
+        raise ConfigError(f"scheduler: trained_betas has {len(betas)} entries; {TIMES} are the most")
     known = {key: decode(kind, config[key], _path(key)) for key, kind in _KINDS.items() if key in config}
     for key, least in (("num_train_timesteps", 1), ("steps_offset", 0)):
-        require(known.get(key, least) >= least, _path(key), known.get(key), f"{least} or more")
+        require(least <= known.get(key, least) <= TIMES, _path(key), _shown(known.get(key)), f"from {least} to {TIMES}")
     scaling = known.get("timestep_scaling", 1.0)
-    require(0 < scaling < float("inf"), _path("timestep_scaling"), scaling, "above 0")
+    require(0 < scaling <= _SCALING, _path("timestep_scaling"), scaling, f"above 0 and at most {_SCALING:g}")
     _check_betas(known)
     return {**config, **known}
 
@@ -60,6 +66,10 @@ def _check_betas(known: Mapping[str, Any]) -> None:
     ends = [(key, known[key]) for key in ("beta_start", "beta_end") if key in known]
     for key, beta in (*ends, *(("trained_betas", beta) for beta in given or ())):
         require(0 <= beta <= 1, _path(key), beta, "from 0 to 1")
+
+
+def _shown(number: Any) -> Any:
+    return "a number of hundreds of digits" if isinstance(number, int) and number.bit_length() > 1000 else number
 
 
 def _path(key: str) -> str:

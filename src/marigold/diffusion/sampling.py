@@ -28,8 +28,16 @@ def fit(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing
     Sampling starts from pure noise, which is what a network was taught at the last time. `leading` times begin before
     it, the more so the fewer they are: at time 1 of 1000 for one step (Garcia et al. 2024, sec. 3). `auto` takes
     trailing times instead, with a note; `published` keeps what the checkpoint states, `trailing` never does. A
-    scheduler of another kind than DDIM's or LCM's gets a note as well: its times are taken, its steps are not.
+    scheduler of another kind than DDIM's or LCM's gets a note as well: its times are taken, its steps are not. Raises
+    `ConfigError` for more steps than there are times.
     """
+    found = _fitted(schedule, convention, steps, spacing)
+    if not convention.single_step:
+        found.schedule.times(found.steps)
+    return found
+
+
+def _fitted(schedule: Schedule, convention: Convention, steps: int, spacing: Spacing) -> Sampling:
     if convention.single_step:
         note = f"the checkpoint answers in one step; {steps} were asked for"
         return Sampling(1, schedule, (note,) if steps != 1 else (), convention.deterministic)

@@ -25,6 +25,9 @@ from marigold.modalities.base import Ambiguity, Modality
 RELATIVE_DISPARITY: Mapping[str, Any] = {"target_space": "disparity", "fixed_ratio": False}
 """The options of networks that others taught disparity, between each scene's own ends."""
 
+MOST_RATIO = 1e6
+"""How many times as far as the near end the far end may be: single precision tells no more apart."""
+
 
 @dataclass(frozen=True)
 class Depth(Modality):
@@ -180,8 +183,8 @@ class Depth(Modality):
     def __post_init__(self) -> None:
         if self.target_space not in NAMES:
             raise ConfigError(f"depth: target_space: {find.unknown('space', str(self.target_space), NAMES)}")
-        require(self.ratio > 1, "depth: ratio", self.ratio, "above 1")
-        require(self.assumed_ratio > 1, "depth: assumed_ratio", self.assumed_ratio, "above 1")
+        for name, ratio in (("ratio", self.ratio), ("assumed_ratio", self.assumed_ratio)):
+            require(1 < ratio <= MOST_RATIO, f"depth: {name}", ratio, f"above 1 and at most {MOST_RATIO:g}")
         require(0 <= self.low < self.high <= 1, "depth: low, high", (self.low, self.high), "in 0 to 1, in this order")
         require(0 < self.shown <= 1, "depth: shown", self.shown, "above 0 and at most 1")
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from marigold.core import find, pictures
 from marigold.core.choices import Reduction
 from marigold.core.colour import linear_to_srgb, srgb_to_linear
+from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
@@ -187,6 +188,7 @@ class Lighting(Modality):
     def __post_init__(self) -> None:
         if self.albedo_space not in ALBEDO_SPACES:
             raise ConfigError(f"lighting: albedo_space: {find.unknown('space', self.albedo_space, ALBEDO_SPACES)}")
+        require(0 < self.brightest <= 1, "lighting: brightest", self.brightest, "above 0 and at most 1")
 
     def options(self) -> dict[str, Any]:
         """As diffusers' intrinsics pipeline and the published one read them."""

@@ -15,6 +15,7 @@ from marigold.core.find import name_of
 from marigold.diffusion.sampling import Sampling
 from marigold.predict.augmentation import TRANSFORMS
 from marigold.predict.encodings import Encodings
+from marigold.predict.estimate import check_memory
 from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
 
@@ -61,8 +62,16 @@ def infer(
     numbers.
     """
     job = _Job(runtime, settings, encodings or Encodings(), watch or Stopwatch(runtime.plan.device))
-    with torch.inference_mode():
-        return job.run(photo, noise)
+    try:
+        with torch.inference_mode():
+            return job.run(photo, noise)
+    except (RuntimeError, MemoryError) as error:
+        if not memory_is_full(error):
+            raise
+        raise DeviceMemoryError(
+            f"ensemble: {settings.ensemble} members of a photo of {photo.shape[-1]} x {photo.shape[-2]} do not fit "
+            "into memory; choose fewer, a lower resolution, or match_input: false"
+        ) from error
 
 
 class _Job:
@@ -82,7 +91,9 @@ class _Job:
         sizes = [transform.working_size(self.rules, photo, self.settings, stride) for transform in transforms]
         values, latents = [], []
         self.notes += self._sliver(sizes[0])
-        for transform, size, drawn in zip(transforms, sizes, self._noises(sizes, noise), strict=True):
+        members = min(len(sizes), self.settings.ensemble) if self.sampling.deterministic else self.settings.ensemble
+        check_memory(self.runtime, self.settings, sizes, members, (photo.shape[-2], photo.shape[-1]))
+        for transform, size, drawn in zip(transforms, sizes, self._noises(sizes, noise, members), strict=True):
             found = self._members(transform.forward(photo), size, drawn)
             height, width = (values[0] if values else found.values).shape[-2:]
             values.append(transform.backward(self.modality, found.values, height, width))
@@ -110,18 +121,17 @@ class _Job:
             f"make much out; choose {by_area}a larger resolution or a part of the photo"
         ]
 
-    def _noises(self, sizes: list[WorkingSize], given: Tensor | np.ndarray | None) -> list[Tensor]:
-        """For every transform the noises [E, S, N * C, h, w] of its members."""
+    def _noises(self, sizes: list[WorkingSize], given: Tensor | np.ndarray | None, members: int) -> list[Tensor]:
+        """For every transform the noises [E, S, N * C, h, w] of its members; of those that are the same the first."""
         count, settings = len(sizes), self.settings
         shapes = [self._noise_shape(size) for size in sizes]
-        noises = [self.rules.draw(shape, settings.ensemble, self.sampling.draws, settings.seed) for shape in shapes]
+        noises = [self.rules.draw(shape, members, self.sampling.draws, settings.seed) for shape in shapes]
         if given is not None:
             if count > 1:
                 raise ConfigError("noise: members of test-time augmentation work at several sizes; use tta: none")
-            noises = [_checked_noise(given, sizes[0], shapes[0], noises[0])]
+            noises = [_checked_noise(given, sizes[0], shapes[0], noises[0], settings.ensemble)[:members]]
         noises = [drawn[number::count] for number, drawn in enumerate(noises)]
-        if self.sampling.deterministic and settings.ensemble > count:
-            noises = [drawn[:1] for drawn in noises]
+        if members < settings.ensemble:
             alike = "all members are the same; took one" if count == 1 else f"took the {count} that differ"
             self.notes.append(f"the checkpoint starts from nothing random, so that {alike}")
         return noises
@@ -147,7 +157,7 @@ class _Job:
         """The members; one at a time from when the device's memory does not hold more."""
         try:
             return self._computed(photo, size, noise)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not memory_is_full(error):
                 raise
             if not self.runtime.plan.pixels_at_once:
@@ -211,19 +221,33 @@ class _Job:
             return merged, uncertainty
 
 
-def _checked_noise(noise: Tensor | np.ndarray, size: WorkingSize, shape: tuple[int, int, int], drawn: Tensor) -> Tensor:
+def _checked_noise(
+    noise: Tensor | np.ndarray, size: WorkingSize, shape: tuple[int, int, int], drawn: Tensor, count: int
+) -> Tensor:
     """`drawn` [E, S, N * C, h, w] with what the caller gives: the starts [E, N * C, h, w], or all of it.
 
     Raises `ConfigError` when its shape does not fit the working size or the count, or when not all are numbers.
     """
-    given = torch.as_tensor(noise)
+    given = _as_numbers(noise)
     if tuple(given.shape[1:]) not in (shape, tuple(drawn.shape[1:])):
         wanted = f"[E, {', '.join(map(str, shape))}]"
         pixels = f"{size.width} x {size.height} pixels"
         raise ConfigError(f"noise: {list(given.shape)} does not fit the working size of {pixels}; give {wanted}")
-    if len(given) != len(drawn):
-        raise ConfigError(f"noise: starts {len(given)} members, not {len(drawn)}; leave `ensemble` out or give as many")
+    if len(given) != count:
+        raise ConfigError(f"noise: starts {len(given)} members, not {count}; leave `ensemble` out or give as many")
     if not given.isfinite().all():
         raise ConfigError("noise: holds NaN or infinite values; draw it again")
-    given = given.to(drawn)
+    given = given[: len(drawn)].to(drawn)
     return given if given.ndim == drawn.ndim else torch.cat([given[:, None], drawn[:, 1:]], dim=1)
+
+
+def _as_numbers(noise: object) -> Tensor:
+    """What the caller gives as a tensor; raises `ConfigError` for what is no array of numbers with its values."""
+    try:
+        given = torch.as_tensor(noise)
+        usable = given.ndim > 0 and not given.is_meta and given.layout == torch.strided and not given.is_complex()
+    except (TypeError, ValueError, RuntimeError):
+        usable = False
+    if not usable:
+        raise ConfigError(f"noise: an object of type {type(noise).__name__} is no array of numbers; give [E, C, h, w]")
+    return given

@@ -1,6 +1,6 @@
 """One photo in, maps out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -15,8 +15,9 @@ from marigold.accel.runtime import Runtime
 from marigold.checkpoints import store
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Reduction, Resampling
+from marigold.core.device import memory_is_full
 from marigold.core.distribution import VERSION
-from marigold.core.errors import ConfigError
+from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.find import name_of
 from marigold.core.images import to_photo
 from marigold.core.raster import Photo
@@ -45,7 +46,12 @@ def load(
     Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
     """
     plan = make_plan(device, precision)
-    return Predictor(store.open(name, device=plan.device, dtype=plan.dtype, trust=trust), plan)
+    try:
+        return Predictor(store.open(name, device=plan.device, dtype=plan.dtype, trust=trust), plan)
+    except (RuntimeError, MemoryError) as error:
+        if not memory_is_full(error):
+            raise
+        raise CheckpointError(f"{name}: its weights do not fit into {plan.device}; use a smaller checkpoint") from error
 
 
 class Predictor:
@@ -96,7 +102,7 @@ class Predictor:
         used, `CheckpointError` when the weights give no numbers.
         """
         if noise is not None:
-            ensemble = len(noise) if ensemble is None else ensemble
+            ensemble = _count(noise) if ensemble is None else ensemble
             tta = "none" if tta is None else tta
         request = Request(
             steps=steps,
@@ -164,6 +170,11 @@ class Predictor:
             "notes": notes,
             "marigold": VERSION,
         }
+
+
+def _count(noise: object) -> int:
+    """How many members a noise starts; 1 for what is no array, which is refused later."""
+    return len(noise) if isinstance(noise, Sized) and getattr(noise, "shape", None) != () else 1
 
 
 def _as_array(values: Tensor) -> np.ndarray:

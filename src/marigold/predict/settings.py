@@ -9,6 +9,7 @@ from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Reduction, Resampling
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
+from marigold.core.limits import SETTINGS
 
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
@@ -36,6 +37,8 @@ class Settings:
     resample_output: Resampling
 
     def __post_init__(self) -> None:
+        for name in SETTINGS:
+            check_number(name, getattr(self, name))
         if self.tta != "none" and self.ensemble < 2:
             raise ConfigError(
                 f"tta: {self.tta} lets the members of an ensemble take turns; give an ensemble of 2 or more"
@@ -81,14 +84,10 @@ class Request:
     """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."""
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
+        for name in SETTINGS:
             value = getattr(self, name)
-            if value is None and name != "seed":
-                continue
-            if not isinstance(value, Integral) or isinstance(value, bool):
-                raise ConfigError(f"{name}: {value!r} is not a whole number; use one of {least} or more")
-            if value < least:
-                raise ConfigError(f"{name}: {value} is too small; use {least} or more")
+            if value is not None or name == "seed":
+                object.__setattr__(self, name, check_number(name, value))
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
         for name, choices in _CHOICES.items():
@@ -117,7 +116,24 @@ class Request:
         return Settings(**chosen)
 
 
-_LEAST = {"steps": 1, "ensemble": 1, "resolution": 0, "seed": 0}
+def check_number(name: str, value: object) -> int:
+    """A whole number of the settings; raises `ConfigError` for what is none, or is beyond its range in `SETTINGS`."""
+    least, most = SETTINGS[name]
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ConfigError(f"{name}: {repr(value)[:100]} is not a whole number; use one from {least} to {most}")
+    number = int(value)
+    if number < least:
+        raise ConfigError(f"{name}: {_shown(number)} is too small; use {least} or more")
+    if number > most:
+        raise ConfigError(f"{name}: {_shown(number)} is too large; use {most} or less")
+    return number
+
+
+def _shown(number: int) -> str:
+    """A number as it is written, but for one of hundreds of digits."""
+    return str(number) if number.bit_length() < 200 else "a number of so many digits"
+
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "sizing": get_args(Sizing),
     "tta": get_args(TTA),
