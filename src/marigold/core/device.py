@@ -30,12 +30,6 @@ def memory_is_full(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in words for phrase in _FULL)
 
 
-def _is_present(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-    return device.type == "cpu" or torch.mps.is_available()
-
-
 def require_room(needed: float, device: str, what: str, remedy: str) -> None:
     """Raises `ConfigError` when `what` needs more bytes than the GPU has or the computer has left, where that is known.
 
@@ -46,11 +40,10 @@ def require_room(needed: float, device: str, what: str, remedy: str) -> None:
         raise ConfigError(f"{what}: about {needed / 1e9:.1f} GB, and {device} has {size / 1e9:.1f} GB; {remedy}")
 
 
-def memory_is_full(error: BaseException) -> bool:
-    """Whether an error tells that memory ran out: torch says so in words alone where the computer's did."""
-    if type(error) is RuntimeError:
-        return "can't allocate memory" in str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError)
+def _is_present(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or torch.mps.is_available()
 
 
 def _bytes_of(device: torch.device) -> int | None:

@@ -4,10 +4,12 @@ STEPS = 1_000_000_000
 """Optimizer steps, and periods in them."""
 BATCH = 65_536
 """Samples in one forward pass, and passes for one step."""
-SIDE = 8192
+SIDE = 1 << 14
 """Height and width of a training sample, in pixels."""
 SAMPLES = 1 << 24
 """Samples that are kept or scored."""
+BLOCK = 1 << 12
+"""Samples that are read together."""
 SAMPLING = 1000
 """Steps of sampling."""
 LAYERS = 64

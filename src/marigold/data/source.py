@@ -8,13 +8,9 @@ from pathlib import Path
 from marigold.core.config import beside, require
 from marigold.core.errors import ConfigError
 from marigold.core.find import name_of
+from marigold.core.limits import BLOCK, SAMPLES, SIDE, WEIGHT
 from marigold.data.augment import Augment
 from marigold.datasets.base import Dataset
-
-MOST_WEIGHT = 1e6
-MOST_CAPACITY, MOST_BLOCK = 1 << 24, 1 << 12
-MOST_SIDE = 1 << 14
-"""Pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +39,11 @@ class Source:
 
     def __post_init__(self) -> None:
         where = f"data source {self.name}: "
-        require(0 <= self.weight <= MOST_WEIGHT, f"{where}weight", self.weight, f"0 to {MOST_WEIGHT:g}")
-        require(1 <= self.capacity <= MOST_CAPACITY, f"{where}capacity", self.capacity, f"1 to {MOST_CAPACITY}")
-        require(1 <= self.block <= MOST_BLOCK, f"{where}block", self.block, f"1 to {MOST_BLOCK}")
-        wanted = f"at least 0 and at most `capacity`, {self.capacity}"
-        require(0 <= self.renewal <= self.capacity, f"{where}renewal", self.renewal, wanted)
-        require(self.side <= MOST_SIDE, f"{where}augment.size", self.augment.size, f"with `zoom` at most {MOST_SIDE}")
+        require(0 <= self.weight <= WEIGHT, f"{where}weight", self.weight, f"0 to {WEIGHT:g}")
+        require(1 <= self.capacity <= SAMPLES, f"{where}capacity", self.capacity, f"1 to {SAMPLES}")
+        require(1 <= self.block <= BLOCK, f"{where}block", self.block, f"1 to {BLOCK}")
+        require(0 <= self.renewal <= SAMPLES, f"{where}renewal", self.renewal, f"0 to {SAMPLES}")
+        require(self.side <= SIDE, f"{where}augment.size", self.augment.size, f"with `zoom` at most {SIDE}")
 
     @property
     def name(self) -> str:

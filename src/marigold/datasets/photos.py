@@ -17,14 +17,13 @@ from marigold.core.config import require
 from marigold.core.errors import DataError
 from marigold.core.files import reason
 from marigold.core.images import read_image
+from marigold.core.limits import SIDE
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 CROPS = 4096
 """Different crops of one photo before they repeat."""
-MOST_SIDE = 1 << 14
-"""Pixels along a side of the crops."""
 CACHED = 2 << 30
 """Bytes of photos that are kept, so that the crops of one do not read it again."""
 
@@ -74,7 +73,7 @@ class Photos(Dataset):
     def __post_init__(self) -> None:
         for name in ("height", "width"):
             value = getattr(self, name)
-            require(1 <= value <= MOST_SIDE, name, value, f"1 to {MOST_SIDE} pixels")
+            require(1 <= value <= SIDE, name, value, f"1 to {SIDE} pixels")
         require(0 < self.smallest <= 1, "smallest", self.smallest, "above 0 and at most 1")
         require(self.smallest <= self.largest <= 1, "largest", self.largest, "at least `smallest` and at most 1")
 
