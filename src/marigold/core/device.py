@@ -26,8 +26,10 @@ def resolve_device(name: str) -> torch.device:
 
 def memory_is_full(error: BaseException) -> bool:
     """Whether an error says that memory is full: Python's and a GPU's are of their own kinds, others known by words."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in words for phrase in _FULL)
+    if type(error) is RuntimeError:
+        words = str(error).lower()
+        return any(phrase in words for phrase in _FULL)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def require_room(needed: float, device: str, what: str, remedy: str) -> None:
