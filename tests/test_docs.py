@@ -114,3 +114,14 @@ def test_code_on_the_page_of_evaluation_runs_as_it_stands(tmp_path, monkeypatch)
     assert cli.main(["synth", "scenes", "--count", "1", "--size", "32", "--split", "test"]) == 0
     for code in blocks(ROOT / "docs" / "evaluate.md", "python"):
         exec(code, {})
+
+
+def test_promises_of_reliability_are_kept_by_tests():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    file, named = "", re.findall(r"`((?:[a-z]+/)?test_[a-z_]+\.py)?(?:::([a-z_0-9]+))?`", text)
+    for path, test in named:
+        file = path or file
+        if file and (path or test):
+            source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert not test or f"def {test}(" in source, f"{file}::{test}"
+    assert len({test for _, test in named if test}) > 50

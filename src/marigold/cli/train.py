@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,8 @@ class Options:
     """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
     many steps that made, which depends on the machine. 0 makes the recipe's steps."""
     trust: tuple[str, ...] = ()
-    """A package whose code the checkpoint that the recipe starts from may run; several each with --trust."""
+    """A package whose code may run though the checkpoint that the recipe starts from asks for it, or a recipe that lies
+    in a run or a checkpoint; several each with --trust."""
 
 
 def parse(arguments: list[str]) -> Options:
@@ -48,7 +50,7 @@ def parse(arguments: list[str]) -> Options:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"{USAGE}\n\nrecipes: {', '.join(recipes.names())}")
         raise SystemExit(0 if arguments else 2)
-    loaded = typed(recipes.load(arguments[0]))
+    loaded = typed(recipes.load(arguments[0], _trusted(arguments[1:])))
 
     @dataclass(frozen=True)
     class Line(Options):
@@ -65,6 +67,12 @@ def parse(arguments: list[str]) -> Options:
         registry=paths(),
     )
     return Options(**{**vars(line), "recipe": decode(recipes.Recipe, encode(line.recipe), "recipe")})
+
+
+def _trusted(arguments: list[str]) -> list[str]:
+    """What follows `--trust`, which counts before the recipe is read that decides about the other options."""
+    following = [word for before, word in pairwise(arguments) if before == "--trust"]
+    return [*following, *(word.partition("=")[2] for word in arguments if word.startswith("--trust="))]
 
 
 def run(options: Options) -> int:

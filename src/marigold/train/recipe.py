@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,7 @@ from marigold.diffusion.configuration import check_keys
 from marigold.modalities.base import Modality
 from marigold.objectives.base import Objective
 from marigold.objectives.denoise import Denoise
+from marigold.train.stored import check_code
 
 MEMBERS = ("objective", "modality")
 """The keys whose `name` chooses a class."""
@@ -213,25 +215,27 @@ def names() -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml"))
 
 
-def load(name: str) -> Recipe:
+def load(name: str, trust: str | Iterable[str] = ()) -> Recipe:
     """A recipe by name, or from a YAML file of the user's; `base:` names another one to start from (one level).
 
-    Raises `ConfigError` or `UnknownNameError` naming the recipe and the key for what cannot be used.
+    One that lies in a run or a checkpoint chooses code of the packages alone that `trust` names. Raises `ConfigError`
+    or `UnknownNameError` naming the recipe and the key for what cannot be used.
     """
-    content = _content(name)
+    trusted = find.packages(trust)
+    content = _content(name, trusted)
     try:
-        return decode(Recipe, _with_base(content), "recipe")
+        return decode(Recipe, _with_base(content, trusted), "recipe")
     except (ConfigError, UnknownNameError) as error:
         raise type(error)(f"{name}: {error}") from error
 
 
-def _with_base(content: dict[str, Any]) -> dict[str, Any]:
+def _with_base(content: dict[str, Any], trusted: tuple[str, ...]) -> dict[str, Any]:
     """What a recipe says on top of what its base says."""
     base = content.pop("base", None)
     if base is None:
         return content
     require(isinstance(base, str), "base", shown(base), "the name of a recipe, or of a file of one")
-    below = _content(base)
+    below = _content(base, trusted)
     if "base" in below:
         raise ConfigError(f"base: `{base}` has a base itself; only one level is allowed")
     return _merged(below, content)
@@ -261,9 +265,11 @@ def _folder() -> Path:
     return Path(str(resources.files("marigold") / "recipes"))
 
 
-def _content(name: str) -> dict[str, Any]:
+def _content(name: str, trusted: tuple[str, ...]) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
-        return load_yaml(Path(name))
+        content = load_yaml(Path(name))
+        check_code(content, Path(name), trusted)
+        return content
     if name not in names():
         raise UnknownNameError(find.unknown("recipe", word(name), names()))
     return load_yaml(_folder() / f"{name}.yaml")
