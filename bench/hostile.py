@@ -1,6 +1,6 @@
 """Reads files that were made to take all time or memory, each in a process of its own: peak memory, seconds, message.
 
-python bench/hostile.py [--only TEXT] [--most-gb 2.0] [--most-seconds 60]
+python bench/hostile.py [--only TEXT] [--most-gb 2.0] [--most-seconds 60] [--result bench/results/hostile.md]
 
 A case is a function that writes a file into a folder and returns its path; `@case(reader)` says what reads it.
 """
@@ -25,10 +25,12 @@ import tifffile
 import tyro
 from PIL import Image
 
+import hostile_documents
 from marigold.core.errors import MarigoldError
 from marigold.core.images import read_photo, to_photo
+from marigold.core.raster import Photo
 
-CASES: dict[str, tuple[Callable[[Path], object], Callable[[object], object]]] = {}
+CASES: dict[str, tuple[Callable[[Path], object], Callable[[object], object]]] = {**hostile_documents.CASES}
 SIDE = 13300
 """Pixels of a side of the largest photo that is read."""
 
@@ -42,6 +44,8 @@ class Options:
     most_gb: float = 2.0
     """Peak memory of a process, the program itself included."""
     most_seconds: float = 60.0
+    result: Path | None = None
+    """Where to write a table."""
 
 
 def case(reader: Callable):
@@ -539,7 +543,8 @@ def run(read: Callable, given: object, sink: int, most_seconds: float) -> int:
     """What the child does: it reads, says how that went, and is ended by the system where it takes too long."""
     resource.setrlimit(resource.RLIMIT_CPU, (int(most_seconds), int(most_seconds) + 1))
     try:
-        said = f"read: {list(read(given).pixels.shape)}"
+        found = read(given)
+        said = f"read: {list(found.pixels.shape)}" if isinstance(found, Photo) else "used"
     except MarigoldError as error:
         said = f"refused: {error}"
     except BaseException as error:
@@ -551,13 +556,20 @@ def run(read: Callable, given: object, sink: int, most_seconds: float) -> int:
 def main(options: Options) -> None:
     """Prints a line for each case, and what was most of all; ends with 1 where that was too much."""
     worst, slowest, bad = 0.0, 0.0, 0
-    for name in (name for name in CASES if options.only in name):
+    rows = ["| case | peak memory [GB] | seconds | outcome |", "|---|---:|---:|---|"]
+    chosen = [name for name in CASES if options.only in name]
+    for name in chosen:
         peak, seconds, said = measured(name, options.most_seconds)
         worst, slowest = max(worst, peak), max(slowest, seconds)
-        fault = peak > options.most_gb or not said.startswith(("read", "refused"))
+        fault = peak > options.most_gb or not said.startswith(("read", "used", "refused"))
         bad += fault
         print(f"{'BAD ' if fault else ''}{name}: {peak:.2f} GB, {seconds:.1f} s, {said}", flush=True)
-    print(f"{len(CASES)} cases: peak {worst:.2f} GB, slowest {slowest:.1f} s, {bad} bad")
+        rows.append(f"| {name.replace('_', ' ')} | {peak:.2f} | {seconds:.1f} | {said.split(':')[0]} |")
+    summary = f"{len(chosen)} cases: peak {worst:.2f} GB, slowest {slowest:.1f} s, {bad} bad"
+    print(summary)
+    if options.result:
+        options.result.parent.mkdir(parents=True, exist_ok=True)
+        options.result.write_text("\n".join([summary, "", *rows]) + "\n", encoding="utf-8")
     sys.exit(bad > 0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
-PARTS = ("photographs", "slim")
+PARTS = ("hostile_documents", "photographs", "slim")
 """Modules that the scripts share."""
 
 

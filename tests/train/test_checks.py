@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from marigold import checkpoint
+from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.core.errors import ConfigError, DataError, MarigoldError, OutputError
 from marigold.data.augment import Augment
 from marigold.data.source import Source
@@ -258,3 +259,12 @@ def test_a_time_or_a_number_of_processes_below_nothing_is_refused(how, tmp_path)
     with pytest.raises(ConfigError, match=rf"{next(iter(how))}: .* cannot be used"):
         train(recipe(TOY), tmp_path / "run", **how)
     assert not (tmp_path / "run").exists()
+
+
+def test_training_that_memory_does_not_hold_is_refused_before_it_begins(tmp_path, monkeypatch):
+    weights = sum(one.numel() for one in StableDiffusion.tiny(**NETWORK).unet.parameters())
+    # The gradients, two moments and the average of 4 bytes each; the widened input adds a few weights.
+    monkeypatch.setattr("marigold.core.device.available_bytes", lambda: 16 * weights - 1)
+    with pytest.raises(ConfigError, match=r"gradients, moments and average of .* train a smaller network"):
+        train(recipe(source(scenes(tmp_path / "scenes"))), tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint").exists() and not (tmp_path / "run" / "state.safetensors").exists()

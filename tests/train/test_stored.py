@@ -48,11 +48,12 @@ def test_a_stored_recipe_imports_nothing(tmp_path, evil, place):
     recipe = stored(tmp_path / "run", PLACES[place])
     words = r"recipe\.yaml: lies in a run or a checkpoint and asks for code .* `evil\.payload`.* --trust evil"
     with pytest.raises(ConfigError, match=words):
-        load(recipe)
+        load(recipe, trust=())
+    assert cli.main(["train", recipe, "--device", "cpu"]) == 1
     assert not evil.exists()
 
 
-@pytest.mark.parametrize("beside", ["state.safetensors", "card.json", "model_index.json"])
+@pytest.mark.parametrize("beside", ["card.json", "model_index.json"])
 def test_a_base_that_is_stored_imports_nothing_either(tmp_path, evil, beside):
     content = {"modality": "evil.payload", "data": [{"dataset": "procedural"}]}
     stored(tmp_path / "run", content, beside)

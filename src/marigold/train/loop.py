@@ -16,6 +16,7 @@ from marigold.accel.compile import compile_networks, uncompiled
 from marigold.checkpoints import store
 from marigold.checkpoints.card import FILE, Card
 from marigold.core.config import encode, require
+from marigold.core.device import require_room
 from marigold.core.errors import CheckpointError, ConfigError, DataError
 from marigold.core.find import name_of
 from marigold.data.pool import Pools
@@ -110,6 +111,7 @@ class Trainer:
         self.estimator: Estimator = build(recipe, trust).to(device)
         self.phases = phases(recipe)
         self.module = _trained(self.phases, self.estimator)
+        _check_room(self.module, recipe, device)
         if compiled:
             compile_networks(self.estimator)
         self.estimator.requires_grad_(False)
@@ -341,6 +343,14 @@ def _trained(parts: list[Phase], estimator: Estimator) -> torch.nn.Module:
                 f"`{name_of(parts[0].objective)}`; make it a run of its own"
             )
     return module
+
+
+def _check_room(module: torch.nn.Module, recipe: Recipe, device: str) -> None:
+    """Raises `ConfigError` where what training keeps beside the weights does not fit, activations not counted."""
+    weights = sum(parameter.nbytes for parameter in module.parameters())
+    copies = 3 + (recipe.average > 0)  # gradients, two moments, the average
+    what = f"gradients, moments and average of {weights / 4e6:.0f} million weights"
+    require_room(copies * weights, device, what, "train a smaller network, or on a larger device")
 
 
 def _due(step: int, period: int) -> bool:

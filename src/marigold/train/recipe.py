@@ -215,13 +215,14 @@ def names() -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml"))
 
 
-def load(name: str, trust: str | Iterable[str] = ()) -> Recipe:
+def load(name: str, trust: str | Iterable[str] | None = None) -> Recipe:
     """A recipe by name, or from a YAML file of the user's; `base:` names another one to start from (one level).
 
-    One that lies in a run or a checkpoint chooses code of the packages alone that `trust` names. Raises `ConfigError`
-    or `UnknownNameError` naming the recipe and the key for what cannot be used.
+    One that lies in a checkpoint or a run chooses code of the packages alone that `trust` names; with None none in a
+    checkpoint, and in a run whatever it says, for which the caller vouches. Raises `ConfigError` or `UnknownNameError`
+    naming the recipe and the key for what cannot be used.
     """
-    trusted = find.packages(trust)
+    trusted = None if trust is None else find.packages(trust)
     content = _content(name, trusted)
     try:
         return decode(Recipe, _with_base(content, trusted), "recipe")
@@ -229,7 +230,7 @@ def load(name: str, trust: str | Iterable[str] = ()) -> Recipe:
         raise type(error)(f"{name}: {error}") from error
 
 
-def _with_base(content: dict[str, Any], trusted: tuple[str, ...]) -> dict[str, Any]:
+def _with_base(content: dict[str, Any], trusted: tuple[str, ...] | None) -> dict[str, Any]:
     """What a recipe says on top of what its base says."""
     base = content.pop("base", None)
     if base is None:
@@ -265,7 +266,7 @@ def _folder() -> Path:
     return Path(str(resources.files("marigold") / "recipes"))
 
 
-def _content(name: str, trusted: tuple[str, ...]) -> dict[str, Any]:
+def _content(name: str, trusted: tuple[str, ...] | None) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         content = load_yaml(Path(name))
         check_code(content, Path(name), trusted)

@@ -15,16 +15,20 @@ from marigold.objectives.base import Objective
 
 _FAMILIES = {"modality": Modality, "objective": Objective, "dataset": Dataset, "network": Backbone}
 """The keys of a recipe that choose a class."""
-_BESIDE = ("run.json", "state.safetensors", "model_index.json", "card.json")
+_CHECKPOINT, _RUN = ("model_index.json", "card.json"), ("run.json", "state.safetensors")
 """What lies beside a recipe that a program has written."""
 
 
-def check_code(content: Any, file: Path, trusted: Collection[str]) -> None:
-    """Raises `ConfigError` for a stored recipe that names a module of another package, unless that is trusted."""
-    if not any(os.path.lexists(file.parent / name) for name in _BESIDE):
+def check_code(content: Any, file: Path, trusted: Collection[str] | None) -> None:
+    """Raises `ConfigError` for a stored recipe that names a module of another package, unless that is trusted.
+
+    With None nothing is trusted in a checkpoint, and the caller vouches for runs.
+    """
+    beside = _CHECKPOINT if trusted is None else (*_CHECKPOINT, *_RUN)
+    if not any(os.path.lexists(file.parent / name) for name in beside):
         return
     for base, name in _chosen(content):
-        if not may_name(base, name, trusted):
+        if not may_name(base, name, trusted or ()):
             raise ConfigError(f"{file}: lies in a run or a checkpoint and {not_trusted(base, name)}")
 
 
