@@ -3,7 +3,7 @@
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -52,6 +52,7 @@ def parse(arguments: list[str]) -> Options:
 
 def run(options: Options) -> int:
     """Renders the scenes that are missing and prints where the data set is."""
+    from marigold.core.console import printable
     from marigold.core.files import delete_leftovers, make_folder
     from marigold.core.locks import locked
     from marigold.datasets.folder import has_sample
@@ -68,7 +69,7 @@ def run(options: Options) -> int:
         _render(options, source, missing)
     scenes = "1 scene" if options.count == 1 else f"{options.count} scenes"
     print(f"{scenes}, {len(missing)} rendered now", file=sys.stderr)
-    print(split)
+    print(printable(split))
     return 0
 
 
@@ -120,15 +121,30 @@ def _label(options: Options, source: "Procedural") -> None:
     from marigold.core.errors import ConfigError
     from marigold.datasets.folder import read_index, write_index
 
-    made: dict[str, Any] = {"seed": options.seed, "size": options.size, "families": list(source.families)}
+    made: dict[str, Any] = {"seed": options.seed, "size": options.size, "families": _sorted(source.families)}
     if source.width != source.height:
         made["width"] = source.width
     index = read_index(options.output)
     if index is None:
         write_index(options.output, source.card, made)
-    elif index.get("made") != made:
+    elif _ordered(index.get("made")) != made:
         other = printable(str(index.get("made"))[:200])
         raise ConfigError(f"{options.output}: holds scenes of {other}, not {made}; choose another folder")
+
+
+def _ordered(made: object) -> object:
+    """How an index says that its scenes were made, with the families in the order that `_sorted` gives them."""
+    named = made.get("families") if isinstance(made, dict) else None
+    if not isinstance(made, dict) or not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        return made
+    return {**made, "families": _sorted(named)}
+
+
+def _sorted(families: Iterable[str]) -> list[str]:
+    """The families in the order of the renderer, whatever order they are named in: the scenes are the same."""
+    from marigold_scenes.families import FAMILIES
+
+    return sorted(families, key=lambda name: (*FAMILIES, name).index(name))
 
 
 def _delete_leftovers(split: Path) -> None:

@@ -17,6 +17,7 @@ from marigold.core.console import printable
 from marigold.core.device import require_room
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.find import unknown
+from marigold.core.plain import word
 from marigold.core.sample import Camera, Sample, unstack
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold_scenes import render, scene
@@ -77,13 +78,13 @@ class Procedural(Dataset):
     def __post_init__(self) -> None:
         for family in self.families:
             if family not in FAMILIES:
-                raise ConfigError(f"families: {unknown('family', family, FAMILIES)}")
+                raise ConfigError(f"families: {unknown('family', word(family), FAMILIES)}")
         if not self.families:
             raise ConfigError(f"families: none is named; name some of {', '.join(FAMILIES)}, or leave them out for all")
         for name, value in (("height", self.height), ("width", self.width)):
-            if not 1 <= value <= MOST_SIDE:
+            if not isinstance(value, int) or not 1 <= value <= MOST_SIDE:
                 raise ConfigError(f"{name}: {value} pixels; it must be at least 1 and at most {MOST_SIDE}")
-        require(0 <= self.seed <= MOST_SEED, "seed", self.seed, f"0 to {MOST_SEED}")
+        require(isinstance(self.seed, int) and 0 <= self.seed <= MOST_SEED, "seed", self.seed, f"0 to {MOST_SEED}")
 
     def scan(self, root: Path, split: str) -> Keys:
         """The keys of a split; `root` is not used."""

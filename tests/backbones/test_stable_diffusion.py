@@ -188,3 +188,18 @@ def test_making_a_text_encoder_leaves_the_global_random_state():
 def test_networks_that_do_not_fit_are_refused(changes, error, words):
     with pytest.raises(error, match=words):
         backbone(**changes)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("out_channels", 1),
+        ("in_channels", 4),
+        ("scaling_factor", 0),
+        ("scaling_factor", -1),
+        ("scaling_factor", 1e-300),
+    ],
+)
+def test_an_autoencoder_that_cannot_be_used_is_refused_before_any_work(key, value):
+    with pytest.raises(ConfigError, match=rf"^vae: {key}: .* cannot be used; it must be "):
+        backbone(vae={**NETWORK["vae"], key: value})

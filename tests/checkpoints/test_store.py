@@ -600,3 +600,24 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         checkpoint.save(estimator(), tmp_path / "file" / "toy")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folder": None}, "^folder: .* is no path"),
+        ({"folder": ""}, "^folder: .* is no path"),
+        ({"estimator": "depth"}, "of type str is no checkpoint"),
+        ({"estimator": None}, "of type NoneType is no checkpoint"),
+        ({"dtype": "float16"}, "^dtype: .* is no number type"),
+        ({"dtype": torch.int8}, "^dtype: .* is no number type"),
+        ({"shares": "vae"}, "^shares: 'vae' names no parts"),
+        ({"shares": ["vae"]}, "^shares: .* names no parts"),
+    ],
+)
+def test_what_cannot_be_saved_is_told_and_leaves_nothing(saved, tmp_path, options, message):
+    given = {"estimator": checkpoint.open(saved), "folder": tmp_path / "out", **options}
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OutputError, match=message):
+        checkpoint.save(given.pop("estimator"), given.pop("folder"), **given)
+    assert sorted(tmp_path.iterdir()) == before

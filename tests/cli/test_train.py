@@ -128,3 +128,15 @@ def test_a_recipe_s_name_leads_nowhere(tmp_path, monkeypatch, capsys, name):
 def test_packages_are_trusted_one_by_one_or_with_commas(tmp_path):
     options = cli.verb("train").parse(["tiny-depth", "--trust", "one", "--trust", "two,three"])
     assert options.trust == ("one", "two,three")
+
+
+@pytest.mark.parametrize("word", ["--zz\x1b[31m", "\x1b[31m", "\x07", "--steps\x1b=3", "--optim.name=\x1b", "\u202e"])
+def test_a_word_that_steers_the_terminal_is_told_with_escapes(word, capsys):
+    assert cli.main(["train", "tiny-depth", word]) == 2
+    told = capsys.readouterr().err
+    assert not set(told) & {"\x1b", "\x07", "\u202e"}
+    assert any(escape in told for escape in ("\\x1b", "\\x07", "\\u202e"))
+
+
+def test_a_key_may_be_empty_text():
+    assert parsed("tiny-depth", "--about", "", "--licence=").about == ""

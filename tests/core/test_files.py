@@ -4,13 +4,23 @@ import errno
 import json
 import os
 import resource
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from marigold.core.errors import OutputError
-from marigold.core.files import delete_leftovers, file_name, make_folder, prepare, whole_file, whole_folder, write_json
+from marigold.core.files import (
+    as_path,
+    delete_leftovers,
+    file_name,
+    make_folder,
+    prepare,
+    whole_file,
+    whole_folder,
+    write_json,
+)
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -169,3 +179,28 @@ def test_a_link_to_a_folder_is_replaced_and_what_it_leads_to_stays(tmp_path):
         (folder / "new").write_text("new")
     assert sorted(os.listdir(tmp_path)) == ["a", "far"] and not (tmp_path / "a").is_symlink()
     assert os.listdir(tmp_path / "a") == ["new"] and os.listdir(tmp_path / "far") == ["mine"]
+
+
+@pytest.mark.parametrize("path", [None, 0, 3.5, True, [], b"x", "", "\0", "a\0b", "\ud800", Path("a\0")])
+def test_what_is_no_path_is_told_as_that(path):
+    with pytest.raises(OutputError, match=r"^folder: .* is no path; give one as text") as caught:
+        as_path(path, "folder")
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("path", ["a", "a/b", "~", ".", "\udce9", "é ü"])
+def test_every_other_text_is_a_path(path):
+    assert as_path(path, "folder") == Path(path) == as_path(Path(path), "folder")
+
+
+@pytest.mark.parametrize("name", [None, 0, b"x", Path("x"), []])
+def test_a_name_that_is_no_text_names_no_file(name):
+    with pytest.raises(OutputError, match=r"name is of type .* give it as text"):
+        file_name(name, "name")
+
+
+@pytest.mark.parametrize("value", [object(), b"x", {"a": {1, 2}}, {("a",): 1}])
+def test_what_json_does_not_know_leaves_no_file(tmp_path, value):
+    with pytest.raises(OutputError, match=r"a\.json: holds what JSON cannot"):
+        write_json(tmp_path / "a.json", value)
+    assert not list(tmp_path.iterdir())

@@ -160,3 +160,25 @@ def test_packages_are_listed_once_each():
 def test_a_message_repeats_names_in_printable_characters():
     message = unknown("modality", "\x1b[2J\n", ["a\nb"])
     assert message == r"no modality named `\x1b[2J\n`; there are: a\nb"
+
+
+@pytest.mark.parametrize("name", ["marigold.__main__", "unittest.__main__", "stranger.__main__"])
+def test_a_program_is_not_run_by_its_name(install, tmp_path, name):
+    install("warmth")
+    (tmp_path / "stranger" / "__main__.py").write_text("raise SystemExit(0)")
+    with pytest.raises(UnknownNameError, match=rf"module `{re.escape(name)}` is a program; name the module"):
+        implementation(Modality, name)
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit(0)", "raise GeneratorExit", "import sys; sys.exit('no')"])
+@pytest.mark.parametrize("where", ["content", "package"])
+def test_a_module_that_ends_the_program_is_an_error_with_its_name(install, ending, where):
+    install("warmth", **{where: ending})
+    with pytest.raises(ConfigError, match=r"module `stranger\.member` cannot be imported \((SystemExit|GeneratorExit)"):
+        implementation(Modality, "stranger.member")
+
+
+@pytest.mark.parametrize("trust", [None, 0, 3.5, True, float("nan"), object(), [None], b"abc"])
+def test_what_holds_no_names_trusts_nobody(trust):
+    with pytest.raises(ConfigError, match=r"^trust: .*give its name as text"):
+        packages(trust)

@@ -58,3 +58,21 @@ def test_more_than_the_limit_is_not_read(tmp_path):
     assert len(read_bytes(tmp_path / "a", DataError, "look", most=2 << 20)) == 2 << 20
     with pytest.raises(DataError, match="a: more than 1 MB, which no file of its kind has; look"):
         read_bytes(tmp_path / "a", DataError, "look", most=1 << 20)
+
+
+def test_a_pipe_that_takes_a_file_s_place_is_closed_again(tmp_path, monkeypatch):
+    path, opened = tmp_path / "a", os.open
+    path.write_bytes(b"a")
+    handles = []
+
+    def instead(name, flags):
+        os.remove(path)
+        os.mkfifo(path)
+        handles.append(opened(name, flags))
+        return handles[-1]
+
+    monkeypatch.setattr(os, "open", instead)
+    with pytest.raises(DataError, match="a pipe, not a file"):
+        open_file(path, DataError, "look")
+    with pytest.raises(OSError):
+        os.fstat(handles[0])

@@ -209,3 +209,30 @@ def test_a_damaged_index_is_named(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(DataError, match=r"dataset\.json"):
         read_card(tmp_path)
+
+
+@pytest.mark.parametrize("place", [None, 3, b"x", "", "\0"])
+def test_a_root_that_is_no_path_is_told(place):
+    with pytest.raises(OutputError, match=r"^root: .* is no path"):
+        write_sample(place, made())
+    for work in (lambda: Folder().scan(place, "train"), lambda: Folder().read(place, "train/a")):
+        with pytest.raises(DataError, match=r"^root: .* is no path"):
+            work()
+
+
+def test_a_root_may_be_text(root):
+    write_sample(str(root), made())
+    assert Folder().scan(str(root), "test") == ["test/000000"]
+    assert Folder().read(str(root), "test/000000").key == "test/000000"
+
+
+@pytest.mark.parametrize("key", [None, 3, b"a/b", ["a/b"]])
+def test_a_key_that_is_no_text_is_told(tmp_path, key):
+    with pytest.raises(DataError, match="a key here is SPLIT/NAME"):
+        write_sample(tmp_path, made(key))
+
+
+def test_a_picture_larger_than_any_is_refused_by_its_shape(tmp_path):
+    huge = replace(made(), image=torch.zeros(1).expand(3, 10**6, 10**6))
+    with pytest.raises(DataError, match="1000000 x 1000000 pixels"):
+        write_sample(tmp_path, huge)

@@ -3,10 +3,13 @@
 import inspect
 from dataclasses import fields
 
+import numpy as np
 import pytest
+import torch
 
+from marigold import checkpoint
 from marigold.core.errors import ConfigError
-from marigold.predict.predictor import Predictor
+from marigold.predict.predictor import Predictor, load
 from marigold.predict.settings import Request, Settings
 
 
@@ -82,3 +85,30 @@ def test_the_card_s_sizing_is_followed_but_not_where_others_are():
 def test_a_choice_that_there_is_not_is_named_with_the_choices(name):
     with pytest.raises(ConfigError, match=rf"{name}: no choice named `zzzz`; there are: "):
         Request(**{name: "zzzz"})
+
+
+@pytest.mark.parametrize("name", ["sizing", "tta", "reduction", "spacing", "resample_input", "compat"])
+@pytest.mark.parametrize("value", [np.array(["area", "none"]), [], {}, 3, b"none", "\x1b", "a" * 9999])
+def test_a_choice_of_another_kind_is_told_on_a_short_line(name, value):
+    with pytest.raises(ConfigError, match=rf"^{name}: no choice named") as caught:
+        Request(**{name: value})
+    assert len(str(caught.value)) < 300 and "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, 3.5, [], {}, "", "\0", "xpu", "cpu:1:2", "a" * 9999])
+def test_what_is_no_device_is_told_before_anything_is_read(value):
+    with pytest.raises(ConfigError, match=r"^device: ") as caught:
+        checkpoint.open("no-such-checkpoint", device=value)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["float32", 0, None, [], torch.int8, torch.bool, torch.complex64, torch.float8_e5m2])
+def test_what_is_no_number_type_of_weights_is_told_before_anything_is_read(value):
+    with pytest.raises(ConfigError, match=r"^dtype: .* is no number type of weights; use torch.float32"):
+        checkpoint.open("no-such-checkpoint", dtype=value)
+
+
+@pytest.mark.parametrize("value", [None, [], {}, 0, torch.float32])
+def test_what_is_no_precision_is_told(value):
+    with pytest.raises(ConfigError, match=r"^precision: no precision is called"):
+        load("depth", precision=value)

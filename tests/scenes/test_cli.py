@@ -1,6 +1,7 @@
 """`marigold synth`: scenes on disk, resumed, refused."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -274,3 +275,32 @@ def test_killed_again_and_again_it_ends_with_the_bytes_of_one_that_was_not(tmp_p
         for root in (tmp_path / "killed", tmp_path / "whole")
     )
     assert len(whole) == 25 and killed == whole
+
+
+def test_the_order_in_which_families_are_named_does_not_matter(tmp_path, capsys):
+    words = ["synth", str(tmp_path / "a"), "--count", "1", "--size", "8", "--families"]
+    assert main([*words, "street", "room"]) == 0
+    assert main([*words, "room", "street"]) == 0
+    assert "1 scene, 0 rendered now" in capsys.readouterr().err
+    assert read_index(tmp_path / "a")["made"]["families"] == ["room", "street"]
+    assert main([*words, "room", "street", "street"]) == 1  # twice as many streets
+
+
+def test_an_index_that_names_families_in_another_order_is_of_the_same_scenes(tmp_path, capsys):
+    words = ["synth", str(tmp_path), "--count", "1", "--size", "8", "--families", "room", "street"]
+    assert main(words) == 0
+    index = tmp_path / "dataset.json"
+    content = json.loads(index.read_text())
+    index.write_text(json.dumps({**content, "made": {**content["made"], "families": ["street", "room"]}}))
+    assert main(words) == 0
+    for families in ([3, "room"], "street", None, ["street", "zz"]):
+        index.write_text(json.dumps({**content, "made": {**content["made"], "families": families}}))
+        assert main(words) == 1
+        assert "choose another folder" in capsys.readouterr().err
+
+
+def test_a_folder_s_name_is_printed_with_escapes(tmp_path, capsys):
+    assert main(["synth", str(tmp_path / "a\x1b[1m\n"), "--count", "1", "--size", "8"]) == 0
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert printed.out == f"{tmp_path}/a\\x1b[1m\\n/train\n"

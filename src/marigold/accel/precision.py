@@ -6,6 +6,7 @@ import torch
 
 from marigold.core.device import resolve_device as resolve_device
 from marigold.core.errors import ConfigError
+from marigold.core.plain import word
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -21,8 +22,8 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
-    if precision not in DTYPES:
-        raise ConfigError(f"precision: no precision is called `{precision}`; use auto, {', '.join(DTYPES)}")
+    if not isinstance(precision, str) or precision not in DTYPES:
+        raise ConfigError(f"precision: no precision is called `{word(precision)}`; use auto, {', '.join(DTYPES)}")
     if precision == "fp16" and device.type == "cpu" and not torch.cpu._is_amx_fp16_supported():
         raise ConfigError(
             "precision: this CPU computes fp16 hundreds of times slower than fp32; use auto, bf16 or fp32"

@@ -31,6 +31,7 @@ from marigold.core.errors import CheckpointError, ConfigError, MarigoldError
 from marigold.core.files import write_json
 from marigold.diffusion.schedule import Schedule
 
+_SCALING = (1e-6, 1e6)
 _AT_ONCE = 3
 """Tensors at full size that the decoder has at once, at least."""
 
@@ -65,7 +66,7 @@ class StableDiffusion(Backbone):
         self.prompt_padded = prompt_padded
         self.text = text or {}
         self.latent_channels = vae.config.latent_channels
-        _check_scaling(vae.config)
+        _check_autoencoder(vae.config)
         self.stride = 2 ** (len(vae.config.block_out_channels) - 1)
         convention = convention or Convention()
         self.sees_photo_alone = convention.start == "nothing"
@@ -213,12 +214,16 @@ class StableDiffusion(Backbone):
         return self.vae.config.get("shift_factor") or 0.0
 
 
-def _check_scaling(config: Any) -> None:
-    """Raises `ConfigError` unless the factor and the shift of an autoencoder's latents can be used."""
+def _check_autoencoder(config: Any) -> None:
+    """Raises `ConfigError` unless it is one of images, and the factor and shift of its latents can be used."""
+    for key in ("in_channels", "out_channels"):
+        require(config[key] == 3, f"vae: {key}", config[key], "3, as photos and target images have")
     stated = {"scaling_factor": config.scaling_factor, "shift_factor": config.get("shift_factor") or 0.0}
     for key, value in stated.items():
         number = isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
         require(number, f"vae: {key}", repr(value), "a number")
+    least, most = _SCALING
+    require(least <= config.scaling_factor <= most, "vae: scaling_factor", config.scaling_factor, f"{least} to {most}")
 
 
 def _widths(config: Any, channels: int, photo_alone: bool) -> tuple[int, int]:

@@ -22,13 +22,16 @@ from marigold.checkpoints.catalogue import Description, bundled
 from marigold.checkpoints.hub import fetch, is_hub_id
 from marigold.checkpoints.layout import INDEX
 from marigold.checkpoints.published import published
-from marigold.core.errors import CheckpointError, OutputError, UnknownNameError
-from marigold.core.files import delete_leftovers, file_name, reason, whole_folder, write_json
+from marigold.core.device import resolve_device
+from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, OutputError, UnknownNameError
+from marigold.core.files import as_path, delete_leftovers, file_name, reason, whole_folder, write_json
 from marigold.core.find import implementation, name_of, packages, unknown
+from marigold.core.plain import shown
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 
 _NO_PIPELINE = "DiffusionPipeline"
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _STATED = {"default_denoising_steps": "steps", "default_processing_resolution": "resolution"}
 """The card's defaults that diffusers' pipelines read, by their names there."""
 
@@ -45,8 +48,10 @@ def open(  # noqa: A001
     A branch, tag or commit may follow a hub id, `organisation/name@REVISION`. A checkpoint whose modality or backbone
     is code of another package opens only if `trust` names that package, as in `"my_package"`: its code runs. Raises
     `UnknownNameError` for a name that stands for nothing, `CheckpointError` for what cannot be used, and `ConfigError`
-    for a `trust` that names no package.
+    for a device, a `dtype` or a `trust` that cannot be used.
     """
+    device = resolve_device(device)
+    _check_dtype(dtype, ConfigError)
     described = describe(name, trust=trust)
     folder, card, modality = described.folder, described.card, described.modality
     kind = catalogue.named_in_card(Backbone, card.backbone, folder, described.trusted)
@@ -77,9 +82,16 @@ def save(
     A checkpoint that is already there is replaced once the complete new one is written; a failure leaves it as it was
     and raises `OutputError`. Its card's `revision` becomes a hash of the weights.
     """
-    _check_replaceable(Path(folder))
-    delete_leftovers(Path(folder).parent, Path(folder).name)
-    with whole_folder(Path(folder)) as part:
+    folder = as_path(folder, "folder")
+    if not isinstance(estimator, Estimator):
+        raise OutputError(f"an object of type {type(estimator).__name__} is no checkpoint; give an estimator")
+    if not isinstance(shares or {}, Mapping):
+        raise OutputError(f"shares: {shown(shares)} names no parts; give a mapping such as {{'vae': 'generator'}}")
+    if dtype is not None:
+        _check_dtype(dtype, OutputError)
+    _check_replaceable(folder)
+    delete_leftovers(folder.parent, folder.name)
+    with whole_folder(folder) as part:
         estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
         write_json(part / INDEX, _index(estimator))
         card = dataclasses.replace(
@@ -91,6 +103,12 @@ def save(
             revision=_revision(part),
         )
         card.write(part)
+
+
+def _check_dtype(dtype: object, raises: type[MarigoldError]) -> None:
+    if dtype not in _DTYPES:
+        known = ", ".join(map(str, _DTYPES))
+        raise raises(f"dtype: {shown(dtype)} is no number type of weights; use {known}")
 
 
 def _locate(name: str | Path) -> Path:

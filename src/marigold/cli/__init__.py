@@ -15,10 +15,11 @@ import ast
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from marigold.cli._ending import Ended, check_folder, drop, ended_by_signals, failed, one_line, prepare_streams, told
 from marigold.core.console import printable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 GROUP = "marigold.verbs"
 """The entry points by which other packages add verbs."""
 
-__all__ = ["expanded", "main", "one_line", "parsed", "refuse_empty", "usage", "verb", "verbs"]
+__all__ = ["expanded", "main", "one_line", "parsed", "refuse_empty", "strict", "usage", "verb", "verbs"]
 
 Options = TypeVar("Options")
 
@@ -83,18 +84,26 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
         options,
         prog=f"marigold {name}",
         description=description,
-        args=arguments,
         config=(tyro.conf.DisallowNone,),
         registry=paths(),
     )
+    return strict(parse, name, arguments)
+
+
+def strict(parse: Callable[..., Any], name: str, arguments: list[str]) -> Any:
+    """What `tyro.cli`, with all but `args` given, makes of a command line that it knows every word of.
+
+    Ends the program for any other. What is wrong is told with escapes for what is not to be printed.
+    """
     shown = list(map(printable, arguments))
     if shown != arguments:
         parse(args=shown, return_unknown_args=True)  # what it complains of, it repeats
-    found, left = parse(return_unknown_args=True)
+    found, left = parse(args=arguments, return_unknown_args=True)
     if any(word.startswith("-") for word in left):
         return parse(args=shown)  # which says what is wrong with them
     if left:
-        _complain(name, f"`{' '.join(left)}` is not expected there; put the inputs before the options")
+        words = printable(" ".join(left))
+        _complain(name, f"`{words}` is not expected there; put the inputs before the options")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,7 +43,7 @@ def parse(arguments: list[str]) -> Options:
     """The recipe named first, with the overrides that follow it."""
     import tyro
 
-    from marigold.cli import paths
+    from marigold.cli import paths, strict
     from marigold.cli._recipe_options import typed
     from marigold.core.config import decode, encode
     from marigold.train import recipe as recipes
@@ -57,15 +58,16 @@ def parse(arguments: list[str]) -> Options:
         recipe: Annotated[type(loaded), tyro.conf.arg(name="")]  # pyright: ignore[reportInvalidTypeForm]
         trust: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PACKAGE")] = ()
 
-    line = tyro.cli(
+    parse = partial(
+        tyro.cli,
         Line,
-        args=arguments[1:],
         default=Line(loaded),
         prog=f"marigold train {arguments[0]}",
         description=f"Train by a recipe. Its file chooses the classes that have these settings: {_classes(loaded)}.",
         config=(tyro.conf.DisallowNone,),
         registry=paths(),
     )
+    line = strict(parse, "train", arguments[1:])
     return Options(**{**vars(line), "recipe": decode(recipes.Recipe, encode(line.recipe), "recipe")})
 
 

@@ -4,19 +4,20 @@ import torch
 
 from marigold.core.errors import ConfigError
 from marigold.core.memory import available_bytes
+from marigold.core.plain import word
 
 _FULL = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc")
 """How torch and the libraries below it say that memory is full; their errors are plain `RuntimeError`s."""
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str | torch.device) -> torch.device:
     """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`. Raises `ConfigError`."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device: no device is called `{name}`; use auto, cpu, cuda, cuda:1 or mps") from None
+    except (RuntimeError, TypeError, ValueError):
+        raise ConfigError(f"device: no device is called `{word(name)}`; use auto, cpu, cuda, cuda:1 or mps") from None
     if device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"device: `{name}` is not supported; use auto, cpu, cuda, cuda:1 or mps")
     if not _is_present(device):

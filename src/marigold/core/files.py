@@ -115,6 +115,8 @@ def file_name(name: str, what: str, raises: type[MarigoldError] = OutputError) -
     (`../x`, `/x`, `.`), is empty or begins with a dot, holds a separator, a control character or half a character, or
     is longer than 200 bytes.
     """
+    if not isinstance(name, str):
+        raise raises(f"{what} is of type {type(name).__name__}, and a file's name is text; give it as text")
     plain = bool(name) and not _UNFIT.search(name) and name == name.strip() and not name.startswith(".")
     if not plain or len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
         raise raises(
@@ -122,6 +124,22 @@ def file_name(name: str, what: str, raises: type[MarigoldError] = OutputError) -
             f"{LONGEST_NAME} of them"
         )
     return name
+
+
+def as_path(path: object, what: str, raises: type[MarigoldError] = OutputError) -> Path:
+    """A path given as text or as an object that stands for one; `~` stays as it is.
+
+    Raises `OutputError`, or what else is asked for, that calls it `what` for what is no path, is empty, or cannot be
+    spelled by the system.
+    """
+    try:
+        text = os.fspath(path)  # type: ignore[call-overload]
+        if not isinstance(text, str) or not text or b"\0" in os.fsencode(text):
+            raise ValueError
+    except (TypeError, ValueError):
+        shown = repr(path) if isinstance(path, str | bytes) else f"an object of type {type(path).__name__}"
+        raise raises(f"{what}: {shown[:80]} is no path; give one as text or as a pathlib.Path") from None
+    return Path(text)
 
 
 def prepare(path: str | Path) -> Path:
@@ -160,9 +178,13 @@ def make_folder(path: str | Path) -> Path:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes JSON that a person can read."""
+    """Writes JSON that a person can read. Raises `OutputError`, also for a value that JSON does not know."""
+    try:
+        content = as_json(value, indent=2) + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OutputError(f"{path}: holds what JSON cannot ({error}); use numbers, text, lists and mappings") from error
     with whole_file(path) as file:
-        file.write(as_json(value, indent=2) + b"\n")
+        file.write(content)
 
 
 def as_json(value: Any, indent: int | None = None) -> bytes:

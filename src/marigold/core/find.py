@@ -25,12 +25,15 @@ from typing import TypeVar
 
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, MarigoldError, UnknownNameError
+from marigold.core.plain import shown
 
 T = TypeVar("T")
 
 _SHOWN = 80
 """Characters of a name that a message repeats."""
 _MODULE = re.compile(r"[\w-]+(\.[\w-]+)*")
+_FAILURES = (Exception, SystemExit, GeneratorExit)
+"""What a module may raise while it is imported; Ctrl-C is the user's."""
 
 
 def names(base: type) -> list[str]:
@@ -61,6 +64,8 @@ def implementation(base: type[T], name: str) -> type[T]:
             f"no module `{module_name}`, which an installed package declares as the {kind} `{name}`; install that "
             "package again, or remove it"
         )
+    if module_name.rpartition(".")[2] == "__main__":
+        raise UnknownNameError(f"module `{module_name}` is a program; name the module that defines the {kind}")
     module = imported(module_name)
     for value in vars(module).values():
         defined_here = isinstance(value, type) and value.__module__ == module.__name__
@@ -98,6 +103,8 @@ def not_trusted(base: type, name: str) -> str:
 
 def packages(trust: str | Iterable[str]) -> tuple[str, ...]:
     """The packages or modules in `my_package,other`, or in a collection of such; raises `ConfigError` for no name."""
+    if not isinstance(trust, Iterable):
+        raise ConfigError(f"trust: {shown(trust)} names no package; give its name as text")
     listed = [trust] if isinstance(trust, str) else list(trust)
     if wrong := [one for one in listed if not isinstance(one, str)]:
         raise ConfigError(f"trust: an object of type {type(wrong[0]).__name__} names no package; give its name as text")
@@ -132,7 +139,7 @@ def imported(module: str) -> ModuleType:
         return importlib.import_module(module)
     except MarigoldError:
         raise
-    except Exception as error:
+    except _FAILURES as error:
         if module.startswith("marigold."):
             raise
         raise ConfigError(
@@ -145,7 +152,7 @@ def source(module: str) -> Path | None:
     """The file of a module, which is not imported; None where there is none, or its package cannot be imported."""
     try:
         spec = importlib.util.find_spec(module)
-    except Exception:  # of the package around it; `imported` says what it is
+    except _FAILURES:  # of the package around it; `imported` says what it is
         return None
     return Path(spec.origin) if spec and spec.origin else None
 
@@ -177,7 +184,7 @@ def _is_missing(module: str) -> bool:
         return not _MODULE.fullmatch(module) or importlib.util.find_spec(module) is None
     except ModuleNotFoundError as error:
         return f"{module}.".startswith(f"{error.name}.")
-    except Exception:  # of the package around it, which is imported to look inside; `imported` says what it is
+    except _FAILURES:  # of the package around it, which is imported to look inside; `imported` says what it is
         return False
 
 

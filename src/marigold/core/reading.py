@@ -29,7 +29,11 @@ def open_file(path: Path, raises: type[MarigoldError], remedy: str) -> BufferedR
         # A pipe that took the file's place would wait for a writer without the flag.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         file = os.fdopen(handle, "rb")
-        check_kind(os.fstat(handle).st_mode, path, raises)
+        try:
+            check_kind(os.fstat(handle).st_mode, path, raises)
+        except raises:
+            file.close()
+            raise
         return file
     except FileNotFoundError as error:
         raise raises(f"{path}: no such file; {remedy}") from error

@@ -24,10 +24,11 @@ from torch import Tensor
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, DataError, ImageError, OutputError
 from marigold.core.fields import FIELDS
-from marigold.core.files import reason, whole_folder
+from marigold.core.files import as_path, reason, whole_folder
 from marigold.core.find import unknown
 from marigold.core.flaws import flaw
 from marigold.core.images import read_image
+from marigold.core.plain import word
 from marigold.core.png import write_png
 from marigold.core.raster import MIN_SIDE
 from marigold.core.reading import open_file
@@ -69,6 +70,7 @@ class Folder(Dataset):
 
     def scan(self, root: Path, split: str) -> list[str]:
         """The keys of a split, in alphabetical order."""
+        root = as_path(root, "root", DataError)
         known = read_card(root).splits
         if split not in known:
             if split in _visible_folders(root):
@@ -80,7 +82,7 @@ class Folder(Dataset):
 
     def read(self, root: Path, key: str) -> Sample:
         """One sample. Raises `DataError` naming it when a part is missing, damaged or of a wrong shape."""
-        folder = root / key
+        folder = as_path(root, "root", DataError) / key
         if not os.path.isdir(folder):
             raise DataError(f"{printable(folder)}: no such sample; scan the data set again")
         image = _photo(folder / PARTS[0])
@@ -112,9 +114,10 @@ def write_sample(root: Path, sample: Sample) -> Path:
 
     Raises `DataError` for a sample that could not be read back, `OutputError` when it cannot be written.
     """
-    if not _KEY.fullmatch(sample.key):
+    root = as_path(root, "root")
+    if not isinstance(sample.key, str) or not _KEY.fullmatch(sample.key):
         raise DataError(
-            f"`{printable(sample.key)}`: a key here is SPLIT/NAME of letters, digits, `_`, `-` and `.`; rename it"
+            f"`{word(sample.key)}`: a key here is SPLIT/NAME of letters, digits, `_`, `-` and `.`; rename it"
         )
     if has_sample(root, sample.key):
         raise OutputError(f"{root / sample.key}: is there already; delete it or choose another folder")
@@ -173,6 +176,9 @@ def _shapes(names: tuple[str, ...], size: tuple[int, ...]) -> dict[str, tuple[in
 
 def _checked(sample: Sample) -> dict[str, np.ndarray]:
     """A sample's arrays as they are stored. Raises `DataError` where it could not be read back."""
+    image = sample.image
+    if isinstance(image, Tensor) and image.ndim == 3 and len(image) == 3:
+        _check_size(sample.key, image.shape[2], image.shape[1])
     if wrong := flaw(sample):
         raise DataError(f"{sample.key}: {wrong}; correct it")
     size = tuple(sample.image.shape[-2:])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from marigold.core.console import printable
-from marigold.core.files import file_name
+from marigold.core.files import as_path, file_name
 from marigold.export._reports import Reports
 from marigold.export._write import save
 from marigold.export.base import USUAL, Format, Maps, check, chosen
@@ -63,9 +63,10 @@ class Prediction:
         last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
         written and this one does not is deleted. Raises `OutputError` for a name that leads out of the folder.
         """
+        folder = as_path(folder, "folder")
         wanted = chosen(USUAL if formats is None else formats)
         check(wanted, [self.modality])
-        return save(self.as_maps(), self.report, Reports(Path(folder)), self._stem(name), wanted)
+        return save(self.as_maps(), self.report, Reports(folder), self._stem(name), wanted)
 
     def _stem(self, name: str | None) -> str:
         """What file names begin with: the name asked for, or the photo's own, which is the name of a file already."""
@@ -77,6 +78,6 @@ class Prediction:
 def _is_one_of_files(name: str) -> bool:
     """Whether a photo may be called so: by one part of a path that the system can spell."""
     try:
-        return os.path.basename(name) == name and b"\0" not in os.fsencode(name)
+        return isinstance(name, str) and os.path.basename(name) == name and b"\0" not in os.fsencode(name)
     except UnicodeEncodeError:
         return False

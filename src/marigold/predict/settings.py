@@ -10,6 +10,7 @@ from marigold.core.choices import Reduction, Resampling
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 from marigold.core.limits import SETTINGS
+from marigold.core.plain import word
 
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
@@ -92,8 +93,9 @@ class Request:
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
-            if value not in choices and not (value is None and name in _BY_THE_CARD):
-                raise ConfigError(f"{name}: {unknown('choice', str(value), choices)}")
+            known = isinstance(value, str) and value in choices
+            if not known and not (value is None and name in _BY_THE_CARD):
+                raise ConfigError(f"{name}: {unknown('choice', word(value), choices)}")
         for name, usual in (("tta", "none"), ("sizing", "longest")):
             if self.compat != "none" and getattr(self, name) not in (None, usual):
                 raise ConfigError(
