@@ -596,6 +596,26 @@ def test_a_folder_that_is_no_checkpoint_is_never_replaced(tmp_path):
     assert (tmp_path / "letters" / "letter.txt").read_text() == "dear"
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "unet/notes.txt", "mine/photo.jpg", ".keep", "tokenizer/words.txt"])
+def test_a_file_of_the_user_s_in_a_checkpoint_is_never_lost(saved, name):
+    (saved / name).parent.mkdir(exist_ok=True)
+    (saved / name).write_text("mine")
+    with pytest.raises(OutputError, match=rf"toy/{name}: is no part of a checkpoint and would be lost; move it"):
+        checkpoint.save(estimator(Normals()), saved)
+    assert (saved / name).read_text() == "mine" and same(checkpoint.open(saved), estimator())
+    assert [path.name for path in saved.parent.iterdir()] == ["toy"]
+
+
+@pytest.mark.parametrize(
+    "name", ["vae/diffusion_pytorch_model.fp16.safetensors", "text_encoder/model.safetensors", "tokenizer/vocab.json"]
+)
+def test_parts_in_any_form_are_replaced_with_their_checkpoint(saved, name):
+    (saved / name).parent.mkdir(exist_ok=True)
+    (saved / name).write_bytes(b"earlier")
+    checkpoint.save(estimator(Normals()), saved)
+    assert same(checkpoint.open(saved), estimator(Normals()))
+
+
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):

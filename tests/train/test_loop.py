@@ -79,6 +79,7 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     assert json.loads((whole / "log.jsonl").read_text().splitlines()[-1])["step"] == 4
     train(short, whole)
     assert same(weights(tmp_path / "whole"), weights(whole))
+    assert checkpoint.describe(whole / "steps/000004").card.note == "4 of 6 steps"
 
 
 @pytest.mark.parametrize(("modality", "before"), [("depth", 5000), ("normals", 0)])

@@ -96,6 +96,13 @@ def test_the_users_files_beside_a_checkpoints_parts_are_not_replaced(name, run):
     refused(run, r"was not written by this run, which replaces the folder; move it")
 
 
+def test_the_users_files_within_a_checkpoints_parts_are_not_replaced(run):
+    (run / "checkpoint/unet/notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"checkpoint/unet/notes.txt: is no part of a checkpoint and would be lost"):
+        train(LONGER, run)
+    assert (run / "checkpoint/unet/notes.txt").read_text() == "mine"
+
+
 def test_a_kept_checkpoint_that_is_not_the_runs_is_not_replaced(run):
     (run / "steps/000005").mkdir(parents=True)
     (run / "steps/000005/mine.txt").write_text("mine")

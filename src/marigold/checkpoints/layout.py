@@ -1,5 +1,6 @@
 """The files of a checkpoint's folder: their names, how they are read, and what is said of one that cannot be used."""
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -27,6 +28,12 @@ _POINTERS = (
 )
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _SHARD = re.compile(r"[\w-][\w.-]{0,190}\.safetensors")
+_OWN = re.compile(
+    r"(?:model_index|card)\.json|empty_prompt\.safetensors|scheduler/scheduler_config\.json|(?:unet|vae|text_encoder)/"
+    r"(?:config\.json|(?:diffusion_pytorch_)?model[\w.-]*\.(?:safetensors|json))|tokenizer/(?:merges\.txt|"
+    r"(?:vocab|added_tokens|special_tokens_map|tokenizer|tokenizer_config)\.json)"
+)
+"""The files that checkpoints of Stable Diffusion's parts have, in any form."""
 _IN_CACHE = re.compile(r"models--([^/]+)/snapshots/([^/]+)(?:/(.+))?$")
 
 
@@ -69,6 +76,12 @@ def shards(index: Path) -> list[Path]:
     return files
 
 
+def foreign_files(folder: Path, instead: Path) -> list[str]:
+    """The files below a folder that no checkpoint has and that are not in the one that is to stand `instead` of it."""
+    found = sorted(_files(folder) - _files(instead))
+    return [file for file in found if not _OWN.fullmatch(file)]
+
+
 def within(folder: str, names: Collection[str]) -> list[str]:
     """The names that lie in the folder, without it."""
     return [name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")]
@@ -106,6 +119,12 @@ def fetch_again(path: Path) -> str:
         return "fetch the checkpoint again"
     hub_id, file = found[1].replace("--", "/", 1), f" {found[3]}" if found[3] else ""
     return f"run `hf download {hub_id}{file} --revision {found[2]} --force-download`"
+
+
+def _files(folder: Path) -> set[str]:
+    return {
+        (Path(place) / name).relative_to(folder).as_posix() for place, _, names in os.walk(folder) for name in names
+    }
 
 
 def _head(file: Path) -> bytes:

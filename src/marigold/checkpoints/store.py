@@ -20,8 +20,9 @@ from marigold.checkpoints import catalogue
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.catalogue import Description, bundled
 from marigold.checkpoints.hub import fetch, is_hub_id
-from marigold.checkpoints.layout import INDEX
+from marigold.checkpoints.layout import INDEX, foreign_files
 from marigold.checkpoints.published import published
+from marigold.core.console import printable
 from marigold.core.device import resolve_device
 from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, OutputError, UnknownNameError
 from marigold.core.files import as_path, delete_leftovers, file_name, reason, whole_folder, write_json
@@ -80,7 +81,8 @@ def save(
 
     `shares` names parts that are left out because another bundled checkpoint has them: `{"vae": "tiny-autoencoder"}`.
     A checkpoint that is already there is replaced once the complete new one is written; a failure leaves it as it was
-    and raises `OutputError`. Its card's `revision` becomes a hash of the weights.
+    and raises `OutputError`, and so does a file in its folder that is no part of a checkpoint. The card's `revision`
+    becomes a hash of the weights.
     """
     folder = as_path(folder, "folder")
     if not isinstance(estimator, Estimator):
@@ -103,6 +105,11 @@ def save(
             revision=_revision(part),
         )
         card.write(part)
+        if foreign := foreign_files(Path(folder), part):
+            file = printable(Path(folder) / foreign[0])
+            raise OutputError(
+                f"{file}: is no part of a checkpoint and would be lost; move it, or choose another folder"
+            )
 
 
 def _check_dtype(dtype: object, raises: type[MarigoldError]) -> None:

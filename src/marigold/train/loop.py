@@ -223,10 +223,10 @@ class Trainer:
         # After a loss that is no number the weights may be such that none will be one again: nothing is saved then.
         if int(self.proven) < self.step - 1:
             return
+        if keep:  # before the state: a run that goes on from there does not come by here again
+            self.export(self.run.folder / "steps" / f"{self.step:06d}")
         if save or last:
             self._save(last)
-        if keep:
-            self.export(self.run.folder / "steps" / f"{self.step:06d}")
 
     def _finish(self) -> None:
         """Validates once more and writes the checkpoint with the averaged weights."""
