@@ -49,7 +49,14 @@ def main() -> None:
     estimator.card = replace(estimator.card, defaults=defaults)
     shares = {part: str(options.shares) for part in SHARED} if options.shares else {}
     folder = catalogue.BUNDLED / options.name
-    store.save(estimator, folder, dtype=torch.float16, shares=shares)
+    recipes = {file: file.read_text() for file in folder.glob("recipe*.yaml")}  # of this and of earlier stages
+    for file in recipes:
+        file.unlink()
+    try:
+        store.save(estimator, folder, dtype=torch.float16, shares=shares)
+    finally:
+        for file, text in recipes.items():
+            file.write_text(text)
     recipe = options.recipe or options.checkpoint.parent / "recipe.yaml"
     if recipe.is_file():
         (folder / "recipe.yaml").write_text(started(recipe.read_text(), estimator.card.source))
