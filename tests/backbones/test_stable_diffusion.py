@@ -30,6 +30,20 @@ def widened(conditions: int, targets: int) -> StableDiffusion:
     return network
 
 
+@pytest.mark.parametrize(
+    ("vae", "changes"),
+    [
+        (NETWORK["vae"], {"up_block_types": []}),
+        (NETWORK["vae"], {"down_block_types": ()}),
+        (TINY_AUTOENCODER, {"encoder_block_out_channels": [8, 8], "num_encoder_blocks": [1, 1]}),
+        (TINY_AUTOENCODER, {"decoder_block_out_channels": [8, 8], "num_decoder_blocks": [1, 1]}),
+    ],
+)
+def test_an_autoencoder_that_shrinks_by_another_factor_than_it_enlarges_is_refused(vae, changes):
+    with pytest.raises(ConfigError, match=r"vae: .* cannot be used; it must be a list of \d, like `block"):
+        backbone(vae={**vae, **changes})
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("targets", [1, 3])
 def test_a_widened_network_gives_the_same_on_copies_of_its_input(targets):

@@ -616,6 +616,14 @@ def test_parts_in_any_form_are_replaced_with_their_checkpoint(saved, name):
     assert same(checkpoint.open(saved), estimator(Normals()))
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "a\0b", "a\0b/c", "\ud800", "x" * 300])
+def test_a_name_that_no_folder_can_have_is_an_error(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"has no name of its own|cannot be (written|looked into)"):
+        checkpoint.save(estimator(), name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):

@@ -169,6 +169,24 @@ def test_a_result_replaces_nothing_that_is_no_file(tmp_path, capsys, kind):
     assert "checkpoint" not in capsys.readouterr().err and (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize("content", ["mine", '{"scores": {}}', '["protocol"]', "\x89PNG"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_of_the_user_s_in_the_place_of_a_result_is_not_replaced(tiny, scenes, tmp_path, capsys, named, content):
+    file = tmp_path / "output" / "evaluation_tiny_scenes.json"
+    file.parent.mkdir()
+    file.write_text(content)
+    assert run(tiny, scenes, "--count", 1, *(["--output", file] if named else [])) == 1
+    assert "is there and is no evaluation, so that it is not replaced; choose another" in capsys.readouterr().err
+    assert file.read_text() == content
+
+
+def test_an_empty_file_and_an_earlier_result_make_way(tiny, scenes, tmp_path):
+    (tmp_path / "scores.json").touch()
+    for count in (1, 2):
+        assert run(tiny, scenes, "--count", count, "--output", "scores.json") == 0
+        assert len(json.loads((tmp_path / "scores.json").read_text())["samples"]) == count
+
+
 def test_a_killed_evaluation_leaves_no_result_and_its_rest_goes_with_the_next(tiny, scenes, tmp_path):
     (tmp_path / "output").mkdir()
     for name in (

@@ -19,7 +19,7 @@ from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.locks import locked
 from marigold.train.loop import Trainer, train
 from marigold.train.place import LOCK
-from marigold.train.recipe import Every
+from marigold.train.recipe import Every, load
 from marigold.train.run import Run
 from marigold.train.state import Facts, read_facts, read_state, write_state
 from train.test_loop import recipe, same, stopped_before, weights
@@ -94,6 +94,23 @@ def test_the_users_files_beside_a_checkpoints_parts_are_not_replaced(name, run):
     (run / "checkpoint" / name).parent.mkdir(exist_ok=True)
     (run / "checkpoint" / name).write_text("mine")
     refused(run, r"was not written by this run, which replaces the folder; move it")
+
+
+@pytest.mark.parametrize("content", ["name: mine\n", "my notes", "[", "", "\x00"])
+def test_a_recipe_that_the_user_put_into_a_run_folder_is_kept_by_another_name(content, run, onward):
+    (run / "recipe.yaml").write_text(content)
+    (run / "recipe.yaml.kept").write_text("older")
+    notes = []
+    train(LONGER, run, note=notes.append)
+    assert (run / "recipe.yaml.kept1").read_text() == content and (run / "recipe.yaml.kept").read_text() == "older"
+    assert "recipe.yaml: is not as a run wrote it here; it gets another name" in notes[0]
+    assert load(str(run / "recipe.yaml")) == LONGER and same(weights(run), onward)
+
+
+def test_a_recipe_as_the_run_wrote_it_is_replaced_and_not_kept(run):
+    for steps in (6, 7):
+        train(replace(LONGER, steps=steps), run, note=pytest.fail)
+    assert [path.name for path in run.glob("recipe*")] == ["recipe.yaml"]
 
 
 def test_the_users_files_within_a_checkpoints_parts_are_not_replaced(run):

@@ -34,6 +34,11 @@ from marigold.diffusion.schedule import Schedule
 _SCALING = (1e-6, 1e6)
 _AT_ONCE = 3
 """Tensors at full size that the decoder has at once, at least."""
+_BLOCKS = (
+    *("down_block_types", "up_block_types"),
+    *("encoder_block_out_channels", "decoder_block_out_channels", "num_encoder_blocks", "num_decoder_blocks"),
+)
+"""The lists in an autoencoder's configuration that have an entry for each block, of the KL and of the tiny one."""
 
 
 class StableDiffusion(Backbone):
@@ -67,6 +72,7 @@ class StableDiffusion(Backbone):
         self.text = text or {}
         self.latent_channels = vae.config.latent_channels
         _check_autoencoder(vae.config)
+        _check_blocks(vae.config)
         self.stride = 2 ** (len(vae.config.block_out_channels) - 1)
         convention = convention or Convention()
         self.sees_photo_alone = convention.start == "nothing"
@@ -224,6 +230,15 @@ def _check_autoencoder(config: Any) -> None:
         require(number, f"vae: {key}", repr(value), "a number")
     least, most = _SCALING
     require(least <= config.scaling_factor <= most, "vae: scaling_factor", config.scaling_factor, f"{least} to {most}")
+
+
+def _check_blocks(config: Any) -> None:
+    """Raises `ConfigError` unless an autoencoder's lists say the same of how many blocks there are, on both ways."""
+    blocks = len(config.block_out_channels)
+    for key in _BLOCKS:
+        if (stated := config.get(key)) is not None:
+            count = len(stated) if isinstance(stated, list | tuple) else 0
+            require(count == blocks, f"vae: {key}", f"{count} blocks", f"a list of {blocks}, like `block_out_channels`")
 
 
 def _widths(config: Any, channels: int, photo_alone: bool) -> tuple[int, int]:

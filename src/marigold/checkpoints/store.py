@@ -214,7 +214,9 @@ def _revision(folder: Path) -> str:
 
 
 def _check_replaceable(folder: Path) -> None:
-    """Raises `OutputError` for what is there and is neither a checkpoint nor an empty folder."""
+    """Raises `OutputError` for what is there and is neither a checkpoint nor an empty folder, and for no name."""
+    if folder.name in ("", ".."):
+        raise OutputError(f"{folder}: has no name of its own, by which it could be replaced; give a folder by its name")
     try:
         replaceable = folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
         there = folder.exists()

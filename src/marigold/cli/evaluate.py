@@ -68,7 +68,7 @@ def run(options: Options) -> int:
     from marigold.measure.alignment import Protocol
 
     _check(options)
-    prepare(options.output or Path("output") / "evaluation.json")
+    report.prepared(options.output) if options.output else prepare(Path("output") / "evaluation.json")
     dataset, root = _dataset(options)
     card = border.card(dataset, root)
     predictor = _predictor(options)
@@ -88,14 +88,15 @@ def run(options: Options) -> int:
 def _usual_output(options: Options, checkpoint: str) -> Path:
     """The JSON file where the user names none; raises `OutputError` for names that none can be called after."""
     from marigold.core.errors import OutputError
-    from marigold.core.files import file_name, prepare
+    from marigold.core.files import file_name
+    from marigold.evaluate.report import prepared
 
     dataset = Path(os.path.abspath(options.dataset)).name
     try:
         name = file_name(f"evaluation_{checkpoint}_{dataset}.json", "the result")
     except OutputError as error:
         raise OutputError(f"{error}; or name the result with --output") from None
-    return prepare(Path("output") / name)
+    return prepared(Path("output") / name)
 
 
 def _check(options: Options) -> None:

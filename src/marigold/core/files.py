@@ -1,6 +1,7 @@
 """Files written whole or not at all: a temporary neighbour that takes the final name when it is complete."""
 
 import ctypes
+import errno
 import io
 import json
 import os
@@ -10,11 +11,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from marigold.core.console import printable
 from marigold.core.errors import MarigoldError, OutputError
 from marigold.core.locks import is_at, try_lock
+
+T = TypeVar("T")
 
 LONGEST_NAME = 200
 """Bytes of a file's name; systems allow 255, of which endings and temporary names need some."""
@@ -171,7 +174,7 @@ def cache_folder() -> Path:
 def make_folder(path: str | Path) -> Path:
     """The folder at `path`, made if it is not there. Raises `OutputError`."""
     try:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        _by_the_system(lambda folder: folder.mkdir(parents=True, exist_ok=True), Path(path))
     except OSError as error:
         raise OutputError(cannot_write(Path(path), error)) from error
     return Path(path)
@@ -207,12 +210,20 @@ class _Part(io.BufferedRandom):
 def _made(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     """A neighbour of the path and its handle, which holds its lock: `delete_leftovers` spares it while it is open."""
     while True:
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        handle = make(part)
+        part = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+        handle = _by_the_system(make, part)
         locked = try_lock(handle)
         if locked is None or (locked and is_at(handle, part)):
             return part, handle
         os.close(handle)  # it was taken for a leftover
+
+
+def _by_the_system(make: Callable[[Path], T], path: Path) -> T:
+    """What `make` makes at the path; `OSError` also for a name that the system cannot have."""
+    try:
+        return make(path)
+    except ValueError as error:  # of a zero byte, or of what is no byte in the system's encoding
+        raise OSError(errno.EINVAL, str(error)) from error
 
 
 def _new_file(part: Path) -> int:
@@ -233,7 +244,7 @@ def _hidden(folder: Path) -> list[Path]:
     """What has a name that begins with a dot; nothing where the folder cannot be listed."""
     try:
         return [folder / name for name in os.listdir(folder) if name.startswith(".")]
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

@@ -1,13 +1,20 @@
 """Evaluations as a table for people and as JSON for programs, with everything needed to repeat them."""
 
 import math
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 from marigold.core.console import printable
-from marigold.core.files import make_folder, write_json
+from marigold.core.errors import OutputError
+from marigold.core.files import make_folder, prepare, write_json
+from marigold.core.reading import open_file
 from marigold.evaluate.runner import Scores
 from marigold.measure.metrics import Metric
+
+_START, _HEAD = re.compile(rb'\s*\{\s*"protocol"\s*:'), 100
+"""How the JSON of an evaluation begins."""
 
 
 def table(scores: Scores) -> str:
@@ -52,6 +59,23 @@ def write(path: Path, scores: Scores, facts: dict[str, Any]) -> None:
     metrics = {one.name: {"unit": one.unit, "higher_is_better": one.higher_is_better} for one in scores.metrics}
     samples = [_finite(row) for row in scores.rows]
     write_json(path, {"protocol": facts, "metrics": metrics, "scores": means, "samples": samples})
+
+
+def prepared(path: Path) -> Path:
+    """The path of the JSON of an evaluation that is to be made.
+
+    Raises `OutputError` for a place that cannot be written, and for a file there that no evaluation has written.
+    """
+    prepare(path)
+    if os.path.exists(path) and os.path.getsize(path) and not _is_report(path):
+        raise OutputError(f"{path}: is there and is no evaluation, so that it is not replaced; choose another --output")
+    return path
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file begins as those that `write` writes, however long it is. Raises `OutputError`."""
+    with open_file(path, OutputError, "choose another --output") as file:
+        return bool(_START.match(file.read(_HEAD)))
 
 
 def _number(value: float) -> str:

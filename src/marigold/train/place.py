@@ -13,7 +13,9 @@ from marigold.checkpoints.card import Card
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, read_json
 from marigold.core.config import decode, require
 from marigold.core.documents import read_json as read_document
+from marigold.core.documents import read_yaml
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
+from marigold.core.files import cannot_write
 from marigold.train.state import MOST, damaged
 
 MARKER = "run.json"
@@ -102,11 +104,33 @@ def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> st
     return label
 
 
-def differing(before: Any, now: Any, path: str = "") -> list[str]:
-    """The paths of the values that differ."""
+def is_recipe(file: Path, asked: dict[str, Any], free: tuple[str, ...]) -> bool:
+    """Whether a file holds the recipe that was asked for, but for keys that are `free` to differ."""
+    try:
+        content = read_yaml(file, OutputError, "")
+    except OutputError:
+        return False
+    return isinstance(content, dict) and not differing(content, asked, free)
+
+
+def keep_aside(file: Path) -> None:
+    """Gives a file the name `FILE.kept`, or `FILE.kept1` and so on. Raises `OutputError`."""
+    ways = (file.with_name(f"{file.name}.kept{number or ''}") for number in range(10_000))
+    try:
+        file.rename(next(way for way in ways if not os.path.lexists(way)))
+    except OSError as error:
+        raise OutputError(cannot_write(file, error)) from error
+
+
+def differing(before: Any, now: Any, free: tuple[str, ...] = ()) -> list[str]:
+    """The paths of the values that differ, but for those that are `free` to, or whose first part is."""
+    return [key for key in _differing(before, now, "") if key not in free and key.partition(".")[0] not in free]
+
+
+def _differing(before: Any, now: Any, path: str) -> list[str]:
     if isinstance(before, list) and isinstance(now, list):
         before, now = dict(enumerate(before)), dict(enumerate(now))
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return [] if before == now else [path]
-    inner = [differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
+    inner = [_differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
     return [key for keys in inner for key in keys]

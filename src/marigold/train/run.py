@@ -38,6 +38,8 @@ from marigold.train.place import (
     check_own,
     checkpoints,
     differing,
+    is_recipe,
+    keep_aside,
     read_marker,
 )
 from marigold.train.recipe import Optim, Recipe
@@ -90,6 +92,11 @@ class Run:
         return self.folder / "checkpoint"
 
     @property
+    def recipe_file(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / "recipe.yaml"
+
+    @property
     def facts(self) -> Facts | None:
         """What the state that the run goes on from says about itself; None where it begins."""
         return self._states[0].facts if self._states else None
@@ -134,9 +141,12 @@ class Run:
                 self._board.close()
 
     def write_recipe(self, recipe: Recipe, remark: str = "") -> None:
-        """Replaces the resolved recipe, with a remark above it."""
+        """Replaces the resolved recipe, with a remark above it; one that another hand wrote gets another name."""
+        if self._foreign_recipe:
+            keep_aside(self.recipe_file)
+            self._foreign_recipe = False
         text = (f"# {remark}\n" if remark else "") + yaml.safe_dump(encode(recipe), sort_keys=False)
-        with whole_file(self.folder / "recipe.yaml") as file:
+        with whole_file(self.recipe_file) as file:
             file.write(text.encode())
 
     def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
@@ -213,6 +223,7 @@ class Run:
     def _look(self) -> None:
         """Reads what the folder says about itself."""
         self._states, self._marker, self.notes = list[Saved](), Marker(self.asked), []
+        self._foreign_recipe = False
         try:
             if self.folder.is_dir():
                 check_kinds(self.folder)
@@ -226,6 +237,7 @@ class Run:
         labels = [check_own(one, known, self.recipe.name) for one in checkpoints(self.folder)]
         if marker is None and not states:
             check_empty(self.folder)
+        self._check_recipe([saved.facts.asked for saved in states] + ([marker.asked] if marker else []))
         self._marker = marker or replace(self._marker, labels=tuple(filter(None, labels)))
         if not (states or self._has_begun()):
             self._marker = Marker(self.asked)
@@ -239,6 +251,13 @@ class Run:
                 f"{self.folder}: has made {made} steps, but recipe.steps is {self.recipe.steps}; go on with --steps "
                 f"{made} or more, or give --run another folder to start again"
             )
+
+    def _check_recipe(self, asked: list[dict[str, Any]]) -> None:
+        """Notes a recipe's file that does not say what was asked for: it is none that a run wrote here."""
+        free = (*LATER, *REMEDIES, "phases", "minutes")  # after a time budget it says how many steps were made
+        if self.recipe_file.exists() and not any(is_recipe(self.recipe_file, one, free) for one in asked):
+            self._foreign_recipe = True
+            self.notes.append(f"{self.recipe_file}: is not as a run wrote it here; it gets another name")
 
     def _found(self) -> Marker | None:
         """The folder's marker; one that is damaged is none where there is a state."""
@@ -273,13 +292,12 @@ class Run:
 
     def _compare(self, before: dict[str, Any], free: tuple[str, ...]) -> None:
         """Refuses to go on with another recipe."""
-        keys = [key for key in differing(before, self.asked) if key not in free and key.partition(".")[0] not in free]
-        if keys:
+        if keys := differing(before, self.asked, free):
             more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
             names = printable(", ".join(key[:LONGEST] for key in keys[:SHOWN]))
             raise ConfigError(
                 f"{self.folder}: holds a run whose recipe differs from this one in {names}{more}; "
-                f"compare {self.folder / 'recipe.yaml'}, then give --run another folder or delete this one"
+                f"compare {self.recipe_file}, then give --run another folder or delete this one"
             )
 
     def _mark(self, **changes: Any) -> None:
