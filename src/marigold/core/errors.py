@@ -28,6 +28,11 @@ class MarigoldError(Exception):
         return printable(re.sub(r"\n[ \t]+", " ", super().__str__()))
 
 
+def reason(error: Exception) -> str:
+    """What the system says of an error, as a part of a sentence."""
+    return ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()
+
+
 class UnknownNameError(MarigoldError):
     """A name that stands for nothing."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from marigold.core.console import printable
-from marigold.core.errors import MarigoldError, OutputError
+from marigold.core.errors import MarigoldError, OutputError, reason
 from marigold.core.locks import is_at, try_lock
 
 T = TypeVar("T")
@@ -109,6 +109,25 @@ def delete_leftovers(folder: Path, name: str = "") -> None:
                     _clear(part, part.with_name(found[1]))
             finally:
                 os.close(handle)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of this name is, or was, being written."""
+    return bool(_LEFTOVER.fullmatch(name))
+
+
+def keep_aside(path: Path) -> Path:
+    """Renames a file that somebody else has written to `FILE.kept`, `FILE.kept1` and so on; returns its place.
+
+    Raises `OutputError`.
+    """
+    ways = (path.with_name(f"{path.name}.kept{number or ''}") for number in range(10_000))
+    kept = next(way for way in ways if not os.path.lexists(way))
+    try:
+        path.rename(kept)
+    except OSError as error:
+        raise OutputError(cannot_write(path, error)) from error
+    return kept
 
 
 def file_name(name: str, what: str, raises: type[MarigoldError] = OutputError) -> str:
@@ -308,8 +327,3 @@ def _swap(part: Path, folder: Path) -> bool:
 def cannot_write(path: Path, error: OSError, another: str = "another folder") -> str:
     """The message for a path that cannot be written."""
     return f"{path}: cannot be written ({reason(error)}); choose {another} or make room there"
-
-
-def reason(error: OSError) -> str:
-    """What the system says of an error, as a part of a sentence."""
-    return (error.strerror or str(error)).lower()

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from marigold.core.console import printable
-from marigold.core.errors import OutputError
+from marigold.core.errors import OutputError, reason
 
 try:
     import fcntl
@@ -62,8 +62,9 @@ def _acquire(file: Path, use: str, until: float) -> int:
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | _NONBLOCK, 0o644)
         except OSError as error:
-            words = (error.strerror or str(error)).lower()
-            raise OutputError(f"{file}: cannot be locked ({words}); choose another folder or remove it") from error
+            raise OutputError(
+                f"{file}: cannot be locked ({reason(error)}); choose another folder or remove it"
+            ) from error
         held = try_lock(handle)
         if held is not False and is_at(handle, file):
             with suppress(OSError):  # on a full disk; the lock is held all the same

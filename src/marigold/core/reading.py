@@ -5,7 +5,7 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-from marigold.core.errors import MarigoldError
+from marigold.core.errors import MarigoldError, reason
 
 _KINDS = (
     (stat.S_ISDIR, "a folder, not a file; name a file in it"),
@@ -38,7 +38,7 @@ def open_file(path: Path, raises: type[MarigoldError], remedy: str) -> BufferedR
     except FileNotFoundError as error:
         raise raises(f"{path}: no such file; {remedy}") from error
     except (OSError, ValueError) as error:  # a name with a zero byte, or that the system cannot spell, is a ValueError
-        raise raises(f"{path}: cannot be read ({_reason(error)}); {remedy}") from error
+        raise raises(f"{path}: cannot be read ({reason(error)}); {remedy}") from error
 
 
 def read_bytes(path: Path, raises: type[MarigoldError], remedy: str, most: int = DOCUMENT) -> bytes:
@@ -47,7 +47,7 @@ def read_bytes(path: Path, raises: type[MarigoldError], remedy: str, most: int =
         try:
             content = file.read(most + 1)
         except OSError as error:
-            raise raises(f"{path}: cannot be read ({_reason(error)}); {remedy}") from error
+            raise raises(f"{path}: cannot be read ({reason(error)}); {remedy}") from error
     if len(content) > most:
         raise raises(f"{path}: more than {most >> 20} MB, which no file of its kind has; {remedy}")
     return content
@@ -67,7 +67,3 @@ def check_kind(mode: int, path: Path, raises: type[MarigoldError]) -> None:
         return
     what = next((words for is_kind, words in _KINDS if is_kind(mode)), "not a file; name a file")
     raise raises(f"{path}: {what}")
-
-
-def _reason(error: Exception) -> str:
-    return ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from marigold.core.errors import OutputError
-from marigold.core.files import cannot_write, make_folder, reason, staging, write_json
+from marigold.core.files import cannot_write, keep_aside, make_folder, reason, staging, write_json
 from marigold.core.find import names
 from marigold.core.locks import locked
 from marigold.core.reading import real_path
@@ -138,12 +138,7 @@ class Reports:
 
     def _kept(self, file: str) -> str:
         path = self.folder / file
-        ways = (path.with_name(f"{path.name}.kept{number or ''}") for number in range(10_000))
-        kept = next(way for way in ways if not os.path.lexists(way))
-        try:
-            path.rename(kept)
-        except OSError as error:
-            raise OutputError(cannot_write(path, error)) from error
+        kept = keep_aside(path)
         return f"{path.name} was there and is in no report: it is called {kept.name} now"
 
     def _write(self, path: Path, report: Mapping[str, Any], files: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from marigold.core.errors import reason
+
 
 class Listing:
     """Lists folders, and keeps a message for each that cannot be listed, which costs nothing but its own content."""
@@ -66,8 +68,7 @@ class Listing:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return []
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            message = f"{folder}: this folder cannot be listed ({why}); check its permissions"
+            message = f"{folder}: this folder cannot be listed ({reason(error)}); check its permissions"
             if message not in self.failures:
                 self.failures.append(message)
             return []

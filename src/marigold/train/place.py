@@ -1,7 +1,6 @@
 """Which folders are run folders, and what in one of them a run may replace: what it wrote itself."""
 
 import os
-import re
 import stat
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from marigold.core.config import decode, require
 from marigold.core.documents import read_json as read_document
 from marigold.core.documents import read_yaml
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
-from marigold.core.files import cannot_write
+from marigold.core.files import is_leftover
 from marigold.train.state import MOST, damaged
 
 MARKER = "run.json"
@@ -24,7 +23,6 @@ FILES = (LOCK, MARKER, "recipe.yaml", "log.jsonl", "state.safetensors", "state.p
 FOLDERS = ("checkpoint", "steps", "previews", "tensorboard")
 _AGAIN = "choose another --run, or delete the folder to begin again"
 _ELSEWHERE = "move it away, or choose another --run"
-_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def check_kinds(folder: Path) -> None:
 
 def check_empty(folder: Path) -> None:
     """Raises `OutputError` for a folder without a marker that holds more than a run leaves that was killed at once."""
-    others = [path.name for path in folder.iterdir() if path.name != LOCK and not _LEFTOVER.fullmatch(path.name)]
+    others = [path.name for path in folder.iterdir() if path.name != LOCK and not is_leftover(path.name)]
     if others:
         raise OutputError(f"{folder}: is not empty and holds no training run; choose another --run, or an empty folder")
 
@@ -111,15 +109,6 @@ def is_recipe(file: Path, asked: dict[str, Any], free: tuple[str, ...]) -> bool:
     except OutputError:
         return False
     return isinstance(content, dict) and not differing(content, asked, free)
-
-
-def keep_aside(file: Path) -> None:
-    """Gives a file the name `FILE.kept`, or `FILE.kept1` and so on. Raises `OutputError`."""
-    ways = (file.with_name(f"{file.name}.kept{number or ''}") for number in range(10_000))
-    try:
-        file.rename(next(way for way in ways if not os.path.lexists(way)))
-    except OSError as error:
-        raise OutputError(cannot_write(file, error)) from error
 
 
 def differing(before: Any, now: Any, free: tuple[str, ...] = ()) -> list[str]:

@@ -25,7 +25,7 @@ from torch import Tensor
 from marigold.core.config import encode
 from marigold.core.console import printable
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
-from marigold.core.files import cannot_write, delete_leftovers, make_folder, whole_file, write_json
+from marigold.core.files import cannot_write, delete_leftovers, keep_aside, make_folder, whole_file, write_json
 from marigold.core.locks import locked
 from marigold.train import log
 from marigold.train.board import Board
@@ -39,7 +39,6 @@ from marigold.train.place import (
     checkpoints,
     differing,
     is_recipe,
-    keep_aside,
     read_marker,
 )
 from marigold.train.recipe import Optim, Recipe
