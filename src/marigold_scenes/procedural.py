@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
+from typing import ClassVar, overload
 
 import torch
 
@@ -59,6 +59,7 @@ class Keys(Sequence[str]):
 class Procedural(Dataset):
     """Synthetic rooms, table-tops, streets, landscapes and groups of objects with exact fields."""
 
+    pooled: ClassVar[bool] = True
     height: int = 256
     """Height of the pictures in pixels."""
     width: int = 256

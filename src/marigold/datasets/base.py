@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from marigold.core.sample import Sample, stack
 
@@ -25,6 +25,9 @@ class Dataset(ABC):
     """Where the truth comes from: fields in physical units, never a modality's encoding."""
 
     card: DatasetCard
+    pooled: ClassVar[bool] = False
+    """Whether training keeps samples in a slowly renewed pool on the device, since they are rendered or cut out of few
+    photos. Those of other data sets are streamed: each is read once in an epoch."""
 
     def card_of(self, root: Path) -> DatasetCard:
         """The label of the data set that lies in a folder; here the same for all."""
@@ -37,6 +40,13 @@ class Dataset(ABC):
     @abstractmethod
     def read(self, root: Path, key: str) -> Sample:
         """One sample; what evaluation must not use goes into `valid`."""
+
+    def identity(self, root: Path, key: str) -> str:
+        """A text that changes when what `read` gives for the key does, found without reading the sample.
+
+        Empty where nothing but reading tells. What was computed from a sample is kept and found again by it.
+        """
+        return ""
 
     def read_many(self, root: Path, keys: list[str], device: str) -> Sample:
         """Several samples as one with a leading batch dimension, on the device."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import overload
+from typing import ClassVar, overload
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +55,7 @@ class Crops(Sequence[str]):
 class Photos(Dataset):
     """Random crops of photographs; every tenth photo is held out as the `test` split, centre-cropped once."""
 
+    pooled: ClassVar[bool] = True
     height: int = 256
     """Height of the crops in pixels."""
     width: int = 256

@@ -1,0 +1,171 @@
+"""The content of data sets' files as arrays: photos, integers in PNG, OpenEXR, HDF5, NPY, PFM and Sintel's depth.
+
+Each function takes the bytes of a file and `where`, what messages call it. A header is believed only as far as the
+bytes and `MAX_PIXELS` go, and whatever a decoder says of damaged bytes becomes a `DataError` naming the file.
+"""
+
+import io
+import math
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
+
+import imagecodecs
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+
+from marigold.core.console import printable
+from marigold.core.errors import DataError, MarigoldError, MissingExtraError
+from marigold.core.pillow import without_warnings
+from marigold.core.raster import MAX_PIXELS
+
+_REMEDY = "download it again"
+_SINTEL = 202021.25
+"""The number that a depth file of MPI Sintel begins with."""
+_PFM = re.compile(
+    rb"(P[Ff])[ \t]*\r?\n(?:#[^\n]*\n)*[ \t]*(\d{1,6})[ \t]+(\d{1,6})[ \t]*\r?\n[ \t]*([-+.\deE]{1,30})[ \t]*\r?\n"
+)
+
+
+def photo(content: bytes, where: str) -> Tensor:
+    """An 8- or 16-bit PNG or a JPEG as [3, H, W] float32 sRGB, 0 to 1; profiles and orientation are not looked at.
+
+    Data sets store their photos in sRGB, upright. Raises `DataError`.
+    """
+    with _reading(where), PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as image:
+        _check_size(image.width, image.height)
+        deep = image.format == "PNG" and content[24:25] == b"\x10"
+        samples = imagecodecs.png_decode(content) if deep else np.asarray(image.convert("RGB"))
+    white = 65535 if samples.dtype == np.uint16 else 255
+    samples = samples[..., None] if samples.ndim == 2 else samples
+    colours = samples[..., :3] if samples.shape[-1] >= 3 else np.repeat(samples[..., :1], 3, axis=-1)
+    return torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)) / white
+
+
+def integers(content: bytes, where: str) -> np.ndarray:
+    """The samples of a PNG as they are stored: [H, W] or [H, W, C], uint8 or uint16. Raises `DataError`."""
+    with _reading(where):
+        if content[:8] != b"\x89PNG\r\n\x1a\n":
+            raise ValueError("not a PNG")
+        _check_size(*struct.unpack(">II", content[16:24]))
+        return imagecodecs.png_decode(content)
+
+
+def openexr(content: bytes, where: str, channels: str = "RGB") -> np.ndarray:
+    """These channels of the first part of an OpenEXR file, [H, W, len(channels)] float32.
+
+    A file with a single channel, whatever its name, gives that one for each that is asked for. Raises `DataError`, and
+    `MissingExtraError` without OpenEXR.
+    """
+    try:
+        import OpenEXR
+    except ImportError:
+        raise MissingExtraError(f"{where}: needs OpenEXR; pip install 'marigold-dense[data]'") from None
+    with _reading(where), NamedTemporaryFile(suffix=".exr") as copy:
+        copy.write(content)
+        copy.flush()
+        with OpenEXR.File(copy.name, header_only=True) as head:
+            low, high = head.header()["dataWindow"]
+        _check_size(*(int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1)))
+        with OpenEXR.File(copy.name, separate_channels=True) as file:
+            found = {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
+        if len(found) == 1:
+            return np.repeat(next(iter(found.values()))[..., None], len(channels), axis=-1)
+        if missing := [name for name in channels if name not in found]:
+            raise ValueError(f"has no channel {', '.join(missing)}, only {', '.join(sorted(found))}")
+        return np.stack([found[name] for name in channels], axis=-1)
+
+
+def hdf5(content: bytes, where: str, name: str = "dataset") -> np.ndarray:
+    """One array of an HDF5 file, as it is stored. Raises `DataError`, and `MissingExtraError` without h5py."""
+    try:
+        import h5py
+    except ImportError:
+        raise MissingExtraError(f"{where}: needs h5py; pip install 'marigold-dense[data]'") from None
+    with _reading(where), h5py.File(io.BytesIO(content), "r") as file:
+        if not isinstance(found := file.get(name), h5py.Dataset):
+            raise ValueError(f"has no array `{name}`, only {', '.join(file) or 'nothing'}")
+        _check_count(math.prod(found.shape), len(content))
+        return np.asarray(found)
+
+
+def npy(content: bytes, where: str) -> np.ndarray:
+    """The array of an NPY file, as it is stored; objects are refused. Raises `DataError`."""
+    with _reading(where):
+        stream = io.BytesIO(content)
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(stream)
+        if kind.hasobject or math.prod(shape) * kind.itemsize != len(content) - stream.tell():
+            raise ValueError(f"has not the bytes of {kind} {list(shape)}")
+        stream.seek(0)
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def sintel_depth(content: bytes, where: str) -> np.ndarray:
+    """A `.dpt` of MPI Sintel: metres, [H, W] float32.
+
+    A float32 tag, int32 width and height, then rows, all little-endian (its own `sintel_io.py`). Raises `DataError`.
+    """
+    with _reading(where):
+        tag, width, height = struct.unpack("<fii", content[:12])
+        if tag != _SINTEL:
+            raise ValueError(f"begins with {tag:g}, not with {_SINTEL}")
+        return _floats(content[12:], width, height, "<f4")
+
+
+def pfm(content: bytes, where: str) -> np.ndarray:
+    """A PFM, whose rows are stored from the bottom up: [H, W] or [H, W, 3] float32, first row on top.
+
+    Raises `DataError`.
+    """
+    with _reading(where):
+        if (head := _PFM.match(content)) is None:
+            raise ValueError("has no header of a PFM")
+        width, height, order = int(head[2]), int(head[3]), "<f4" if float(head[4]) < 0 else ">f4"
+        channels = 3 if head[1] == b"PF" else 1
+        rows = _floats(content[head.end() :], width, height, order, channels)
+        return np.ascontiguousarray(rows[::-1])
+
+
+def floats(content: bytes, where: str, width: int, height: int) -> np.ndarray:
+    """Little-endian float32 rows without a header, as ETH3D stores depth: [H, W]. Raises `DataError`."""
+    with _reading(where):
+        return _floats(content, width, height, "<f4")
+
+
+def _floats(content: bytes, width: int, height: int, kind: str, channels: int = 1) -> np.ndarray:
+    _check_size(width, height)
+    needed = width * height * channels * 4
+    if len(content) != needed:
+        raise ValueError(f"{len(content)} bytes of numbers, where {width} x {height} pixels have {needed}")
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.frombuffer(content, kind).reshape(shape).astype(np.float32)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels, where a sample has at most {MAX_PIXELS}")
+
+
+def _check_count(count: int, size: int) -> None:
+    """Raises `ValueError` for an array that no sample has: of more numbers than three for each pixel."""
+    if count > 4 * MAX_PIXELS:
+        raise ValueError(f"{count} numbers in {size} bytes")
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Decoders meet damaged bytes with errors of every type."""
+    try:
+        with without_warnings():
+            yield
+    except MarigoldError:
+        raise
+    except Exception as error:
+        words = printable(" ".join(str(error).split())[:200]) or type(error).__name__
+        raise DataError(f"{where}: damaged ({words}); {_REMEDY}") from error
