@@ -58,7 +58,7 @@ def test_what_becomes_one_size_is_cropped_not_stretched():
     # A ramp from left to right over 24 pixels, cut to 16: it rises as fast as before.
     source = Source(Sizes(), augment=Augment(size=16))
     ramp = Sample("x", (torch.arange(24.0) / 24).expand(3, 16, 24), {}, {})
-    shown = prepare(Source(Fixed(ramp), augment=source.augment), (), ["x"]).image
+    shown = prepare(Source(Fixed(ramp), augment=source.augment), (), ["x"])[0].image
     assert shown.shape == (1, 3, 16, 16)
     assert torch.allclose(shown.diff(dim=-1), torch.full((), 1 / 24))
 

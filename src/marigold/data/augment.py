@@ -54,6 +54,11 @@ class Augment:
     grey: float = 0.0
     """Probability that the colours are removed."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a sample comes in no more than two ways: as it is, and mirrored."""
+        return self == Augment(mirror=self.mirror, size=self.size)
+
     def __post_init__(self) -> None:
         for names, low, high in _RANGES:
             for name in names.split():
@@ -63,9 +68,7 @@ class Augment:
 
 def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
     """A changed copy of a stacked sample (leading dimension B); `rng` is a CPU generator."""
-    mirrored = _coin(sample.image, how.mirror, rng)
-    if bool(mirrored.any()):
-        sample = _choose(mirrored, sample.mirrored(), sample)
+    sample = mirrored(sample, mirrors(how, len(sample.image), rng))
     if how.zoom > 1 or how.stretch > 1:
         sample = _windowed(sample, how, rng)
     if how.size:
@@ -74,6 +77,16 @@ def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
     image = _blur(image, how, rng)
     image = _noise(image, how, rng)
     return Sample(sample.key, image.clamp(0, 1), sample.maps, sample.valid)
+
+
+def mirrors(how: Augment, count: int, rng: torch.Generator) -> Tensor:
+    """Which of so many samples are mirrored, bool [count]: the first that `augment` draws."""
+    return torch.rand(count, generator=rng).lt(how.mirror)
+
+
+def mirrored(sample: Sample, which: Tensor) -> Sample:
+    """A stacked sample of which these, bool [B], are mirrored."""
+    return _choose(which.view(-1, 1, 1, 1), sample.mirrored(), sample) if bool(which.any()) else sample
 
 
 def _coin(image: Tensor, probability: float, rng: torch.Generator) -> Tensor:

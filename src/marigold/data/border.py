@@ -55,6 +55,12 @@ def read(dataset: Dataset, root: Path, key: str) -> Sample:
         return replace(sample.each(lambda x: x.detach()), key=key)
 
 
+def identity(dataset: Dataset, root: Path, key: str) -> str:
+    """A text that changes when the sample does, or an empty one. Raises `DataError`."""
+    with _named(dataset, key):
+        return str(dataset.identity(root, key))
+
+
 def read_many(dataset: Dataset, root: Path, keys: list[str], device: str) -> Sample:
     """Samples as one with a leading batch dimension, on the device. Raises `DataError`, as `read` does."""
     where = _several(keys)

@@ -16,6 +16,7 @@ from marigold.core.device import require_room
 from marigold.core.sample import Sample
 from marigold.data import border
 from marigold.data.reader import Reader, Reading, check_size
+from marigold.data.skipped import Skipped, SkippedSamples
 from marigold.data.source import Source
 
 WORTH_A_BAR = 4
@@ -25,12 +26,15 @@ WORTH_A_BAR = 4
 class Pool:
     """Samples of one source, all of one size, in half precision, masks as bool."""
 
-    def __init__(self, source: Source, fields: tuple[str, ...], seed: int, how: Reading) -> None:
-        self.fields = fields
+    def __init__(
+        self, source: Source, fields: tuple[str, ...], seed: int, how: Reading, skipped: SkippedSamples | None = None
+    ) -> None:
+        self.fields, self._skipped = fields, skipped or SkippedSamples()
         self._source, self._seed, self._device = source, seed, how.device
         self._keys: Sequence[str] = border.keys(source.dataset, source.root, source.split)
         self._slots = math.ceil(source.capacity / source.block)
-        self._reader = Reader(source, fields, self._keys_of_block, how, None if source.renewal else self._slots)
+        last = None if source.renewal else self._slots
+        self._reader = Reader(source, fields, self._keys_of_block, how, last, self._skip)
         self._stored: Sample | None = None
         self._read = 0  # blocks that have been read since the run began
 
@@ -66,6 +70,9 @@ class Pool:
     def _keys_of_block(self, number: int) -> list[str]:
         return self.keys(number * self._source.block, self._source.block)
 
+    def _skip(self, skipped: list[Skipped]) -> None:
+        self._skipped.add(f"{self._source.name}: {self._source.root}", len(self._keys), skipped)
+
     def _place(self, index: int) -> int:
         """A different order in every epoch: multiplication by a unit modulo the length, plus an offset."""
         length = len(self._keys)
@@ -98,15 +105,16 @@ class Pools:
     """The pools of a process: sources, and whole runs, that read the same data share one."""
 
     def __init__(self, how: Reading) -> None:
-        self._how = how
+        self.how = how
+        self.skipped = SkippedSamples()
         self._pools: dict[str, Pool] = {}
 
     def of(self, source: Source, fields: set[str], seed: int) -> Pool:
         """The pool of a source, with at least these fields."""
         key = f"{seed} {source.data()}"
         if key not in self._pools or not fields <= set(self._pools[key].fields):
-            how = self._how if source.split == "train" else Reading(self._how.device)
-            self._pools[key] = Pool(source, tuple(sorted(fields)), seed, how)
+            how = self.how if source.split == "train" else Reading(self.how.device)
+            self._pools[key] = Pool(source, tuple(sorted(fields)), seed, how, self.skipped)
         return self._pools[key]
 
     def close(self) -> None:

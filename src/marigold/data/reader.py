@@ -19,6 +19,7 @@ from marigold.core.device import require_room
 from marigold.core.errors import DataError, MarigoldError
 from marigold.core.sample import Sample, stack
 from marigold.data import border
+from marigold.data.skipped import Skipped
 from marigold.data.source import Source
 from marigold.datasets.base import Dataset
 
@@ -51,9 +52,16 @@ class Reader:
     """The numbered blocks of a source; `keys(number)` names what is in each, `last` is the end, if there is one."""
 
     def __init__(
-        self, source: Source, fields: tuple[str, ...], keys: Callable[[int], list[str]], how: Reading, last: int | None
+        self,
+        source: Source,
+        fields: tuple[str, ...],
+        keys: Callable[[int], list[str]],
+        how: Reading,
+        last: int | None,
+        skip: Callable[[list[Skipped]], object] = lambda skipped: None,
     ) -> None:
         self._source, self._fields, self._keys, self._how, self._last = source, fields, keys, how, last
+        self._skip = skip
         processes = max(how.workers, 1) if how.renderer else how.workers
         compiled = source.dataset if how.compiled and how.renderer else None
         spawn = get_context("spawn")
@@ -70,12 +78,15 @@ class Reader:
         """
         source, fields, how = self._source, self._fields, self._how
         if self._pool is None:
-            return made(source, fields, self._keys(number), how.device)
-        content = self._content(number, self._pool)
-        # By count at first, then by size
-        self._ahead = max(self._processes, min(3 * self._processes, _AHEAD // len(content)))
-        found = pickle.loads(content)
-        return found if how.renderer else finish(source, fields, found, how.device, self._keys(number))
+            found, skipped = prepare(source, fields, self._keys(number))
+        else:
+            content = self._content(number, self._pool)
+            # By count at first, then by size
+            self._ahead = max(self._processes, min(3 * self._processes, _AHEAD // len(content)))
+            found, skipped = pickle.loads(content)
+        self._skip(skipped)
+        finished = self._pool is not None and how.renderer
+        return found if finished else finish(source, fields, found, how.device, self._keys(number))
 
     def close(self) -> None:
         """Ends the processes; what they were doing is dropped."""
@@ -105,28 +116,33 @@ class Reader:
             ) from error
 
 
-def made(source: Source, fields: tuple[str, ...], keys: list[str], device: str) -> Sample:
-    """The samples of these keys, stacked, on the device, in half precision."""
-    return finish(source, fields, prepare(source, fields, keys), device, keys)
+def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> tuple[Any, list[Skipped]]:
+    """The part of reading samples that needs no device, and the samples that gave their places to the next good ones.
 
-
-def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> Any:
-    """The part of reading samples that needs no device. Raises `DataError` where they differ in size."""
+    Raises `DataError` where they differ in size, and where none can be used.
+    """
     if not border.is_plain(source.dataset):
-        return border.prepare(source.dataset, source.root, keys)
+        return border.prepare(source.dataset, source.root, keys), []
     samples: list[Sample] = []
+    skipped: list[Skipped] = []
     for key in keys:
-        samples.append(_fitted(_only(border.read(source.dataset, source.root, key), fields), source.side))
+        try:
+            samples.append(fitted(only(border.read(source.dataset, source.root, key), fields), source))
+        except DataError as error:
+            skipped.append(Skipped(key, str(error)))
+            continue
         if len(samples) == 1:
             needed = 2 * _size(samples[0]) * len(keys)
             require_room(needed, "cpu", f"{key}: {len(keys)} samples of its size", "set a smaller `block`")
+    if not samples:
+        raise DataError(skipped[0].why)
     check_size(source, *samples)
-    return stack(samples)
+    return stack([samples[number % len(samples)] for number in range(len(keys))]), skipped
 
 
 def finish(source: Source, fields: tuple[str, ...], prepared: Any, device: str, keys: list[str]) -> Sample:
     """The rest: samples that are rendered come to be here, on the device; all of them then have half precision."""
-    sample = _fitted(_only(border.finish(source.dataset, prepared, device, keys), fields), source.side)
+    sample = fitted(only(border.finish(source.dataset, prepared, device, keys), fields), source)
     return sample.each(lambda x: x if x.dtype == torch.bool else x.clamp(-HALF_MAX, HALF_MAX).half())
 
 
@@ -141,7 +157,7 @@ def check_size(source: Source, *samples: Sample) -> None:
         )
 
 
-def _only(sample: Sample, fields: tuple[str, ...]) -> Sample:
+def only(sample: Sample, fields: tuple[str, ...]) -> Sample:
     """The photo with these fields alone."""
     if missing := ", ".join(name for name in fields if name not in sample.maps):
         there = ", ".join(sample.maps) or "the photo alone"
@@ -149,9 +165,15 @@ def _only(sample: Sample, fields: tuple[str, ...]) -> Sample:
     return sample.only(fields)
 
 
-def _fitted(sample: Sample, side: int) -> Sample:
-    """The largest square window, at a place drawn by the key, brought to `side` pixels; 0 changes nothing."""
+def fitted(sample: Sample, source: Source) -> Sample:
+    """A sample at its source's size: whole at `resize`, or its largest square window at `augment.size`, or as it is.
+
+    The window, brought to `side` pixels, lies at a place drawn by the key.
+    """
     height, width = sample.image.shape[-2:]
+    if source.resize:
+        return sample if (height, width) == source.resize else sample.resized(*source.resize)
+    side = source.side
     if side == 0 or height == width == side:
         return sample
     short, place = min(height, width), torch.rand(2, generator=seeds.stream(0, "window", sample.key)).tolist()
@@ -176,8 +198,10 @@ def _end_with_parent() -> None:
 
 def _work(source: Source, fields: tuple[str, ...], keys: list[str], renderer: str) -> bytes:
     """What a process sends back. Pickled here, so that tensors travel as bytes and hold no open files."""
-    found = made(source, fields, keys, renderer).to("cpu") if renderer else prepare(source, fields, keys)
-    return pickle.dumps(found, protocol=pickle.HIGHEST_PROTOCOL)
+    found, skipped = prepare(source, fields, keys)
+    if renderer:
+        found = finish(source, fields, found, renderer, keys).to("cpu")
+    return pickle.dumps((found, skipped), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _size(sample: Sample) -> int:

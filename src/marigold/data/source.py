@@ -27,9 +27,11 @@ class Source:
     """Share of the steps that use this source, relative to the other sources."""
     modality: str = ""
     """The modality whose targets this source gives; empty means the recipe's own."""
+    resize: tuple[int, ...] = ()
+    """Height and width in pixels that samples are brought to, whole; empty keeps their own."""
     augment: Augment = Augment()
     capacity: int = 512
-    """Samples kept on the device."""
+    """Samples kept on the device, of a data set that is rendered or gives crops; others are read from the disk."""
     renewal: float = 1.0
     """Samples replaced by others at each step that draws from the mix."""
     block: int = 16
@@ -43,6 +45,10 @@ class Source:
         require(1 <= self.capacity <= SAMPLES, f"{where}capacity", self.capacity, f"1 to {SAMPLES}")
         require(1 <= self.block <= BLOCK, f"{where}block", self.block, f"1 to {BLOCK}")
         require(0 <= self.renewal <= SAMPLES, f"{where}renewal", self.renewal, f"0 to {SAMPLES}")
+        usable = len(self.resize) in (0, 2) and all(0 < side <= SIDE for side in self.resize)
+        require(usable, f"{where}resize", list(self.resize[:9]), f"a height and a width of 1 to {SIDE} pixels")
+        alone = not (self.resize and self.augment.size)
+        require(alone, f"{where}augment.size", self.augment.size, "0 where `resize` is given")
         require(self.side <= SIDE, f"{where}augment.size", self.augment.size, f"with `zoom` at most {SIDE}")
 
     @property

@@ -165,7 +165,7 @@ class TarTree(Tree):
             try:
                 with tarfile.open(fileobj=file, mode="r:") as tar:
                     while (member := tar.next()) is not None:
-                        tar.members = []  # of which it would keep all
+                        tar.members = []  # type: ignore[attr-defined]  # of which it would keep all
                         if member.isreg() and not member.issparse():
                             self._add(_plain(member.name), member.offset_data, member.size)
             except (tarfile.TarError, OSError, ValueError, EOFError) as error:

@@ -65,11 +65,10 @@ class Stage:
             return self._objective.preview(self.estimator, batch, self._rng("preview", 0))
 
     def _encoded(self, position: int) -> dict[str, Tensor]:
-        batch = self._mix.batch(position)
-        self.pixels = batch.image.shape[-2] * batch.image.shape[-1]
-        return self._prepared(batch)
+        return self._mix.encoded(position, self._prepared)
 
     def _prepared(self, batch: Batch) -> dict[str, Tensor]:
+        self.pixels = batch.image.shape[-2] * batch.image.shape[-1]
         with self._precision():
             return self._objective.prepare(self.estimator, batch)
 
