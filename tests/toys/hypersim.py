@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,10 @@ SPLITS = "metadata_images_split_scene_v1.csv"
 CAMERAS = "metadata_camera_parameters.csv"
 PINHOLE = (0.57735, 0.0, 0.0, 0.0, 0.4330125, 0.0, 0.0, 0.0, -1.0)
 """60 degrees across, as most scenes have it."""
+PLACE = ("ai_001_001", "cam_00", 0)
+KEY = "train/ai_001_001/cam_00/0000"
+WIDE = (2.0, 0.0, 0.0, 0.0, 1.5, 0.0, 0.0, 0.0, -1.0)
+"""127 degrees across: u = 1 is at X / Z = 2."""
 FRAMES = (
     ("ai_001_001", "cam_00", 0, "train"),
     ("ai_001_001", "cam_00", 1, "train"),
@@ -28,6 +33,15 @@ def raw(root: Path) -> Path:
         write_frame(root, scene, camera, number, **arrays(number))
     write_splits(root, FRAMES)
     write_cameras(root, {scene: PINHOLE for scene, *_ in FRAMES})
+    return root
+
+
+def one(root: Path, size: tuple[int, int] = (3, 4), camera: Sequence[float] = PINHOLE, **changed: np.ndarray) -> Path:
+    """A tree of one frame, of random content but for what is given."""
+    root.mkdir(exist_ok=True)
+    write_frame(root, *PLACE, **{**arrays(0, size), **changed})
+    write_splits(root, ((*PLACE, "train"),))
+    write_cameras(root, {PLACE[0]: camera})
     return root
 
 
@@ -74,7 +88,7 @@ def write_splits(root: Path, frames: tuple[tuple[str, str, int, str], ...]) -> P
     return root / SPLITS
 
 
-def write_cameras(root: Path, cameras: dict[str, tuple[float, ...]]) -> Path:
+def write_cameras(root: Path, cameras: dict[str, Sequence[object]]) -> Path:
     """The table of cameras, with some of its other columns."""
     names = [f"M_cam_from_uv_{row}{column}" for row in range(3) for column in range(3)]
     lines = [",".join(("scene_name", "settings_output_img_height", "use_camera_physical", *names, "M_proj_00"))]
