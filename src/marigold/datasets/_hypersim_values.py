@@ -32,8 +32,8 @@ def normals(vectors: np.ndarray) -> Values:
 
 def albedo(values: np.ndarray) -> Values:
     """Reflectance cut to 0 to 1, valid where it is finite and not 0 in all channels."""
-    usable = np.isfinite(values) & (values != 0).any(axis=-1, keepdims=True)
-    return np.clip(values, 0, 1), usable.all(axis=-1)
+    finite, black = np.isfinite(values).all(axis=-1), (values == 0).all(axis=-1)
+    return np.clip(values, 0, 1), np.logical_and(finite, ~black)
 
 
 def radiance(values: np.ndarray) -> Values:
