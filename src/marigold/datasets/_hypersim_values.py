@@ -33,7 +33,7 @@ def normals(vectors: np.ndarray) -> Values:
 def albedo(values: np.ndarray) -> Values:
     """Reflectance cut to 0 to 1, valid where it is finite and not 0 in all channels."""
     finite, black = np.isfinite(values).all(axis=-1), (values == 0).all(axis=-1)
-    return np.clip(values, 0, 1), np.logical_and(finite, ~black)
+    return np.clip(values, 0, 1), np.asarray(finite & ~black)
 
 
 def radiance(values: np.ndarray) -> Values:
