@@ -38,7 +38,7 @@ def albedo(values: np.ndarray) -> Values:
 
 def radiance(values: np.ndarray) -> Values:
     """Linear light, what is below 0 as 0, valid where it is finite."""
-    return np.maximum(values, 0), np.isfinite(values).all(axis=-1)
+    return np.maximum(values, 0), np.asarray(np.isfinite(values).all(axis=-1))
 
 
 def checked_shape(array: np.ndarray, where: str, channels: int, size: tuple[int, ...] = ()) -> np.ndarray:
