@@ -73,11 +73,11 @@ class FolderTree(Tree):
 
     def folders(self, folder: str = "") -> list[str]:
         """The names of the folders directly in a folder, sorted."""
-        return sorted(entry.name for entry in self._entries(folder) if os.path.isdir(entry))
+        return sorted(entry.name for entry in self._entries(folder) if _is_folder(entry))
 
     def files(self, folder: str = "") -> list[str]:
         """The names of the files directly in a folder, sorted."""
-        return sorted(entry.name for entry in self._entries(folder) if not os.path.isdir(entry))
+        return sorted(entry.name for entry in self._entries(folder) if not _is_folder(entry))
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -181,6 +181,14 @@ class TarTree(Tree):
             above, _, child = folder.rpartition("/")
             self._folders.setdefault(above, set()).add(child)
             folder = above
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Known from the listing, but for links: a folder may hold thousands of files."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _plain(name: str) -> str:
