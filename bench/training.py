@@ -14,6 +14,7 @@ import gc
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -124,11 +125,12 @@ def measure(variant: Variant, options: argparse.Namespace) -> dict[str, Any]:
         noisy, t = noisy.to(device), torch.full((2,), 500, device=device)
         reference = estimator.backbone.network(noisy[:2], t, condition)
     clear()
+    began = time.perf_counter()
     step = Ours(estimator, pictures, samples, variant)
     latents = step.prepare()
     row = {"latents_differ": difference(latents["condition"], condition)}
     row["output_differs"] = difference(step.output(noisy, latents["condition"]).detach(), reference)
-    row |= timed(step.update, options)
+    row |= timed(step.update, options, began)
     row["cached_ms"] = median(lambda: step.update(latents), options) * 1e3 / samples
     if options.kernels and variant.compiled:
         row["kernels"] = {
@@ -138,11 +140,16 @@ def measure(variant: Variant, options: argparse.Namespace) -> dict[str, Any]:
     return row
 
 
-def timed(update: Callable[[], object], options: argparse.Namespace) -> dict[str, float]:
-    """Milliseconds a sample and the peak of memory in GB (10^9 bytes), after a first step."""
+def timed(update: Callable[[], object], options: argparse.Namespace, began: float = 0.0) -> dict[str, float]:
+    """Milliseconds a sample and the peak of memory in GB (10^9 bytes), after a first step.
+
+    `first_seconds` is the time until that step is done, compilation included; since `began` where that is given.
+    """
     import torch
 
-    first = seconds(update, options.device)
+    began = began or time.perf_counter()
+    seconds(update, options.device)
+    first = time.perf_counter() - began
     if cuda := options.device != "cpu":
         torch.cuda.reset_peak_memory_stats()
     row = {"first_seconds": first, "ms": median(update, options) * 1e3 / options.samples}
@@ -226,7 +233,8 @@ def clear() -> None:
     import torch
 
     gc.collect()
-    torch.compiler.reset()
+    if "torch._dynamo" in sys.modules:  # which it is only where something was compiled
+        torch.compiler.reset()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -116,7 +116,7 @@ class Published:
         self.unet, self.vae = estimator.backbone.unet.train(), estimator.backbone.vae
         self.stride, self.prompt = estimator.backbone.stride, estimator.backbone.prompt
         self.vae.requires_grad_(False)
-        self.pictures, self.parts = pictures, samples // len(pictures.image)
+        self.pictures, self.parts = pictures, _passes(samples, pictures)
         self.device, self.drawn = pictures.image.device, 0
         self.signal, self.noise = (table.to(self.device) for table in _tables(estimator.backbone.schedule))
         self.optimizer = torch.optim.Adam(self.unet.parameters(), lr=3e-5)
@@ -177,7 +177,7 @@ class Ours:
 
     def __init__(self, estimator: Estimator, pictures: Batch, samples: int, variant: Variant) -> None:
         self.estimator, self.pictures, self.variant = estimator, pictures, variant
-        self.parts, self.device, self.drawn = samples // len(pictures.image), pictures.image.device, 0
+        self.parts, self.device, self.drawn = _passes(samples, pictures), pictures.image.device, 0
         self.objective = Denoise()
         self.trained = self.objective.trainable(estimator)
         estimator.requires_grad_(False)
@@ -217,18 +217,18 @@ class Ours:
 
     def share(self, **options: Any) -> None:
         """From now on the gradients are averaged over all processes."""
-        self.loss = DistributedDataParallel(
-            _Loss(self.objective, self.estimator), broadcast_buffers=False, gradient_as_bucket_view=True, **options
-        )
+        whole = _Loss(self.objective, self.estimator)
+        self.loss = DistributedDataParallel(whole, gradient_as_bucket_view=True, **options)
 
     @contextmanager
     def precision(self, automatic: bool = True) -> Iterator[None]:
         """Autocast, with its cache of weights only where a layer's weights are used again before they are dropped."""
+        kernels = self.variant.attention if automatic else ""
         autocast = automatic and self.variant.precision == "bf16"
         kept = not self.variant.checkpointing
-        with self._attention(self.variant.attention) if automatic else nullcontext():
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast, cache_enabled=kept):
-                yield
+        cast = torch.autocast(self.device.type, torch.bfloat16, enabled=autocast, cache_enabled=kept)
+        with self._attention(kernels), cast:
+            yield
 
     def _shared(self, part: int) -> Any:
         """Gradients travel with the last pass of a step alone."""
@@ -254,8 +254,6 @@ class _Loss(nn.Module):
 @contextmanager
 def settings(variant: Variant) -> Iterator[None]:
     """The settings of torch that a variant runs under."""
-    import torch._inductor.config as inductor
-
     with ExitStack() as stack:
         stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
         if variant.precision == "tf32":
@@ -265,7 +263,9 @@ def settings(variant: Variant) -> Iterator[None]:
         elif variant.benchmark:
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
         if variant.tuned:
-            stack.enter_context(inductor.patch(coordinate_descent_tuning=True))
+            from torch._inductor import config
+
+            stack.enter_context(config.patch(coordinate_descent_tuning=True))
         if "products" in (variant.attention, variant.encoder_attention):
             stack.callback(
                 torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp,
@@ -283,6 +283,13 @@ def difference(found: Tensor, reference: Tensor) -> float:
 def hours(milliseconds: float, updates: int = 30_000, samples: int = 32) -> float:
     """The hours of a published run at so many milliseconds a sample."""
     return math.prod((milliseconds, updates, samples)) / 3_600_000
+
+
+def _passes(samples: int, pictures: Batch) -> int:
+    """The forward passes of one step."""
+    if rest := samples % len(pictures.image):
+        raise ValueError(f"a step of {samples} samples leaves {rest} beside passes of {len(pictures.image)}")
+    return samples // len(pictures.image)
 
 
 def _optimizer(trained: nn.Module, bits: int) -> torch.optim.Optimizer:
