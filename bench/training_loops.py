@@ -255,8 +255,8 @@ class _Loss(nn.Module):
 def settings(variant: Variant) -> Iterator[None]:
     """The settings of torch that a variant runs under."""
     with ExitStack() as stack:
-        stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
         if variant.precision == "tf32":
+            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
             torch.set_float32_matmul_precision("high")
         if variant.compiled:
             stack.enter_context(compiling())
