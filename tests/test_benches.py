@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
-PARTS = ("hostile_documents", "photographs", "slim")
+PARTS = ("hostile_documents", "photographs", "slim", "training_loops")
 """Modules that the scripts share."""
 
 

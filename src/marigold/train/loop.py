@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.accel.compile import compile_networks, uncompiled
+from marigold.accel.compile import compile_networks, compiling, uncompiled
 from marigold.checkpoints import store
 from marigold.checkpoints.card import FILE, Card
 from marigold.core.config import encode, require
@@ -81,9 +81,7 @@ def train(
             pools = Pools(Reading(device, workers, renderer, compiled))
             stack.callback(pools.close)
         if compiled:
-            # Photos and stacked targets differ in number: each is compiled for itself.
-            stack.enter_context(torch._dynamo.config.patch(automatic_dynamic_shapes=False))
-            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
+            stack.enter_context(compiling())
         trainer = Trainer(recipe, run, pools, device=device, compiled=compiled, minutes=minutes, trust=trust)
         for text in filter(None, (unreached(recipe), *run.notes, *trainer.notes)):
             note(text)
@@ -113,7 +111,7 @@ class Trainer:
         self.module = _trained(self.phases, self.estimator)
         _check_room(self.module, recipe, device)
         if compiled:
-            compile_networks(self.estimator)
+            compile_networks(self.estimator, accumulates=recipe.accumulate > 1)
         self.estimator.requires_grad_(False)
         self.module.requires_grad_(True).train()
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
