@@ -7,8 +7,8 @@
 (pretrained on all families) with annealed multi-resolution noise, from random weights with the same noise, and from the
 generator with Gaussian noise. Runs of one seed see the same batches. A dozen snapshots of every run are scored on
 held-out scenes of every family; the results are in the file after each run, and the same command goes on where it
-ended. `--real FOLDER --real-result FILE` also scores them on photos with measured depth: FOLDER holds a folder for each,
-with `photo.png` or `photo.jpg` and `truth.npz` (`depth` [H, W] in metres, 0 where unknown).
+ended. `--real FOLDER --real-result FILE` also scores them on photos with measured depth: FOLDER holds a folder for
+each, with `photo.png` or `photo.jpg` and `truth.npz` (`depth` [H, W] in metres, 0 where unknown).
 
 `plot` draws docs/images/prior.png and writes bench/results/prior.md and what came out into docs/theory.md.
 """
@@ -21,9 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from small_runs import Job, add_options, drop, recipe, run, scenes, scenes_to_score, trained
-from spread import Spread, ratio, verdict
-from stored_scenes import FAMILIES, check_time, others, predictions, source
 
 from marigold.core.documents import read_json
 from marigold.core.errors import OutputError
@@ -33,6 +30,9 @@ from marigold.measure.metrics import depth_metrics
 from marigold.modalities.depth import Depth
 from marigold.predict.predictor import Predictor
 from marigold.predict.predictor import load as load_predictor
+from small_runs import PARTS, Job, add_options, drop, recipe, run, scenes, scenes_to_score, trained
+from spread import Spread, ratio, verdict
+from stored_scenes import FAMILIES, check_time, others, predictions, source
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -44,9 +44,8 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 }
 FIRST, RANDOM, GAUSSIAN = CONDITIONS
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a")
-PARTS = 32
 MARKS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 32)
-"""The snapshots that are scored, in parts of the run."""
+"""The snapshots that are scored, in so many of `PARTS` of a run."""
 SAMPLED = ("1", "4")
 """Steps of inference at which snapshots are scored; the last are those of the published defaults, which are shown."""
 SHOWN = SAMPLED[-1]
@@ -59,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run")
-    add_options(running, RESULTS / "prior.json", steps=1280, seeds=5)
+    add_options(running, RESULTS / "prior.json", steps=3200, seeds=3, reuse=1, scoring=25)
     running.add_argument("--real", type=Path, help="folder of photos with measured depth")
     running.add_argument("--real-result", type=Path, help="file for what came out on them")
     plotting = commands.add_parser("plot")
@@ -72,7 +71,8 @@ def main() -> None:
         parser.error("--real and --real-result belong together")
     # All conditions of a seed before the next seed: what a budget allows is compared whole.
     jobs = [Job(name, seed) for seed in range(options.seeds) for name in CONDITIONS]
-    print(table(run(options, jobs, learning_curve, [rooms(options)])))
+    paced = recipe(options, jobs[0], (rooms(options),), modality=Depth())
+    print(table(run(options, jobs, learning_curve, [rooms(options)], paced)))
 
 
 def rooms(options: argparse.Namespace):
@@ -194,7 +194,7 @@ def conclusions(result: dict[str, Any]) -> list[str]:
 def _prior(result: dict[str, Any], group: str, found: Curves) -> str:
     shares = ratio(ends(found[FIRST]), ends(found[RANDOM]))
     return (
-        f"On {group} the error from the generator ends at {shares.text(2)} times that from random weights: "
+        f"On {group} the error from the generator ends at {shares.text(3)} times that from random weights: "
         f"{verdict(shares)}. {_reached(result, found)}"
     )
 
@@ -227,7 +227,7 @@ def _carried(by_group: dict[str, Curves]) -> str:
     else:
         said = "leaves open whether the prior carries to scenes that fine-tuning never saw"
     return (
-        f"At this size this {said}; the ratio is {outside.mean:.2f} there and {inside.mean:.2f} on the trained family, "
+        f"At this size this {said}; the ratio is {outside.mean:.3f} there and {inside.mean:.3f} on the trained family, "
         f"and lower there with {wider} of {len(pairs[0])} seeds."
     )
 
@@ -235,7 +235,7 @@ def _carried(by_group: dict[str, Curves]) -> str:
 def _noise(group: str, found: Curves) -> str:
     shares = ratio(ends(found[FIRST]), ends(found[GAUSSIAN]))
     return (
-        f"On {group} the error with annealed multi-resolution noise ends at {shares.text(2)} times that with Gaussian "
+        f"On {group} the error with annealed multi-resolution noise ends at {shares.text(3)} times that with Gaussian "
         f"noise: {verdict(shares)}."
     )
 

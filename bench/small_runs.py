@@ -6,9 +6,12 @@ were finished in the result file, and the same command goes on from there.
 
 import argparse
 import functools
+import itertools
+import math
 import multiprocessing
 import os
 import shutil
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -18,17 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from stored_scenes import (
-    FAMILIES,
-    HeldOut,
-    OutOfTime,
-    StoredPools,
-    baselines,
-    held_out,
-    held_out_source,
-    pieces,
-    store,
-)
 
 from marigold.core.documents import read_json
 from marigold.core.errors import OutputError
@@ -37,14 +29,32 @@ from marigold.data.source import Source
 from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
 from marigold.train.loop import train
-from marigold.train.recipe import Every, Optim, Recipe, load
+from marigold.train.recipe import Every, Recipe, load
+from stored_scenes import (
+    FAMILIES,
+    HeldOut,
+    OutOfTime,
+    StoredPools,
+    baselines,
+    check_time,
+    held_out,
+    held_out_source,
+    pieces,
+    store,
+)
 
 BEGUN = time.time()
 RESERVE = 10.0
 """Seconds of the budget that are kept for the start of Python and the end of the processes."""
 GRACE = 20.0
 """Seconds past the deadline after which processes are ended from outside."""
-FACTS = ("size", "steps", "batch", "pool", "scenes", "start", "optimizer", "lr", "average", "reuse")
+SAFE = 0.85
+"""The share of the time that is left which the runs are planned to take."""
+PACE = 48
+"""Steps that a pace is measured with."""
+PARTS = 32
+"""Runs have a multiple of so many steps where the budget chooses, so that snapshots fall on round shares."""
+FACTS = ("size", "steps", "batch", "pool", "scenes", "start", "reuse")
 """The options that decide what a run computes."""
 
 
@@ -70,8 +80,11 @@ Work = Callable[[argparse.Namespace, Job], dict[str, Any]]
 """What a run finds, for the result file; a function of a module, as processes call it."""
 
 
-def add_options(parser: argparse.ArgumentParser, result: Path, *, steps: int, seeds: int) -> None:
-    """The options that every series has."""
+def add_options(
+    parser: argparse.ArgumentParser, result: Path, *, steps: int, seeds: int, reuse: int, scoring: float
+) -> None:
+    """The options that every series has; `scoring` is how many seconds of a run are planned beside its steps."""
+    parser.set_defaults(scoring=scoring)
     parser.add_argument("out", type=Path, help="folder for scenes and runs")
     parser.add_argument("--result", type=Path, default=result)
     parser.add_argument("--device", default="cpu")
@@ -84,41 +97,89 @@ def add_options(parser: argparse.ArgumentParser, result: Path, *, steps: int, se
     parser.add_argument("--pool", type=int, default=4096, help="training scenes of each kind")
     parser.add_argument("--scenes", type=int, default=64, help="held-out scenes of each family")
     parser.add_argument("--start", default="generator")
-    parser.add_argument("--optimizer", choices=("adamw", "muon"), default="muon")
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--average", type=float, default=0.99)
-    parser.add_argument("--reuse", type=int, default=1, help="how often an encoded batch is used")
+    parser.add_argument("--compiled", action="store_true", help="compile the networks: a slow start, faster steps")
+    parser.add_argument("--reuse", type=int, default=reuse, help="how often an encoded batch is used")
 
 
-def run(options: argparse.Namespace, jobs: list[Job], work: Work, sources: Iterable[Source]) -> dict[str, Any]:
+def run(
+    options: argparse.Namespace, jobs: list[Job], work: Work, sources: Iterable[Source], paced: Recipe
+) -> dict[str, Any]:
     """Makes the jobs in their order, as many as fit into the budget, and returns the result, which is on disk too.
 
-    A job that fails is reported when all others are done, by `SystemExit`.
+    With a budget, `steps` are what its time is enough for, by the pace of `paced`, and at most what was asked for. A
+    job that fails is reported when all others are done, by `SystemExit`.
     """
     # One thread and no progress bars: many processes share the machine and the terminal.
     os.environ |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     options.deadline = BEGUN + 60 * options.minutes - RESERVE if options.minutes else float("inf")
-    result = _begun(options)
+    result, failed = _begun(options), []
     left = [job for job in jobs if not job.is_in(result["runs"])]
-    failed: list[str] = []
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(options.processes, len(left))), mp_context=spawn, initializer=_one_thread) as pool:
-        every = [*sources, *(held_out_source(family, options.size, options.scenes) for family in FAMILIES)]
-        _wait([pool.submit(store, scenes(options), x, piece, options.device) for x in every for piece in pieces(x)])
-        say(f"scenes are rendered; {len(left)} runs to make")
-        result["baselines"] = baselines(held_out(scenes(options), options.size, options.scenes, "cpu"))
-        futures = {pool.submit(work, options, job): job for job in left}
+    with _processes(min(options.processes, len(left))) as pool:
         try:
-            for future in as_completed(futures, max(options.deadline - time.time(), 0) + GRACE if options.minutes else None):
-                _take(future, futures[future], result, options.result, failed)
-        except TimeoutError:
-            for process in multiprocessing.active_children():
-                process.kill()
+            _prepare(pool, options, sources, result, paced, len(left))
+            _make(pool, options, left, work, result, failed)
+        except OutOfTime:
+            pool.shutdown(cancel_futures=True)
     done = sum(job.is_in(result["runs"]) for job in jobs)
     say(f"{done} of {len(jobs)} runs are in {options.result}")
     if failed:
         sys.exit("\n".join(failed))
     return result
+
+
+def _prepare(
+    pool: ProcessPoolExecutor,
+    options: argparse.Namespace,
+    sources: Iterable[Source],
+    result: dict[str, Any],
+    paced: Recipe,
+    left: int,
+) -> None:
+    """Renders the scenes, and chooses how many steps a run has."""
+    every = [*sources, *(held_out_source(family, options.size, options.scenes) for family in FAMILIES)]
+    parts = [(source, piece) for source in every for piece in pieces(source)]
+    waiting = [pool.submit(store, scenes(options), *part, options.device, options.deadline) for part in parts]
+    _results(waiting)
+    say("scenes are rendered")
+    result["baselines"] = baselines(held_out(scenes(options), options.size, options.scenes, "cpu"))
+    if options.minutes and not result["runs"]:
+        side_by_side = min(options.processes, left)
+        seconds = max(_results([pool.submit(pace, options, paced, number) for number in range(side_by_side)]))
+        rounds = math.ceil(left / side_by_side)
+        fitting = int(((options.deadline - time.time()) * SAFE / rounds - options.scoring) / seconds)
+        options.steps = min(options.steps, max(PARTS, fitting // PARTS * PARTS))
+        result["facts"]["steps"] = options.steps
+        say(f"{seconds * 1000:.0f} ms a step, {side_by_side} side by side: runs of {options.steps} steps")
+
+
+def _make(
+    pool: ProcessPoolExecutor,
+    options: argparse.Namespace,
+    jobs: list[Job],
+    work: Work,
+    result: dict[str, Any],
+    failed: list[str],
+) -> None:
+    """Makes the jobs; the result is written after each."""
+    futures = {pool.submit(work, options, job): job for job in jobs}
+    until = max(options.deadline - time.time(), 0) + GRACE if options.minutes else None
+    try:
+        for future in as_completed(futures, until):
+            _take(future, futures[future], result, options.result, failed)
+    except TimeoutError:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+
+def pace(options: argparse.Namespace, paced: Recipe, number: int) -> float:
+    """Seconds of a step of this recipe, the median of those after the start."""
+    pools = StoredPools(scenes(options), options.device, options.deadline)
+    folder = options.out / "pace" / str(number)
+    shutil.rmtree(folder, ignore_errors=True)
+    made = replace(paced, steps=PACE, every=Every(log=PACE, save=0, validate=0))
+    train(made, folder, device=options.device, pools=pools, compiled=options.compiled)
+    later = pools.times[len(pools.times) // 2 :]
+    return statistics.median(after - before for before, after in itertools.pairwise(later))
 
 
 def scenes(options: argparse.Namespace) -> Path:
@@ -140,9 +201,13 @@ def recipe(
     fresh: bool = False,
     keep: int = 0,
 ) -> Recipe:
-    """The published protocol for the small generator: uniform times, masked error of v, one phase."""
+    """The published protocol for the small generator: uniform times, masked error of v, one phase.
+
+    Optimizer and rate are those of `tiny-depth`.
+    """
+    base = load("tiny-depth")
     return replace(
-        load("tiny-depth"),
+        base,
         name=job.folder(options.out).name,
         start=options.start,
         layers=(),
@@ -150,20 +215,13 @@ def recipe(
         data=data,
         modality=modality,
         objective=Denoise(noise=noise, strength=0.9),
-        optim=Optim(
-            name=options.optimizer,
-            lr=options.lr,
-            warmup=min(100, options.steps // 4),
-            decay=options.steps,
-            final=0.02,
-            weight_decay=0.01,
-        ),
+        optim=replace(base.optim, warmup=min(100, options.steps // 4), decay=options.steps),
         phases=(),
         reuse=options.reuse,
         every=Every(log=options.steps, save=0, validate=0, keep=keep),
         steps=options.steps,
         batch=options.batch,
-        average=options.average,
+        average=0.99,
         seed=job.seed,
         validation_batches=0,
     )
@@ -172,7 +230,9 @@ def recipe(
 def trained(options: argparse.Namespace, job: Job, made: Recipe) -> Path:
     """Trains in the job's folder, which is returned. Raises `OutOfTime`."""
     folder = job.folder(options.out)
-    train(made, folder, device=options.device, pools=_pools(scenes(options), options.device, options.deadline))
+    check_time(options.deadline)
+    pools = _pools(scenes(options), options.device, options.deadline)
+    train(made, folder, device=options.device, pools=pools, compiled=options.compiled)
     return folder
 
 
@@ -192,6 +252,11 @@ def _pools(folder: Path, device: str, deadline: float) -> StoredPools:
     return StoredPools(folder, device, deadline)
 
 
+def _processes(count: int) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max(1, count), mp_context=spawn, initializer=_one_thread)
+
+
 def _one_thread() -> None:
     torch.set_num_threads(1)
 
@@ -201,17 +266,17 @@ def _begun(options: argparse.Namespace) -> dict[str, Any]:
     facts = {name: getattr(options, name) for name in FACTS}
     if options.result.is_file():
         found = read_json(options.result, OutputError, "delete it to begin anew")
-        if found.get("facts") == facts:
+        if found.get("asked") == facts:
+            options.steps = found["facts"]["steps"]
             return found
     scenes(options).mkdir(parents=True, exist_ok=True)
     options.result.parent.mkdir(parents=True, exist_ok=True)
     device = torch.cuda.get_device_name() if options.device.startswith("cuda") else options.device
-    return {"facts": facts, "device": device, "torch": torch.__version__, "runs": []}
+    return {"asked": facts, "facts": {**facts}, "device": device, "torch": torch.__version__, "runs": []}
 
 
-def _wait(futures: list[Future[None]]) -> None:
-    for future in futures:
-        future.result()
+def _results(futures: list[Future]) -> list:
+    return [future.result() for future in futures]
 
 
 def _take(future: Future, job: Job, result: dict[str, Any], path: Path, failed: list[str]) -> None:

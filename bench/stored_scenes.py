@@ -1,7 +1,7 @@
 """Scenes rendered once into files, for many small trainings: what these read, and depth scored on held-out scenes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,16 @@ AT_ONCE = 64
 FIELDS = ("depth",)
 
 
+class OutOfTime(Exception):  # noqa: N818
+    """The time budget is spent."""
+
+
+def check_time(deadline: float) -> None:
+    """Raises `OutOfTime` past the deadline."""
+    if time.time() > deadline:
+        raise OutOfTime
+
+
 def source(families: Sequence[str], size: int, count: int, weight: float = 1.0) -> Source:
     """The first `count` training scenes of some families, square, of `size` pixels."""
     block = min(BLOCK, count)
@@ -55,14 +65,17 @@ def pieces(wanted: Source) -> list[range]:
     return [range(first, min(first + PIECE, wanted.capacity)) for first in range(0, wanted.capacity, PIECE)]
 
 
-def store(folder: Path, wanted: Source, piece: range, device: str) -> None:
-    """Renders a part of a source into its file, unless it is there."""
+def store(folder: Path, wanted: Source, piece: range, device: str, deadline: float) -> None:
+    """Renders a part of a source into its file, unless it is there. Raises `OutOfTime`."""
     path = _file(folder, wanted, piece)
     if path.is_file():
         return
     keys = list(wanted.dataset.scan(Path(), wanted.split)[piece.start : piece.stop])
     blocks = [keys[first : first + wanted.block] for first in range(0, len(keys), wanted.block)]
-    samples = [made(wanted, FIELDS, block, device) for block in blocks]
+    samples = []
+    for block in blocks:
+        check_time(deadline)
+        samples.append(made(wanted, FIELDS, block, device))
     tensors = {
         "image": torch.cat([sample.image for sample in samples]),
         "depth": torch.cat([sample.maps["depth"] for sample in samples]),
@@ -82,43 +95,39 @@ def stored(folder: Path, wanted: Source, device: str) -> Sample:
 class StoredPool:
     """Scenes from a file; which of them a step gets depends on seed and step alone."""
 
-    def __init__(self, scenes: Sample, seed: int) -> None:
-        self._scenes, self._seed = scenes, seed
+    def __init__(self, scenes: Sample, seed: int, drawn: Callable[[], None]) -> None:
+        self._scenes, self._seed, self._drawn = scenes, seed, drawn
 
     def draw(self, step: int, count: int, fields: tuple[str, ...]) -> Sample:
         """`count` scenes as one stacked sample, in float32."""
+        self._drawn()
         rng = seeds.stream(self._seed, "draw", step)
         chosen = torch.randint(len(self._scenes.image), (count,), generator=rng).to(self._scenes.image.device)
         return self._scenes.only(fields).each(lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
 
 
-class OutOfTime(Exception):  # noqa: N818
-    """The time budget is spent."""
-
-
 class StoredPools(Pools):
     """The pools of a process over files that `store` has written: runs of all seeds share the same scenes.
 
-    Past `deadline`, in seconds as `time.time` gives them, there are no more scenes, but `OutOfTime`.
+    Past `deadline`, in seconds as `time.time` gives them, there are no more scenes, but `OutOfTime`. `times` are those
+    at which a batch was drawn.
     """
 
     def __init__(self, folder: Path, device: str, deadline: float) -> None:
         super().__init__(Reading(device))
         self._folder, self._device, self._deadline = folder, device, deadline
         self._loaded: dict[str, Sample] = {}
+        self.times: list[float] = []
 
     def of(self, source: Source, fields: set[str], seed: int) -> StoredPool:  # type: ignore[override]
         """The pool of a source."""
-        check_time(self._deadline)
         if source.data() not in self._loaded:
             self._loaded[source.data()] = stored(self._folder, source, self._device)
-        return StoredPool(self._loaded[source.data()], seed)
+        return StoredPool(self._loaded[source.data()], seed, self._drawn)
 
-
-def check_time(deadline: float) -> None:
-    """Raises `OutOfTime` past the deadline."""
-    if time.time() > deadline:
-        raise OutOfTime
+    def _drawn(self) -> None:
+        check_time(self._deadline)
+        self.times.append(time.time())
 
 
 @dataclass(frozen=True)
