@@ -15,6 +15,7 @@ each, with `photo.png` or `photo.jpg` and `truth.npz` (`depth` [H, W] in metres,
 
 import argparse
 import json
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,8 @@ def plot(result: dict[str, Any]) -> None:
     axes[0].legend(title="start", fontsize=8)
     _save(figure, DOCS / "images" / "prior.png")
     (RESULTS / "prior.md").write_text(table(result) + "\n", encoding="utf-8")
-    into(DOCS / "theory.md", "\n".join(conclusions(result)))
+    wrapped = (textwrap.fill(line, 120, subsequent_indent="  ") for line in conclusions(result))
+    into(DOCS / "theory.md", "\n".join(wrapped))
 
 
 def _save(figure: Any, path: Path) -> None:

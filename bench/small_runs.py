@@ -172,14 +172,15 @@ def _make(
 
 
 def pace(options: argparse.Namespace, paced: Recipe, number: int) -> float:
-    """Seconds of a step of this recipe, the median of those after the start."""
+    """Seconds of a step of this recipe, one in `reuse` of which draws a batch; the first half warms the device up."""
     pools = StoredPools(scenes(options), options.device, options.deadline)
     folder = options.out / "pace" / str(number)
     shutil.rmtree(folder, ignore_errors=True)
     made = replace(paced, steps=PACE, every=Every(log=PACE, save=0, validate=0))
     train(made, folder, device=options.device, pools=pools, compiled=options.compiled)
     later = pools.times[len(pools.times) // 2 :]
-    return statistics.median(after - before for before, after in itertools.pairwise(later))
+    between = statistics.median(after - before for before, after in itertools.pairwise(later))
+    return between / options.reuse
 
 
 def scenes(options: argparse.Namespace) -> Path:
