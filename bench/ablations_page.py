@@ -186,7 +186,7 @@ def plot(result: dict[str, Any]) -> None:
         draw: Callable[..., None] = _lines if all(map(str.isdigit, numbers)) else _bars
         draw(axis, section)
         axis.set(title=section.title, ylabel="AbsRel")
-        axis.legend(fontsize=8)
+        axis.legend(fontsize=8, loc="best" if draw is _lines else "lower right")
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(found) :]:
         axis.axis("off")
@@ -219,4 +219,4 @@ def _bars(axis: Any, section: Section) -> None:
         ends = [[spread.mean - spread.low for spread in spreads], [spread.high - spread.mean for spread in spreads]]
         at = [number + (place - (len(columns) - 1) / 2) * width for number in range(len(spreads))]
         axis.bar(at, heights, width, yerr=ends, capsize=2, label=column)
-    axis.set_xticks(range(len(section.rows)), [name.replace(" of ", "\nof ") for name in section.rows], fontsize=8)
+    axis.set_xticks(range(len(section.rows)), [name.replace(" ", "\n", 1) for name in section.rows], fontsize=8)
