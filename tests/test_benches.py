@@ -1,13 +1,22 @@
 """Every benchmark is a script that says what it measures, and whose imports are there."""
 
+import importlib
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from marigold.core.sample import Sample
+from marigold.measure.alignment import STANDARD
+from marigold_scenes.families import FAMILIES
 
 BENCH = Path(__file__).parents[1] / "bench"
-PARTS = ("hostile_documents", "photographs", "slim", "training_loops")
+PARTS = (
+    *("ablations_page", "hostile_documents", "photographs", "slim", "small_runs"),
+    *("spread", "stored_scenes", "training_loops"),
+)
 """Modules that the scripts share."""
 
 
@@ -30,3 +39,138 @@ def test_a_benchmark_answers_help(script, monkeypatch, capsys):
 def test_shared_modules_import():
     for part in PARTS:
         runpy.run_path(str(BENCH / f"{part}.py"))
+
+
+@pytest.fixture
+def bench():
+    """The modules of the benchmarks by name; none stays, as their names are short."""
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if (BENCH / f"{name}.py").is_file():
+            del sys.modules[name]
+
+
+def snapshots(*errors):
+    """A run's snapshots at the steps 10, 20, ... with these errors on every family."""
+    return [
+        {"step": 10 * number, **{steps: dict.fromkeys(FAMILIES, error) for steps in ("1", "4")}}
+        for number, error in enumerate(errors, start=1)
+    ]
+
+
+def prior_result(*seeds):
+    """For every seed the curves of the three conditions."""
+    names = ("generator", "random weights", "generator, Gaussian noise")
+    return {
+        "facts": {"steps": 30, "batch": 2, "pool": 8, "size": 32, "scenes": 1},
+        "device": "cpu",
+        "baselines": {"affine in the row": dict.fromkeys(FAMILIES, 0.5)},
+        "runs": [
+            {"name": name, "seed": seed, "snapshots": snapshots(*curve)}
+            for seed, curves in enumerate(seeds)
+            for name, curve in zip(names, curves, strict=True)
+        ],
+    }
+
+
+def test_the_prior_is_judged_by_the_ratio_at_the_end_of_every_seed(bench):
+    one = ((0.4, 0.3, 0.2), (0.8, 0.6, 0.4), (0.4, 0.3, 0.2))
+    other = ((0.3, 0.5, 0.3), (0.8, 0.6, 0.4), (0.4, 0.3, 0.2))
+    rooms, others, claim, *noise = bench("prior").conclusions(prior_result(one, other, one))
+    assert "0.583 (0.500 to 0.750) times that from random weights: lower with every seed" in rooms
+    # 0.4 is where random weights end: below to stay from step 10 on with one seed, from step 30 on with the other.
+    assert "With every seed it is where those end after 10 to 30 of 30 steps, and stays below." in others
+    assert "has 0.500; from the generator the error ends below with 3 of 3 seeds" in others
+    assert "support the claim" in claim
+    assert "1.167 (1.000 to 1.500) times that with Gaussian noise" in noise[0]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([(0.2, 0.4), (0.2, 0.4), (0.5, 0.4)], "At this size the figures leave open"),
+        ([(0.45, 0.4), (0.5, 0.4), (0.5, 0.4)], "speak against the claim"),
+        ([(0.2, 0.4), (0.2, 0.4)], "So few seeds leave open"),
+        # The baseline has 0.5
+        ([(0.6, 0.9), (0.3, 0.9), (0.3, 0.9)], "better than an answer that does not look at the photo"),
+    ],
+)
+def test_the_claim_is_supported_only_by_a_clear_lead_over_both(bench, seeds, said):
+    curves = [((generator,), (random,), (generator,)) for generator, random in seeds]
+    assert said in bench("prior").conclusions(prior_result(*curves))[2]
+
+
+def test_a_seed_without_a_run_of_every_condition_is_left_out(bench):
+    prior, curves = bench("prior"), ((0.2,), (0.4,), (0.2,))
+    result = prior_result(curves, curves)
+    result["runs"].pop()
+    assert prior.curves(result, FAMILIES)["generator"] == [pytest.approx([0.2])]
+
+
+def test_a_page_keeps_all_but_what_is_between_its_marks(bench, tmp_path):
+    prior, page = bench("prior"), tmp_path / "page.md"
+    page.write_text(f"before\n{prior.BLOCK[0]}old{prior.BLOCK[1]}after")
+    prior.into(page, "first")
+    prior.into(page, "second")
+    assert page.read_text() == f"before\n{prior.BLOCK[0]}\nsecond\n\n{prior.BLOCK[1]}after"
+
+
+def test_ablations_name_the_lowest_error_and_compare_it(bench):
+    best = bench("ablations_page").best
+    errors = {"one": [0.2, 0.4], "two": [0.4, 0.5], "three": [0.5, 0.5]}
+    assert (
+        best(errors, "two") == "lowest with one, 0.650 (0.500 to 0.800) times the error with two, lower with every seed"
+    )
+    assert best(errors, "one").endswith("times the error with two, lower with every seed")
+
+
+def test_every_variant_of_the_ablations_is_on_their_page(bench):
+    ablations, page = bench("ablations"), bench("ablations_page")
+    assert set(ablations.VARIANTS) == {*page.NOISE.values(), *page.SPACE.values(), *page.DATA.values()}
+    runs = [{"name": name, "seed": 0, "trailing": errors_by(ablations.FEW)} for name in ablations.VARIANTS]
+    sweeps = {"trailing": errors_by(ablations.STEPS), "leading": errors_by(ablations.STEPS)}
+    runs[0] |= {**sweeps, "members": errors_by(ablations.MEMBERS)}
+    facts = {"steps": 30, "batch": 2, "pool": 8, "size": 32, "scenes": 1}
+    text = page.page({"facts": facts, "device": "cpu", "runs": runs})
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Noise",
+        "## Target space",
+        "## Training data",
+        "## Steps of inference",
+        "## Members of an ensemble",
+    ]
+
+
+def errors_by(counts):
+    return {str(count): dict.fromkeys(FAMILIES, 0.5) for count in counts}
+
+
+def test_runs_of_one_seed_draw_the_same_stored_scenes(bench):
+    image = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 3, 2, 2).half()
+    depth, valid = image[:, :1], torch.ones(5, 1, 2, 2, dtype=torch.bool)
+    pool = bench("stored_scenes").StoredPool
+    scenes = Sample("", image, {"depth": depth}, {"depth": valid})
+    one, again, other = (pool(scenes, seed, lambda: None).draw(3, 8, ("depth",)) for seed in (0, 0, 1))
+    assert torch.equal(one.image, again.image)
+    assert not torch.equal(one.image, other.image)
+    assert torch.equal(one.image[:, :1], one.maps["depth"])  # photo and truth are of one scene
+
+
+def test_stored_pools_end_with_the_budget(bench):
+    stored = bench("stored_scenes")
+    with pytest.raises(stored.OutOfTime):
+        stored.check_time(0.0)
+    stored.check_time(float("inf"))
+
+
+def test_held_out_errors_are_means_by_family(bench):
+    depth = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand(4, 1, 2, 2)
+    sample = Sample("", depth.expand(4, 3, 2, 2), {"depth": depth}, {"depth": torch.ones(4, 1, 2, 2, dtype=torch.bool)})
+    scenes = bench("stored_scenes").HeldOut(("a", "b"), sample, STANDARD)
+    # Two scenes of `a` are right up to scale and shift. Of `b` one is constant: its best constant is 2.5, with relative
+    # errors 1.5, 1/4, 1/6 and 3/8, whose mean is 55/96.
+    values = depth / 10 + 0.1
+    values = torch.cat([values[:3], torch.full((1, 1, 2, 2), 0.5)])
+    assert scenes.means(values) == pytest.approx({"a": 0.0, "b": 55 / 192}, abs=1e-6)
+    assert len(scenes.first(1).sample.image) == 2
