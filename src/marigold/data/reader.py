@@ -116,6 +116,11 @@ class Reader:
             ) from error
 
 
+def made(source: Source, fields: tuple[str, ...], keys: list[str], device: str) -> Sample:
+    """The samples of these keys, stacked, on the device, in half precision. Raises `DataError` as `prepare` does."""
+    return finish(source, fields, prepare(source, fields, keys)[0], device, keys)
+
+
 def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> tuple[Any, list[Skipped]]:
     """The part of reading samples that needs no device, and the samples that gave their places to the next good ones.
 
