@@ -62,7 +62,7 @@ class Variant:
     """What a run is taught."""
 
     noise: str = "annealed"
-    space: str = "depth"
+    modality: Depth = Depth()
     data: Data = all_families
 
 
@@ -70,9 +70,9 @@ VARIANTS = {
     PAPER: Variant(),
     NOISE["Gaussian"]: Variant(noise="gaussian"),
     NOISE["multi-resolution"]: Variant(noise="multi_resolution"),
-    SPACE["disparity"]: Variant(space="disparity"),
-    SPACE["root of disparity"]: Variant(space="sqrt-disparity"),
-    SPACE["logarithm of depth"]: Variant(space="log"),
+    SPACE["disparity"]: Variant(modality=Depth(target_space="disparity")),
+    SPACE["root of disparity"]: Variant(modality=Depth(target_space="sqrt-disparity")),
+    SPACE["logarithm of depth"]: Variant(modality=Depth(target_space="log")),
     DATA["rooms alone"]: Variant(data=rooms),
     DATA["rooms 9 : 1 others"]: Variant(data=mostly_rooms),
     DATA["rooms 1 : 1 others"]: Variant(data=half_rooms),
@@ -105,8 +105,8 @@ def main() -> None:
 def ablation(options: argparse.Namespace, job: Job) -> dict[str, Any]:
     """Trains a variant and scores it; the first one in all ways."""
     begun, variant = time.time(), VARIANTS[job.name]
-    data, modality = variant.data(options.size, options.pool), Depth(target_space=variant.space)
-    folder = trained(options, job, recipe(options, job, data, modality=modality, noise=variant.noise))
+    data = variant.data(options.size, options.pool)
+    folder = trained(options, job, recipe(options, job, data, modality=variant.modality, noise=variant.noise))
     training = time.time() - begun
     estimator = load_predictor(folder / "checkpoint", device=options.device, precision="fp32").estimator
     held_out = scenes_to_score(scenes(options), options.size, options.scenes, options.device)

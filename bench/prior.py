@@ -190,7 +190,7 @@ def conclusions(result: dict[str, Any]) -> list[str]:
     levels = {name: _mean(result["baselines"][BASELINE], families) for name, families in GROUPS.items()}
     return [
         *(f"- {_prior(result, name, found, levels[name])}" for name, found in by_group.items()),
-        f"- {_carried(*by_group.values(), list(levels.values())[-1])}",
+        f"- {_carried(by_group, levels)}",
         *(f"- {_noise(name, found)}" for name, found in by_group.items()),
     ]
 
@@ -219,8 +219,10 @@ def _reached(result: dict[str, Any], found: Curves) -> str:
     return f"With {seeds} it is where those end after {when} of {marks[-1]} steps, and stays below."
 
 
-def _carried(inside: Curves, outside: Curves, level: float) -> str:
+def _carried(by_group: dict[str, Curves], levels: dict[str, float]) -> str:
     """What the errors on the trained family and outside of it say of the paper's claim."""
+    inside, outside = by_group.values()
+    *_, level = levels.values()
     here, there = (ratio(ends(found[FIRST]), ends(found[RANDOM])) for found in (inside, outside))
     errors = ends(outside[FIRST])
     claim = "whether the prior carries to scenes that fine-tuning never saw"
