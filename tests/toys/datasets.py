@@ -10,6 +10,7 @@ from marigold.core.png import write_png
 from marigold.core.sample import Sample
 from marigold.datasets.base import DatasetCard
 from marigold.datasets.folder import write_index, write_sample
+from toys import worlds
 
 SIZE = (12, 20)
 
@@ -34,5 +35,5 @@ def _photos(root: Path) -> None:
         write_png(root / f"{seed}.png", photo.byte().numpy())
 
 
-MINIATURES: dict[str, Callable[[Path], None]] = {"folder": _folder, "photos": _photos}
+MINIATURES: dict[str, Callable[[Path], None]] = {"folder": _folder, "photos": _photos, "vkitti": worlds.vkitti}
 """Each writes the data set into an empty folder. Data sets that render need none."""

@@ -64,7 +64,7 @@ def openexr(content: bytes, where: str, channels: str = "RGB") -> np.ndarray:
     try:
         import OpenEXR
     except ImportError:
-        raise MissingExtraError(f"{where}: needs OpenEXR; pip install 'marigold-dense[data]'") from None
+        raise MissingExtraError("OpenEXR", "data", f"reading {where}") from None
     with _reading(where), NamedTemporaryFile(suffix=".exr") as copy:
         copy.write(content)
         copy.flush()
@@ -85,7 +85,7 @@ def hdf5(content: bytes, where: str, name: str = "dataset") -> np.ndarray:
     try:
         import h5py
     except ImportError:
-        raise MissingExtraError(f"{where}: needs h5py; pip install 'marigold-dense[data]'") from None
+        raise MissingExtraError("h5py", "data", f"reading {where}") from None
     with _reading(where), h5py.File(io.BytesIO(content), "r") as file:
         if not isinstance(found := file.get(name), h5py.Dataset):
             raise ValueError(f"has no array `{name}`, only {', '.join(file) or 'nothing'}")
