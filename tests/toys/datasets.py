@@ -35,5 +35,10 @@ def _photos(root: Path) -> None:
         write_png(root / f"{seed}.png", photo.byte().numpy())
 
 
-MINIATURES: dict[str, Callable[[Path], None]] = {"folder": _folder, "photos": _photos, "vkitti": worlds.vkitti}
+MINIATURES: dict[str, Callable[[Path], None]] = {
+    "folder": _folder,
+    "pairs": worlds.pairs,
+    "photos": _photos,
+    "vkitti": worlds.vkitti,
+}
 """Each writes the data set into an empty folder. Data sets that render need none."""

@@ -64,3 +64,9 @@ def vkitti(root: Path, frames: int = 1) -> None:
                 (folder / f"depth/Camera_{camera}").mkdir(parents=True, exist_ok=True)
                 shutil.copy(root / "depth.png", folder / f"depth/Camera_{camera}/depth_{number:05d}.png")
     (root / "depth.png").unlink()
+
+
+def pairs(root: Path) -> None:
+    """Ten photos, each of one grey."""
+    for number in range(10):
+        grey_photo(root / f"rgb/{number}.jpg", 20 * number, 12, 9)
