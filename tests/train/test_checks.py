@@ -153,8 +153,9 @@ def test_the_fields_that_count_are_those_of_the_folder_not_of_the_class(tmp_path
 
 
 def test_samples_without_what_the_modality_needs_are_refused(tmp_path):
-    bad = recipe(source(scenes(tmp_path / "data")), modality=Normals())
-    refused(tmp_path, bad, "has no normals, only depth")
+    root = scenes(tmp_path / "data")
+    write_index(root, DatasetCard(("depth", "normals"), ("train", "test"), "own", "an index that is wrong"), {})
+    refused(tmp_path, recipe(source(root), modality=Normals()), "has no normals, only depth")
 
 
 @pytest.mark.parametrize("block", [1, 2])
