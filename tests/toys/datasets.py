@@ -37,8 +37,10 @@ def _photos(root: Path) -> None:
 
 MINIATURES: dict[str, Callable[[Path], None]] = {
     "folder": _folder,
+    "interiorverse": worlds.interiorverse,
     "pairs": worlds.pairs,
     "photos": _photos,
+    "sintel": worlds.sintel,
     "vkitti": worlds.vkitti,
 }
 """Each writes the data set into an empty folder. Data sets that render need none."""

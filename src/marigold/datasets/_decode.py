@@ -27,7 +27,7 @@ from marigold.core.raster import MAX_PIXELS
 
 _REMEDY = "download it again"
 _SINTEL = 202021.25
-"""The number that a depth file of MPI Sintel begins with."""
+"""The number that a depth or camera file of MPI Sintel begins with."""
 _TIFF_COMPRESSIONS = (1, 5, 8, 32773, 32946, 50000)
 """None, LZW, Deflate, PackBits, Deflate by its old number, Zstandard: of each no more is unpacked than a part has."""
 _PFM = re.compile(
@@ -145,6 +145,22 @@ def sintel_depth(content: bytes, where: str) -> np.ndarray:
         if tag != _SINTEL:
             raise ValueError(f"begins with {tag:g}, not with {_SINTEL}")
         return _floats(content[12:], width, height, "<f4")
+
+
+def sintel_camera(content: bytes, where: str) -> np.ndarray:
+    """The intrinsic matrix of a `.cam` of MPI Sintel, [3, 3] float64, in pixels.
+
+    A float32 tag, that matrix and the extrinsic one [3, 4], all little-endian (its own `sintel_io.py`). Raises
+    `DataError`.
+    """
+    with _reading(where):
+        (tag,) = struct.unpack("<f", content[:4])
+        if tag != _SINTEL or len(content) != 4 + 21 * 8:
+            raise ValueError(f"{len(content)} bytes that begin with {tag:g}, not 172 with {_SINTEL}")
+        matrix = np.frombuffer(content, "<f8", 9, 4).reshape(3, 3)
+        if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
+            raise ValueError("its focal lengths are not above 0")
+        return matrix
 
 
 def pfm(content: bytes, where: str) -> np.ndarray:

@@ -21,6 +21,14 @@ def metres(depth: np.ndarray, nearest: float, farthest: float) -> Masked:
     return _masked(depth[None], valid[None])
 
 
+def vectors(stored: np.ndarray, where: str) -> np.ndarray:
+    """An array that is normals, [H, W, 3] floats, itself. Raises `DataError` for another."""
+    if stored.ndim != 3 or stored.shape[-1] != 3 or stored.dtype.kind != "f":
+        told = f"{stored.dtype} {list(stored.shape)}, not normals [H, W, 3]"
+        raise DataError(f"{where}: {told}; give lists with the normals in their second column")
+    return stored
+
+
 def unit_vectors(vectors: np.ndarray, shortest: float, longest: float = float("inf")) -> Masked:
     """Vectors [H, W, 3] of any scale, normalised; valid where their length lies strictly between the two."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
