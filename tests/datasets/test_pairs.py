@@ -2,6 +2,7 @@ import io
 import math
 import os
 import struct
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -14,6 +15,7 @@ from marigold.core.errors import ConfigError, DataError, ImageError
 from marigold.data.source import Source
 from marigold.datasets import _decode
 from marigold.datasets.pairs import Pairs
+from toys.mutations import damaged_bytes, survives
 from toys.worlds import exr, grey_photo, png16
 
 HEIGHT, WIDTH = 9, 12
@@ -377,7 +379,7 @@ def with_tag(content, code, value):
     return content[: place + 8] + struct.pack("<HH" if kind == 3 else "<I", *value) + content[place + 12 :]
 
 
-WIDTH_TAG, TILE_WIDTH_TAG = 256, 322
+WIDTH_TAG, STRIP_OFFSETS, STRIP_BYTES, TILE_WIDTH_TAG = 256, 273, 279, 322
 
 
 @pytest.mark.parametrize(
@@ -401,3 +403,19 @@ def test_the_compressions_of_a_tiff_that_are_read():
         assert np.array_equal(_decode.tiff(tiff(compression=compression), "x"), METRES, equal_nan=True)
     with pytest.raises(DataError, match=r"compression .* is not read here"):
         _decode.tiff(tiff(compression="lerc"), "x")
+
+
+@pytest.mark.parametrize("settings", [{}, {"compression": "zlib", "predictor": True}, {"tile": (16, 16)}])
+def test_a_damaged_tiff_is_read_or_refused(settings):
+    for number, content in enumerate(damaged_bytes(tiff(**settings), 60)):
+        survives(lambda content=content: _decode.tiff(content, "x"), (DataError,), f"variant {number}")
+
+
+def test_a_strip_that_unpacks_to_more_than_its_rows_is_refused():
+    """432 bytes of rows are stated, 16 MB are packed."""
+    packed_rows = zlib.compress(bytes(16 << 20))
+    content = tiff(compression="zlib")
+    place = len(content)
+    content = with_tag(with_tag(content, STRIP_OFFSETS, (place,)), STRIP_BYTES, (len(packed_rows),))
+    with pytest.raises(DataError, match="x: damaged"):
+        _decode.tiff(content + packed_rows, "x")
