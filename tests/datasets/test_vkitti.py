@@ -131,6 +131,8 @@ def test_lists_and_choices_are_settings_of_a_recipe(tmp_path):
     assert dataset == VirtualKitti(crop=True, lists={"train": Path(tmp_path / "a.txt")}, cameras=(1,))
     with pytest.raises(ConfigError, match="cameras"):
         VirtualKitti(cameras=(2,))
+    with pytest.raises(ConfigError, match=r"scenes: .* among Scene01, Scene02"):
+        VirtualKitti(scenes=("Scene03",))
 
 
 def test_a_list_that_gives_a_photo_two_depths_is_refused(small, tmp_path):

@@ -1,11 +1,14 @@
 """Several trees as one: a data set that comes in parts, which unpack into folders of their own or stay tars."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from marigold.core.errors import DataError
 from marigold.datasets._tree import Tree, opened
+
+Names = Callable[[Tree], Iterable[str]]
+"""The names in a tree that are of some kind."""
 
 
 class Layers(Tree):
@@ -50,17 +53,15 @@ class Layers(Tree):
         return tree, _below(top, name)
 
 
-def layered(root: Path, is_top: Callable[[str], bool], is_part: Callable[[str], bool] = lambda name: False) -> Layers:
-    """What lies in `root` itself, in those of its folders that `is_top` names, and in its tars that `is_part` names.
+def layered(root: Path, tops: Names, tars: Names = lambda tree: ()) -> Layers:
+    """What lies in `root` itself, in those of its folders that are `tops`, and in its `tars`, which may have tops too.
 
-    Raises `DataError`, as `opened` does.
+    Both give names that may be there. Raises `DataError`, as `opened` does.
     """
     whole = opened(root)
-    trees = [whole]
-    if os.path.isdir(root):
-        trees += [opened(root / name) for name in whole.files() if name.endswith(".tar") and is_part(name)]
-    tops = [(tree, name) for tree in trees for name in tree.folders() if is_top(name)]
-    return Layers(root, [(tree, "") for tree in trees] + tops)
+    packed = [root / name for name in tars(whole)] if os.path.isdir(root) else []
+    trees = [whole, *(opened(path) for path in packed if os.path.isfile(path))]
+    return Layers(root, [(tree, "") for tree in trees] + [(tree, name) for tree in trees for name in tops(tree)])
 
 
 def text_of(tree: Tree, name: str) -> str:

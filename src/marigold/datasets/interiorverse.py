@@ -92,8 +92,8 @@ class InteriorVerse(Dataset):
     def scan(self, root: Path, split: str) -> list[str]:
         """The names of a split's photos, in the order of its list.
 
-        Scenes that the data set's own list names and that are not there are left out, as it also names those of other
-        cameras. Raises `DataError` where there is no list, or no photo.
+        Scenes of the data set's own list that are not there are left out: it comes in pieces, and one may do. Raises
+        `DataError` where there is no list, or no photo.
         """
         if self.lists:
             return list(_splits.rows(self.lists, split, 2))
@@ -178,4 +178,4 @@ def _beside(key: str, word: str) -> str:
 
 
 def _opened(root: Path) -> Tree:
-    return layered(root, lambda name: name in TOPS, lambda name: name.removesuffix(".tar") in TOPS)
+    return layered(root, lambda tree: TOPS, lambda tree: [f"{name}.tar" for name in TOPS])

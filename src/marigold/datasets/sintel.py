@@ -129,4 +129,4 @@ def _beside(key: str, kind: str, ending: str) -> str:
 
 
 def _opened(root: Path) -> Tree:
-    return layered(root, lambda name: name not in ("training", "test"))
+    return layered(root, lambda tree: [name for name in tree.folders() if name not in ("training", "test")])

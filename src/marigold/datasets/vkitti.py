@@ -33,6 +33,7 @@ NEAREST, FARTHEST = 1e-5, 80.0
 HEIGHT, WIDTH = 352, 1216
 """The benchmark crop of KITTI."""
 _SCENE = re.compile(r"Scene\d\d")
+_TAR = re.compile(r"(rgb|depth).*\.tar$")
 _PHOTO = re.compile(r"rgb_(\d{5})\.jpg")
 
 
@@ -61,6 +62,8 @@ class VirtualKitti(Dataset):
 
     def __post_init__(self) -> None:
         require(set(self.cameras) <= {0, 1}, "cameras", self.cameras, "among 0 and 1")
+        known = {scene for scenes in SPLITS.values() for scene in scenes}
+        require(set(self.scenes) <= known, "scenes", self.scenes, f"among {', '.join(sorted(known))}")
 
     def card_of(self, root: Path) -> DatasetCard:
         """The splits are those of the lists, where there are any."""
@@ -130,7 +133,11 @@ def benchmark_crop(sample: Sample) -> Sample:
 
 
 def _opened(root: Path) -> Tree:
-    return layered(root, lambda name: not _SCENE.fullmatch(name), lambda name: "rgb" in name or "depth" in name)
+    return layered(
+        root,
+        lambda tree: [name for name in tree.folders() if not _SCENE.fullmatch(name)],
+        lambda tree: [name for name in tree.files() if _TAR.search(name)],
+    )
 
 
 def _depth_of(photo: str) -> str:
