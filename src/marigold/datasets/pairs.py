@@ -132,16 +132,16 @@ class Pairs(Dataset):
         maps: dict[str, Masked] = {}
         for name, pattern in self._maps().items():
             file = pattern.file(key)
-            where = tree.where(file)
-            values, valid = self._read(name, tree.read(file), where, width)
-            maps[name] = sized(name, where, values, valid, (height, width), self.resize)
+            found = self._read(name, tree.read(file), tree.where(file), width)
+            maps[name] = sized(name, tree.where(file), *found, (height, width), self.resize)
         _, allowed = maps.pop("mask", (None, torch.ones(1, height, width, dtype=torch.bool)))
-        for name, (_, valid) in maps.items():
-            if not (valid & allowed).any():
-                raise DataError(f"{tree.where(key)}: the mask leaves no valid pixel of {name}; leave the sample out")
+        usable = {name: valid & allowed for name, (_, valid) in maps.items()}
+        if empty := [name for name, valid in usable.items() if not valid.any()]:
+            raise DataError(
+                f"{tree.where(key)}: no valid pixel of {empty[0]} is left by the mask; leave the sample out"
+            )
         camera = None if self.focal is None else Camera(self.focal, self.focal, width / 2, height / 2)
-        values = {name: values for name, (values, _) in maps.items()}
-        return Sample(key, image, values, {name: valid & allowed for name, (_, valid) in maps.items()}, camera)
+        return Sample(key, image, {name: values for name, (values, _) in maps.items()}, usable, camera)
 
     def identity(self, root: Path, key: str) -> str:
         """Of the settings and all files."""
