@@ -199,7 +199,7 @@ def test_a_mask_counts_for_every_field(root):
         assert not sample.valid[name][0, 8].any()
         assert sample.valid[name][0, 7].any()
     PIL.Image.new("L", (WIDTH, HEIGHT)).save(root / "m/0.png")
-    with pytest.raises(DataError, match="no valid pixel of depth is left by the mask; leave"):
+    with pytest.raises(DataError, match="the mask leaves no valid pixel of depth; leave"):
         pairs(mask="m/*.png").read(root, "0")
 
 

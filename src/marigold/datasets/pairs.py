@@ -137,9 +137,7 @@ class Pairs(Dataset):
         _, allowed = maps.pop("mask", (None, torch.ones(1, height, width, dtype=torch.bool)))
         usable = {name: valid & allowed for name, (_, valid) in maps.items()}
         if empty := [name for name, valid in usable.items() if not valid.any()]:
-            raise DataError(
-                f"{tree.where(key)}: no valid pixel of {empty[0]} is left by the mask; leave the sample out"
-            )
+            raise DataError(f"{tree.where(key)}: the mask leaves no valid pixel of {empty[0]}; leave the sample out")
         camera = None if self.focal is None else Camera(self.focal, self.focal, width / 2, height / 2)
         return Sample(key, image, {name: values for name, (values, _) in maps.items()}, usable, camera)
 
