@@ -38,7 +38,7 @@ def root(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_its_card_says_what_it_holds(dataset, root):
     card = dataset.card_of(root)
     assert set(card.fields) <= set(FIELDS)
-    assert "test" in card.splits
+    assert card.splits
     assert card.licence
     assert card.source
     assert 0 < card.depth_range[0] < card.depth_range[1]
@@ -51,7 +51,7 @@ def test_every_split_of_its_card_has_samples(dataset, root):
 
 def test_an_empty_folder_is_an_error_or_not_needed(dataset, tmp_path):
     try:
-        keys = dataset.scan(tmp_path, "test")
+        keys = dataset.scan(tmp_path, dataset.card.splits[-1])
     except DataError as error:
         assert str(tmp_path) in str(error)
     else:
@@ -59,7 +59,8 @@ def test_an_empty_folder_is_an_error_or_not_needed(dataset, tmp_path):
 
 
 def test_its_samples_hold_every_field_with_its_channels_and_mask(dataset, root):
-    fields, key = dataset.card_of(root).fields, dataset.scan(root, "test")[0]
+    card = dataset.card_of(root)
+    fields, key = card.fields, dataset.scan(root, card.splits[-1])[0]
     sample = dataset.read(root, key)
     height, width = sample.image.shape[-2:]
     assert sample.key == key
@@ -76,7 +77,7 @@ def test_its_samples_hold_every_field_with_its_channels_and_mask(dataset, root):
 
 
 def test_several_samples_are_those_that_it_reads_one_by_one(dataset, root):
-    keys = list(dataset.scan(root, "train")[:2])
+    keys = list(dataset.scan(root, dataset.card_of(root).splits[0])[:2])
     together = dataset.read_many(root, keys, "cpu")
     for index, key in enumerate(keys):
         alone = dataset.read(root, key)
@@ -87,11 +88,16 @@ def test_several_samples_are_those_that_it_reads_one_by_one(dataset, root):
 
 
 def test_its_keys_are_unique_and_in_a_fixed_order(dataset, root):
-    keys = dataset.scan(root, "test")
+    split = dataset.card_of(root).splits[-1]
+    keys = dataset.scan(root, split)
     assert len(set(keys)) == len(keys)
-    assert list(keys) == list(dataset.scan(root, "test"))
+    assert list(keys) == list(dataset.scan(root, split))
 
 
-def test_training_and_test_samples_are_apart(dataset, root):
-    train = dataset.scan(root, "train")
-    assert not set(dataset.scan(root, "test")) & {train[index] for index in range(min(1000, len(train)))}
+def test_no_sample_is_in_two_splits(dataset, root):
+    seen: set[str] = set()
+    for split in dataset.card_of(root).splits:
+        keys = dataset.scan(root, split)
+        first = {keys[index] for index in range(min(1000, len(keys)))}
+        assert not first & seen
+        seen |= first

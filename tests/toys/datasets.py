@@ -10,7 +10,7 @@ from marigold.core.png import write_png
 from marigold.core.sample import Sample
 from marigold.datasets.base import DatasetCard
 from marigold.datasets.folder import write_index, write_sample
-from toys import hypersim
+from toys import hypersim, worlds
 
 SIZE = (12, 20)
 
@@ -35,5 +35,13 @@ def _photos(root: Path) -> None:
         write_png(root / f"{seed}.png", photo.byte().numpy())
 
 
-MINIATURES: dict[str, Callable[[Path], object]] = {"folder": _folder, "hypersim": hypersim.raw, "photos": _photos}
+MINIATURES: dict[str, Callable[[Path], object]] = {
+    "folder": _folder,
+    "hypersim": hypersim.raw,
+    "interiorverse": worlds.interiorverse,
+    "pairs": worlds.pairs,
+    "photos": _photos,
+    "sintel": worlds.sintel,
+    "vkitti": worlds.vkitti,
+}
 """Each writes the data set into an empty folder. Data sets that render need none."""

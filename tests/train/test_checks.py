@@ -147,9 +147,15 @@ def test_a_data_set_without_what_the_modality_needs_is_refused(named, tmp_path):
     refused(tmp_path, bad, r"recipe\.data\.0: toys\.scenes has no normals, which normals needs; it has: depth")
 
 
+def test_the_fields_that_count_are_those_of_the_folder_not_of_the_class(tmp_path):
+    only_depth = recipe(source(scenes(tmp_path / "scenes")), modality=Normals())
+    refused(tmp_path, only_depth, r"recipe\.data\.0: folder has no normals, which normals needs; it has: depth")
+
+
 def test_samples_without_what_the_modality_needs_are_refused(tmp_path):
-    bad = recipe(source(scenes(tmp_path / "data")), modality=Normals())
-    refused(tmp_path, bad, "has no normals, only depth")
+    root = scenes(tmp_path / "data")
+    write_index(root, DatasetCard(("depth", "normals"), ("train", "test"), "own", "an index that is wrong"), {})
+    refused(tmp_path, recipe(source(root), modality=Normals()), "has no normals, only depth")
 
 
 @pytest.mark.parametrize("block", [1, 2])

@@ -1,4 +1,4 @@
-"""The content of data sets' files as arrays: photos, integers in PNG, OpenEXR, HDF5, NPY, PFM and Sintel's depth.
+"""The content of data sets' files as arrays: photos, integers in PNG, TIFF, OpenEXR, HDF5, NPY, PFM, Sintel's depth.
 
 Each function takes the bytes of a file and `where`, what messages call it. A header is believed only as far as the
 bytes and `MAX_PIXELS` go, and whatever a decoder says of damaged bytes becomes a `DataError` naming the file.
@@ -8,24 +8,28 @@ import io
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 
 import imagecodecs
 import numpy as np
 import PIL.Image
+import tifffile
 import torch
 from torch import Tensor
 
 from marigold.core.console import printable
+from marigold.core.directories import MOST_PARTS
 from marigold.core.errors import DataError, MarigoldError, MissingExtraError
 from marigold.core.pillow import without_warnings
 from marigold.core.raster import MAX_PIXELS
 
 _REMEDY = "download it again"
 _SINTEL = 202021.25
-"""The number that a depth file of MPI Sintel begins with."""
+"""The number that a depth or camera file of MPI Sintel begins with."""
+_TIFF_COMPRESSIONS = (1, 5, 8, 32773, 32946, 50000)
+"""None, LZW, Deflate, PackBits, Deflate by its old number, Zstandard: of each no more is unpacked than a part has."""
 _PFM = re.compile(
     rb"(P[Ff])[ \t]*\r?\n(?:#[^\n]*\n)*[ \t]*(\d{1,6})[ \t]+(\d{1,6})[ \t]*\r?\n[ \t]*([-+.\deE]{1,30})[ \t]*\r?\n"
 )
@@ -55,11 +59,25 @@ def integers(content: bytes, where: str) -> np.ndarray:
         return imagecodecs.png_decode(content)
 
 
-def openexr(content: bytes, where: str, channels: str = "RGB") -> np.ndarray:
+def openexr(content: bytes, where: str, channels: Sequence[str] = "RGB") -> np.ndarray:
     """These channels of the first part of an OpenEXR file, [H, W, len(channels)] float32.
 
     A file with a single channel, whatever its name, gives that one for each that is asked for. Raises `DataError`, and
     `MissingExtraError` without OpenEXR.
+    """
+    found = exr_channels(content, where)
+    if len(found) == 1:
+        return np.repeat(next(iter(found.values()))[..., None], len(channels), axis=-1)
+    if missing := [name for name in channels if name not in found]:
+        there = printable(", ".join(sorted(found)))
+        raise DataError(f"{where}: has no channel {printable(', '.join(missing))}, only {there}; choose among these")
+    return np.stack([found[name] for name in channels], axis=-1)
+
+
+def exr_channels(content: bytes, where: str) -> dict[str, np.ndarray]:
+    """All channels of the first part of an OpenEXR file by their names, each [H, W] float32.
+
+    Raises `DataError`, and `MissingExtraError` without OpenEXR.
     """
     try:
         import OpenEXR
@@ -72,12 +90,23 @@ def openexr(content: bytes, where: str, channels: str = "RGB") -> np.ndarray:
             low, high = head.header()["dataWindow"]
         _check_size(*(int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1)))
         with OpenEXR.File(copy.name, separate_channels=True) as file:
-            found = {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
-        if len(found) == 1:
-            return np.repeat(next(iter(found.values()))[..., None], len(channels), axis=-1)
-        if missing := [name for name in channels if name not in found]:
-            raise ValueError(f"has no channel {', '.join(missing)}, only {', '.join(sorted(found))}")
-        return np.stack([found[name] for name in channels], axis=-1)
+            return {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
+
+
+def tiff(content: bytes, where: str) -> np.ndarray:
+    """The samples of a TIFF's first picture as they are stored, [H, W] or [H, W, C]. Raises `DataError`."""
+    with _reading(where), tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = file.pages.first
+        _check_size(page.imagewidth, page.imagelength)
+        parts = math.prod(page.chunked)
+        if page.samplesperpixel > 4 or page.imagedepth != 1 or math.prod(page.chunks) > 4 * MAX_PIXELS:
+            raise ValueError(f"{page.samplesperpixel} channels in parts of {page.chunks}")
+        if page.compression not in _TIFF_COMPRESSIONS:
+            raise ValueError(f"its compression {page.compression} is not read here: save it with LZW or Deflate")
+        if len(page.dataoffsets) < parts or parts > MOST_PARTS:
+            raise ValueError(f"{len(page.dataoffsets)} of {parts} strips or tiles")
+        samples = page.asarray()
+        return np.moveaxis(samples, 0, -1) if page.axes.startswith("S") else samples
 
 
 def hdf5(content: bytes, where: str, name: str = "dataset") -> np.ndarray:
@@ -116,6 +145,22 @@ def sintel_depth(content: bytes, where: str) -> np.ndarray:
         if tag != _SINTEL:
             raise ValueError(f"begins with {tag:g}, not with {_SINTEL}")
         return _floats(content[12:], width, height, "<f4")
+
+
+def sintel_camera(content: bytes, where: str) -> np.ndarray:
+    """The intrinsic matrix of a `.cam` of MPI Sintel, [3, 3] float64, in pixels.
+
+    A float32 tag, that matrix and the extrinsic one [3, 4], all little-endian (its own `sintel_io.py`). Raises
+    `DataError`.
+    """
+    with _reading(where):
+        (tag,) = struct.unpack("<f", content[:4])
+        if tag != _SINTEL or len(content) != 4 + 21 * 8:
+            raise ValueError(f"{len(content)} bytes that begin with {tag:g}, not 172 with {_SINTEL}")
+        matrix = np.frombuffer(content, "<f8", 9, 4).reshape(3, 3)
+        if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
+            raise ValueError("its focal lengths are not above 0")
+        return matrix
 
 
 def pfm(content: bytes, where: str) -> np.ndarray:

@@ -47,10 +47,11 @@ def _check(source: Source, where: str, modality: Modality) -> None:
         _keys(source)
     except MarigoldError as error:
         raise type(error)(f"{where}: {error}") from None
-    if missing := [name for name in modality.needs if name not in source.dataset.card.fields]:
+    fields = border.card(source.dataset, source.root).fields
+    if missing := [name for name in modality.needs if name not in fields]:
         raise DataError(
             f"{where}: {name_of(source.dataset)} has no {', '.join(missing)}, which {name_of(modality)} needs; it has: "
-            f"{', '.join(source.dataset.card.fields) or 'photos alone'}; choose another data set or modality"
+            f"{', '.join(fields) or 'photos alone'}; choose another data set or modality"
         )
 
 

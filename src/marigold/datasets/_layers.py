@@ -1,0 +1,76 @@
+"""Several trees as one: a data set that comes in parts, which unpack into folders of their own or stay tars."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from marigold.core.errors import DataError
+from marigold.datasets._tree import Tree, opened
+
+Names = Callable[[Tree], Iterable[str]]
+"""The names in a tree that are of some kind."""
+
+
+class Layers(Tree):
+    """The files of trees, each below a folder of its tree, as if they lay in one; of two with one name the first."""
+
+    def __init__(self, root: Path, parts: Sequence[tuple[Tree, str]]) -> None:
+        super().__init__(root)
+        self._parts = parts
+
+    def folders(self, folder: str = "") -> list[str]:
+        """The names of the folders directly in a folder, sorted."""
+        return sorted({name for tree, top in self._parts for name in tree.folders(_below(top, folder))})
+
+    def files(self, folder: str = "") -> list[str]:
+        """The names of the files directly in a folder, sorted."""
+        return sorted({name for tree, top in self._parts for name in tree.files(_below(top, folder))})
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return any(tree.has(_below(top, name)) for tree, top in self._parts)
+
+    def read(self, name: str) -> bytes:
+        """A file's content. Raises `DataError`."""
+        tree, name = self._find(name)
+        return tree.read(name)
+
+    def identity(self, name: str) -> str:
+        """What its tree says of it. Raises `DataError`."""
+        tree, name = self._find(name)
+        return tree.identity(name)
+
+    def where(self, name: str) -> str:
+        """What messages call a file: its own place where there is such a one."""
+        tree, name = self._find(name)
+        return tree.where(name)
+
+    def _find(self, name: str) -> tuple[Tree, str]:
+        for tree, top in self._parts:
+            if tree.has(_below(top, name)):
+                return tree, _below(top, name)
+        tree, top = self._parts[0]
+        return tree, _below(top, name)
+
+
+def layered(root: Path, tops: Names, tars: Names = lambda tree: ()) -> Layers:
+    """What lies in `root` itself, in those of its folders that are `tops`, and in its `tars`, which may have tops too.
+
+    Both give names that may be there. Raises `DataError`, as `opened` does.
+    """
+    whole = opened(root)
+    packed = [root / name for name in tars(whole)] if os.path.isdir(root) else []
+    trees = [whole, *(opened(path) for path in packed if os.path.isfile(path))]
+    return Layers(root, [(tree, "") for tree in trees] + [(tree, name) for tree in trees for name in tops(tree)])
+
+
+def text_of(tree: Tree, name: str) -> str:
+    """A file of text. Raises `DataError`."""
+    try:
+        return tree.read(name).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{tree.where(name)}: no text in UTF-8 ({error.reason}); download it again") from error
+
+
+def _below(top: str, name: str) -> str:
+    return f"{top}/{name}" if top and name else top or name

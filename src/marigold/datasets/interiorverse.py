@@ -1,0 +1,181 @@
+"""InteriorVerse: rendered rooms with depth, normals and materials (Zhu et al. 2022).
+
+As distributed, all in OpenEXR:
+
+    dataset_85/SCENE/NNN_im.exr         linear light, which may be above 1
+    dataset_85/SCENE/NNN_mask.exr       usable where it is not 0
+    dataset_85/SCENE/NNN_depth.exr      millimetres in its first channel; infinite where there is nothing
+    dataset_85/SCENE/NNN_normal.exr     x right, y up, z towards the viewer
+    dataset_85/SCENE/NNN_albedo.exr     linear reflectance
+    dataset_85/SCENE/NNN_material.exr   red roughness, green metallicity, blue unused
+    train.txt, val.txt, test.txt        a scene, or a frame of one, in each line
+
+The published training calls the folder `scenes_85`, keeps it in a tar, and has lists of its own: lines of
+`im albedo material mask` for materials, and for normals lines of `photo normals`, which are PNG and NPY.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from marigold.core.config import require
+from marigold.core.console import printable
+from marigold.core.errors import DataError
+from marigold.core.find import unknown
+from marigold.core.sample import Sample
+from marigold.datasets import _decode, _physical, _splits
+from marigold.datasets._layers import layered, text_of
+from marigold.datasets._physical import Masked
+from marigold.datasets._tree import Tree
+from marigold.datasets.base import Dataset, DatasetCard
+
+MATERIALS = ("albedo", "roughness", "metallicity")
+TOPS = ("dataset_85", "scenes_85")
+GAMMA = 2.2
+"""Photos are linear light, clipped to 0 to 1, to the power of 1 / 2.2 (the published training)."""
+MILLIMETRES = 1000
+SHORTEST = 0.1
+"""A stored normal that is not longer is none (the published preprocessing)."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a field is stored."""
+
+    word: str
+    """What the name of its file says."""
+    read: Callable[[np.ndarray], Masked]
+    """Of the file's red, green and blue, [H, W, 3] float32."""
+
+
+STORED = {
+    "depth": Stored("depth", lambda x: _physical.metres(x[..., 0] / MILLIMETRES, 0, float("inf"))),
+    "normals": Stored("normal", lambda x: _physical.unit_vectors(x, SHORTEST)),
+    "albedo": Stored("albedo", _physical.fractions),
+    "roughness": Stored("material", lambda x: _physical.fractions(x[..., :1])),
+    "metallicity": Stored("material", lambda x: _physical.fractions(x[..., 1:2])),
+}
+_PHOTO = re.compile(r"(\d+)_im\.exr")
+_FRAME = re.compile(r"(\d+)[^/]*")
+
+
+@dataclass(frozen=True)
+class InteriorVerse(Dataset):
+    """Photos with planar depth, normals, albedo, roughness and metallicity."""
+
+    fields: tuple[str, ...] = ()
+    """The fields to read; empty means all, or with `lists` those that the lists are for."""
+    lists: dict[str, Path] = field(default_factory=dict)
+    """A list for each split, in place of `train.txt` and so on: `im albedo material mask` or `photo normals`."""
+
+    card = DatasetCard(
+        fields=tuple(STORED),
+        splits=("train", "val", "test"),
+        licence="for research, by the terms of its makers",
+        source="InteriorVerse (Zhu et al. 2022), synthetic",
+    )
+
+    def __post_init__(self) -> None:
+        for name in self.fields:
+            require(name in STORED, "fields", name, f"among {', '.join(STORED)}")
+
+    def card_of(self, root: Path) -> DatasetCard:
+        """The fields that are read, and the splits of the lists where there are any. Raises `DataError`."""
+        fields = self._listed_fields() if self.lists else self.card.fields
+        return replace(self.card, fields=self.fields or fields, splits=tuple(self.lists) or self.card.splits)
+
+    def scan(self, root: Path, split: str) -> list[str]:
+        """The names of a split's photos, in the order of its list.
+
+        Scenes of the data set's own list that are not there are left out: it comes in pieces, and one may do. Raises
+        `DataError` where there is no list, or no photo.
+        """
+        if self.lists:
+            return list(_splits.rows(self.lists, split, 2))
+        if split not in self.card.splits:
+            raise DataError(f"{root}: {unknown('split', printable(split), self.card.splits)}")
+        tree = _opened(root)
+        if not tree.has(f"{split}.txt"):
+            raise DataError(f"{root}: no {split}.txt; put it there, or give `lists`")
+        keys = [key for line in text_of(tree, f"{split}.txt").splitlines() for key in _photos(tree, line.strip())]
+        if not keys:
+            raise DataError(f"{root}: no photo of the scenes in {split}.txt; unpack dataset_85 there")
+        return list(dict.fromkeys(keys))
+
+    def read(self, root: Path, key: str) -> Sample:
+        """A photo with the fields that are asked for. Raises `DataError`.
+
+        Where the photo is no number, no field is valid.
+        """
+        tree, fields = _opened(root), self.card_of(root).fields
+        if not key.endswith(".exr"):
+            return self._with_normals(tree, key, fields)
+        light = _exr(tree, key)
+        image = torch.from_numpy(np.nan_to_num(light, posinf=1).clip(0, 1) ** np.float32(1 / GAMMA)).permute(2, 0, 1)
+        files = {word: _exr(tree, _beside(key, word)) for word in {STORED[name].word for name in fields}}
+        sample = _physical.assembled(key, image, {name: STORED[name].read(files[STORED[name].word]) for name in fields})
+        usable = _usable(tree, _beside(key, "mask"))
+        if usable.shape[-2:] != image.shape[-2:]:
+            raise DataError(f"{tree.where(_beside(key, 'mask'))}: not of the photo's size; download it again")
+        usable &= torch.from_numpy(~np.isnan(light).any(axis=-1))
+        return replace(sample, valid={name: valid & usable for name, valid in sample.valid.items()})
+
+    def identity(self, root: Path, key: str) -> str:
+        """Of the settings and all files that are read."""
+        tree, fields = _opened(root), self.card_of(root).fields
+        words = dict.fromkeys([*(STORED[name].word for name in fields), "mask"])
+        beside = [_beside(key, word) for word in words] if key.endswith(".exr") else [self._vectors(key)]
+        return " ".join([repr(self), *map(tree.identity, [key, *beside])])
+
+    def _with_normals(self, tree: Tree, key: str, fields: tuple[str, ...]) -> Sample:
+        """A sample of the published preprocessing: a photo in 8 bits, and vectors in NPY."""
+        if set(fields) != {"normals"}:
+            raise DataError(f"{key}: has normals alone, not {', '.join(fields)}; correct `fields` or `lists`")
+        image = _decode.photo(tree.read(key), tree.where(key))
+        name = self._vectors(key)
+        vectors = _physical.vectors(_decode.npy(tree.read(name), tree.where(name)), tree.where(name))
+        return _physical.assembled(key, image, {"normals": _physical.unit_vectors(vectors, SHORTEST)})
+
+    def _vectors(self, key: str) -> str:
+        return _splits.row(self.lists, key, 2)[1]
+
+    def _listed_fields(self) -> tuple[str, ...]:
+        first = next(iter(_splits.rows(self.lists, next(iter(self.lists)), 2)))
+        return MATERIALS if first.endswith(".exr") else ("normals",)
+
+
+def _photos(tree: Tree, line: str) -> Iterator[str]:
+    """The names of the photos that a line of the data set's own lists stands for: a scene's, or one of them."""
+    scene, _, frame = line.removeprefix("./").partition("/")
+    if scene in TOPS:
+        scene, _, frame = frame.partition("/")
+    if not scene:
+        return
+    wanted = _FRAME.fullmatch(frame)
+    for name in tree.files(scene):
+        if (found := _PHOTO.fullmatch(name)) and (not frame or (wanted and wanted[1] == found[1])):
+            yield f"{scene}/{name}"
+
+
+def _usable(tree: Tree, name: str) -> Tensor:
+    """Where a mask is not 0 in any of its channels, [1, H, W], bool."""
+    channels = _decode.exr_channels(tree.read(name), tree.where(name)).values()
+    return torch.from_numpy(np.all([channel > 0 for channel in channels], axis=0))[None]
+
+
+def _exr(tree: Tree, name: str) -> np.ndarray:
+    return _decode.openexr(tree.read(name), tree.where(name))
+
+
+def _beside(key: str, word: str) -> str:
+    """The file of another kind of the same frame."""
+    return f"{key.removesuffix('_im.exr')}_{word}.exr"
+
+
+def _opened(root: Path) -> Tree:
+    return layered(root, lambda tree: TOPS, lambda tree: [f"{name}.tar" for name in TOPS])
