@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from marigold.core.fields import FIELDS
 from marigold.core.png import write_png
 from marigold.core.sample import Sample
+from marigold.data.prepare import Preparation, prepare
 from marigold.datasets.base import DatasetCard
-from marigold.datasets.folder import write_index, write_sample
+from marigold.datasets.folder import Folder, write_index, write_sample
 
 SIZE = (12, 20)
 
@@ -34,5 +36,12 @@ def _photos(root: Path) -> None:
         write_png(root / f"{seed}.png", photo.byte().numpy())
 
 
-MINIATURES: dict[str, Callable[[Path], None]] = {"folder": _folder, "photos": _photos}
+def _shards(root: Path) -> None:
+    """Those of the folder."""
+    with TemporaryDirectory() as folder:
+        _folder(Path(folder))
+        prepare(Preparation(Folder(), Path(folder)), root)
+
+
+MINIATURES: dict[str, Callable[[Path], None]] = {"folder": _folder, "photos": _photos, "shards": _shards}
 """Each writes the data set into an empty folder. Data sets that render need none."""

@@ -40,7 +40,8 @@ def pictures(sample: Sample, modalities: Sequence[Modality]) -> dict[str, np.nda
     found: dict[str, np.ndarray] = {}
     for modality in modalities:
         pixels, _ = modality.encode(sample)
-        found = {name: _small((x + 1) / 2) for name, x in zip(modality.targets, pixels, strict=True)} | found
+        targets = zip(modality.targets, pixels, strict=True)
+        found |= {name: _small((x + 1) / 2) for name, x in targets if name not in found}
     return found
 
 

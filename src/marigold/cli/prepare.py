@@ -161,7 +161,8 @@ def _check(options: Check) -> int:
 
 def _complain(options: Check, found: "Checked") -> int:
     """Prints what is broken and what to do about it; returns the exit code."""
-    print(f"marigold: error: {len(found.broken)} damaged shards in {printable(options.out)}:", file=sys.stderr)
+    shards = f"{len(found.broken)} damaged shard{'s' * (len(found.broken) != 1)}"
+    print(f"marigold: error: {shards} in {printable(options.out)}:", file=sys.stderr)
     _print_some(list(found.flaws), "all lie in the shards named below")
     files = " ".join(shlex.quote(printable(options.out / name)) for name in found.broken)
     print(f"  delete them, and make them again:\n  rm -f {files}\n  {found.command}", file=sys.stderr)

@@ -177,9 +177,10 @@ def _read_label(root: Path) -> dict[str, Any]:
 def _flaw(content: dict[str, Any]) -> str:
     """What of a label cannot be used, apart from its card; empty where all can."""
     splits, shards, made = content.get("splits"), content.get("shards"), content.get("made")
-    names = isinstance(splits, list) and all(isinstance(split, str) and SPLIT.fullmatch(split) for split in splits)
-    if not names or not _differ(splits) or not _differ(content["fields"]):
-        return "splits, fields: must be lists of different names"
+    if not isinstance(splits, list) or not all(isinstance(split, str) and SPLIT.fullmatch(split) for split in splits):
+        return "splits: must be a list of names"
+    if not _differ(splits) or not _differ(content["fields"]):
+        return "splits, fields: must be different ones"
     if not isinstance(shards, list) or not all(map(_is_shard, shards)):
         return "shards: must be a list of names such as train-00000.tar, each with its bytes"
     made = made if isinstance(made, dict) else {}

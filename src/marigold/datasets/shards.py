@@ -20,7 +20,7 @@ from marigold.core.errors import ConfigError, DataError, MarigoldError, reason
 from marigold.core.fields import FIELDS
 from marigold.core.files import as_path
 from marigold.core.find import name_of, unknown
-from marigold.core.plain import shown
+from marigold.core.plain import shown, word
 from marigold.core.raster import MAX_PIXELS
 from marigold.core.reading import open_file
 from marigold.core.sample import Sample
@@ -109,7 +109,7 @@ def stand_in(dataset: Dataset, root: Path) -> Dataset:
     asked = {name: value for name, value in encode(dataset).items() if name != NAME}
     remedy = "choose that, or read them as they are with `dataset: shards`"
     if made["dataset"] != name_of(dataset):
-        raise DataError(f"{root}: holds shards of {shown(made['dataset'])}, not of {name_of(dataset)}; {remedy}")
+        raise DataError(f"{root}: holds shards of {word(made['dataset'])}, not of {name_of(dataset)}; {remedy}")
     for name, value in asked.items():
         if name != "fields" and made["settings"].get(name) != value:
             was = shown(made["settings"].get(name))
