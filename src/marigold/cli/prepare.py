@@ -134,11 +134,17 @@ def _setting(word: str) -> tuple[str, Any]:
 
 def _summarise(report: "Report") -> None:
     for split, part in report.splits.items():
-        each = f", {part.bytes / part.samples / 1e6:.2f} MB a sample" if part.samples else ""
+        each = f", {_size(part.bytes / part.samples)} a sample" if part.samples else ""
         shards = f"{part.shards} shard{'s' * (part.shards != 1)}"
-        line = f"{split}: {part.samples} samples in {shards}, {part.bytes / 1e9:.2f} GB{each}"
+        line = f"{split}: {part.samples} samples in {shards}, {_size(part.bytes)}{each}"
         print(line + (f"; {part.dropped} left out" if part.dropped else ""), file=sys.stderr)
     _print_some([f"left out: {one.why}" for one in report.dropped], "report.json lists them all")
+
+
+def _size(count: float) -> str:
+    """Bytes for a person, `3.1 MB`."""
+    unit, name = next((pair for pair in ((1e9, "GB"), (1e6, "MB")) if count >= pair[0]), (1e3, "kB"))
+    return f"{count / unit:.1f} {name}"
 
 
 def _print_some(lines: list[str], rest: str) -> None:

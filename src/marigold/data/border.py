@@ -24,7 +24,8 @@ _MOST_WORDS = 300
 def card(dataset: Dataset, root: Path) -> DatasetCard:
     """The label of the data set in a folder. Raises `DataError`."""
     with _named(dataset, str(root)):
-        return _at(root, dataset).card_of(root)
+        dataset = _at(root, dataset)
+        return dataset.card_of(root)
 
 
 def keys(dataset: Dataset, root: Path, split: str) -> Sequence[str]:
@@ -33,7 +34,8 @@ def keys(dataset: Dataset, root: Path, split: str) -> Sequence[str]:
     What is not a list may make its keys when they are asked for, and is not looked through.
     """
     with _named(dataset, str(root)):
-        found = _at(root, dataset).scan(root, split)
+        dataset = _at(root, dataset)
+        found = dataset.scan(root, split)
         count = len(found)
     if isinstance(found, list | tuple):
         seen: set[str] = set()
@@ -51,7 +53,8 @@ def keys(dataset: Dataset, root: Path, split: str) -> Sequence[str]:
 def read(dataset: Dataset, root: Path, key: str) -> Sample:
     """One sample, with this key. Raises `DataError` naming it, whatever is wrong."""
     with _named(dataset, key):
-        sample = _at(root, dataset).read(root, key)
+        dataset = _at(root, dataset)
+        sample = dataset.read(root, key)
         _check(dataset, key, sample)
         return replace(sample.each(lambda x: x.detach()), key=key)
 
@@ -63,7 +66,8 @@ def read_many(dataset: Dataset, root: Path, keys: list[str], device: str) -> Sam
         prepared = stack([read(dataset, root, key) for key in keys])
         return finish(dataset, prepared, device, keys)
     with _named(dataset, where):
-        sample = _at(root, dataset).read_many(root, keys, device)
+        dataset = _at(root, dataset)
+        sample = dataset.read_many(root, keys, device)
         _check(dataset, where, sample, len(keys))
         return sample
 
