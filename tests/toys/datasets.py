@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from marigold.core.fields import FIELDS
 from marigold.core.png import write_png
 from marigold.core.sample import Sample
+from marigold.data.prepare import Preparation, prepare
 from marigold.datasets.base import DatasetCard
-from marigold.datasets.folder import write_index, write_sample
+from marigold.datasets.folder import Folder, write_index, write_sample
 from toys import hypersim, worlds
 
 SIZE = (12, 20)
@@ -35,12 +37,20 @@ def _photos(root: Path) -> None:
         write_png(root / f"{seed}.png", photo.byte().numpy())
 
 
+def _shards(root: Path) -> None:
+    """Those of the folder."""
+    with TemporaryDirectory() as folder:
+        _folder(Path(folder))
+        prepare(Preparation(Folder(), Path(folder)), root)
+
+
 MINIATURES: dict[str, Callable[[Path], object]] = {
     "folder": _folder,
     "hypersim": hypersim.raw,
     "interiorverse": worlds.interiorverse,
     "pairs": worlds.pairs,
     "photos": _photos,
+    "shards": _shards,
     "sintel": worlds.sintel,
     "vkitti": worlds.vkitti,
 }

@@ -16,6 +16,7 @@ from marigold.core.find import name_of
 from marigold.core.flaws import flaw
 from marigold.core.sample import Sample, stack
 from marigold.datasets.base import Dataset, DatasetCard
+from marigold.datasets.shards import stand_in
 
 _MOST_WORDS = 300
 
@@ -23,6 +24,7 @@ _MOST_WORDS = 300
 def card(dataset: Dataset, root: Path) -> DatasetCard:
     """The label of the data set in a folder. Raises `DataError`."""
     with _named(dataset, str(root)):
+        dataset = _at(root, dataset)
         return dataset.card_of(root)
 
 
@@ -32,6 +34,7 @@ def keys(dataset: Dataset, root: Path, split: str) -> Sequence[str]:
     What is not a list may make its keys when they are asked for, and is not looked through.
     """
     with _named(dataset, str(root)):
+        dataset = _at(root, dataset)
         found = dataset.scan(root, split)
         count = len(found)
     if isinstance(found, list | tuple):
@@ -50,6 +53,7 @@ def keys(dataset: Dataset, root: Path, split: str) -> Sequence[str]:
 def read(dataset: Dataset, root: Path, key: str) -> Sample:
     """One sample, with this key. Raises `DataError` naming it, whatever is wrong."""
     with _named(dataset, key):
+        dataset = _at(root, dataset)
         sample = dataset.read(root, key)
         _check(dataset, key, sample)
         return replace(sample.each(lambda x: x.detach()), key=key)
@@ -68,6 +72,7 @@ def read_many(dataset: Dataset, root: Path, keys: list[str], device: str) -> Sam
         prepared = stack([read(dataset, root, key) for key in keys])
         return finish(dataset, prepared, device, keys)
     with _named(dataset, where):
+        dataset = _at(root, dataset)
         sample = dataset.read_many(root, keys, device)
         _check(dataset, where, sample, len(keys))
         return sample
@@ -90,6 +95,11 @@ def finish(dataset: Dataset, prepared: Any, device: str, keys: list[str]) -> Sam
         sample = dataset.finish(prepared, device)
         _check(dataset, _several(keys), sample, len(keys))
         return sample
+
+
+def _at(root: Path, dataset: Dataset) -> Dataset:
+    """What reads the samples at a root: shards that were made from a data set stand in for it there."""
+    return stand_in(dataset, root) if is_plain(dataset) else dataset
 
 
 def _check(dataset: Dataset, where: str, sample: object, *batch: int) -> None:

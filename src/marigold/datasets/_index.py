@@ -32,7 +32,7 @@ def read_index(root: Path) -> dict[str, Any] | None:
     index = read_json(path, DataError, _REMEDY)
     if not isinstance(index, dict) or index.get("layout") != LAYOUT:
         raise DataError(f"{path}: not the index of a data set in the layout `{LAYOUT}`; {_REMEDY}")
-    if wrong := _wrong(index):
+    if wrong := flaw(index):
         raise DataError(f"{path}: {printable(wrong)}; correct it, or write the data set again")
     return index
 
@@ -42,12 +42,18 @@ def write_index(root: Path, card: DatasetCard, made: dict[str, Any]) -> None:
 
     Raises `DataError` for a card that could not be read back, `OutputError` when it cannot be written.
     """
+    content = {"layout": LAYOUT, **label(card, str(root)), "made": made}
+    write_json(make_folder(root) / INDEX, content)
+
+
+def label(card: DatasetCard, where: str) -> dict[str, Any]:
+    """What an index says of a card. Raises `DataError` for one that could not be read back."""
     nearest, farthest = card.depth_range
-    label = {"layout": LAYOUT, "fields": list(card.fields), "licence": card.licence, "source": card.source}
-    limits = {"nearest": nearest, "farthest": None if farthest == _FARTHEST else farthest}
-    if wrong := _wrong({**label, **limits}):
-        raise DataError(f"the card of {root}: {printable(wrong)}; correct it")
-    write_json(make_folder(root) / INDEX, {**label, **limits, "made": made})
+    words = {"fields": list(card.fields), "licence": card.licence, "source": card.source}
+    content = {**words, "nearest": nearest, "farthest": None if farthest == _FARTHEST else farthest}
+    if wrong := flaw(content):
+        raise DataError(f"the card of {where}: {printable(wrong)}; correct it")
+    return content
 
 
 def card(index: dict[str, Any], splits: tuple[str, ...]) -> DatasetCard:
@@ -55,7 +61,7 @@ def card(index: dict[str, Any], splits: tuple[str, ...]) -> DatasetCard:
     return DatasetCard(tuple(index["fields"]), splits, index["licence"], index["source"], _range(index))
 
 
-def _wrong(index: dict[str, Any]) -> str:
+def flaw(index: dict[str, Any]) -> str:
     """What of an index cannot be used; empty where all can."""
     names = index.get("fields")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
