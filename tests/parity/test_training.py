@@ -241,7 +241,7 @@ class Call(NamedTuple):
     result: Any
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Record:
     """What a run did: its calls by the method's name, and gradients and weights around each optimizer step."""
 
@@ -316,8 +316,9 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workplace / "sd"
 
 
-class Pair(NamedTuple):
-    """A run, and the transcription of its updates."""
+@dataclass(repr=False, eq=False)
+class Pair:
+    """A run, and the transcription of its updates; pytest would take minutes to print it."""
 
     ours: Record
     micros: list[Micro]
