@@ -93,7 +93,10 @@ def augment(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
 
 
 def geometric(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
-    """The part of `augment` that moves pixels: mirror, window and size, of photo and maps alike."""
+    """The part of `augment` that moves pixels: mirror, window and size, of photo and maps alike, each by its rule.
+
+    A pixel of a mask stays valid only if every pixel that it is made from is valid.
+    """
     sample = replace(sample, camera=None)
     mirrored = _coin(sample.image, how.mirror, rng)
     if bool(mirrored.any()):

@@ -28,8 +28,8 @@ class Denoise(Objective):
     strength: float = 0.9
     """Weight of each coarser level of the multi-resolution noise, relative to the finer one."""
     unit_variance: noises.UnitVariance = "sample"
-    """Over what multi-resolution noise is divided by its standard deviation: each sample, or all that pass the network
-    together, as in the published training."""
+    """What multi-resolution noise has unit variance over: each sample, or the whole micro-batch as in the published
+    training."""
     lowest: float = 0.0
     """Timesteps are drawn uniformly from this fraction of the schedule to its end."""
     pure: float = 0.0
