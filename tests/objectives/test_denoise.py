@@ -71,6 +71,27 @@ def test_a_batch_without_a_valid_pixel_has_no_loss():
     assert loss(model, nothing) == 0
 
 
+def test_a_cell_with_one_unusable_pixel_does_not_count():
+    model, shown = estimator(), batch()
+    stride, valid = model.backbone.stride, shown.valid.clone()
+    valid[0, 0, 0, stride, 2 * stride - 1] = False  # in the second row of cells, the last pixel of the second cell
+    mask = Denoise().prepare(model, Batch(shown.image, shown.pixels, valid, shown.truth))["valid"]
+    expected = torch.ones_like(mask)
+    expected[0, :, 1, 1] = False
+    assert torch.equal(mask, expected)
+
+
+def test_every_valid_element_of_a_batch_weighs_alike():
+    model, shown = estimator("sample"), batch()
+    clean = model.encode_target(shown.pixels)
+    model.backbone.network = lambda x, t, condition: torch.zeros_like(x)
+    valid = shown.valid.clone()
+    valid[0, ..., 4:, :] = False  # a quarter of the first sample is left, all of the second
+    part = Batch(shown.image, shown.pixels, valid, shown.truth)
+    used = torch.cat([clean[0, :, :2].flatten(), clean[1].flatten()])
+    assert loss(model, part) == pytest.approx(float(used.square().mean()), rel=1e-5)
+
+
 def test_the_condition_comes_before_the_noisy_latent():
     model, shown = estimator(), batch()
     seen = {}
@@ -82,6 +103,19 @@ def test_the_condition_comes_before_the_noisy_latent():
     model.backbone.network = spy
     loss(model, shown)
     assert torch.equal(seen["condition"], model.encode_image(shown.image))
+
+
+@pytest.mark.parametrize(("unit_variance", "shared"), [("sample", False), ("batch", True)])
+def test_noise_has_unit_variance_over_what_the_setting_says(unit_variance, shared):
+    model, shown = estimator(), batch()
+    seen = []
+    model.backbone.network = lambda x, t, condition: seen.append((x, t)) or torch.zeros_like(x)
+    loss(model, shown, noise="multi_resolution", unit_variance=unit_variance)
+    (x, t), clean = seen[0], model.encode_target(shown.pixels)
+    a, s = model.backbone.schedule(t)
+    noise = (x - a * clean) / s
+    each = torch.allclose(noise.std(dim=(1, 2, 3)), torch.ones(2), atol=1e-3)
+    assert (float(noise.std()) == pytest.approx(1, abs=1e-3), each) == (shared, not shared)
 
 
 def test_samples_of_pure_noise_are_white_and_at_the_last_time():

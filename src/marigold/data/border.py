@@ -62,7 +62,7 @@ def read(dataset: Dataset, root: Path, key: str) -> Sample:
 def identity(dataset: Dataset, root: Path, key: str) -> str:
     """A text that changes when the sample does, or an empty one. Raises `DataError`."""
     with _named(dataset, key):
-        return str(dataset.identity(root, key))
+        return str(_at(root, dataset).identity(root, key))
 
 
 def read_many(dataset: Dataset, root: Path, keys: list[str], device: str) -> Sample:

@@ -1,10 +1,15 @@
 """Noise to start from and to train with: white, multi-resolution, and multi-resolution that fades with time."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core import seeds
+
+UnitVariance = Literal["sample", "batch"]
+"""Over what multi-resolution noise has unit variance."""
 
 _LEVELS = 10
 
@@ -26,22 +31,29 @@ def multi_resolution(
     strength: float | Tensor = 0.9,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
+    unit_variance: UnitVariance = "sample",
 ) -> Tensor:
     """White noise plus ever coarser noise, each level `strength` times the one before (Ke et al. 2024, sec. 3.2).
 
     `shape` is [B, C, h, w]; `strength` is a number or [B, 1, 1, 1], 0 to 1. Every level shrinks the one before by a
-    random factor of 2 to 4, and the coarsest has a side of 1. Each sample is divided by its own standard deviation.
+    random factor of 2 to 4, and the coarsest has a side of 1. The sum is divided by each sample's own standard
+    deviation, or by that of the whole batch, as in the published training.
+
+    A CPU generator draws in the published order: the white noise; then for each level its factor and its values.
     """
     device = device or generator.device
     height, width = shape[-2:]
     total = gaussian(shape, generator, device)
-    for level, ratio in enumerate(_ratios(generator)):
+    ratios = _ratio_stream(generator)
+    for level in range(_LEVELS):
+        ratio = 2 + 2 * float(torch.rand(1, generator=ratios, device=ratios.device))
         height, width = (max(1, int(side / ratio**level)) for side in (height, width))
         coarse = gaussian((*shape[:2], height, width), generator, device)
         total = total + strength**level * F.interpolate(coarse, shape[-2:], mode="bilinear")
         if min(height, width) == 1:
             break
-    return (total / total.std(dim=(1, 2, 3), keepdim=True)).to(dtype)
+    deviation = total.std() if unit_variance == "batch" else total.std(dim=(1, 2, 3), keepdim=True)
+    return (total / deviation).to(dtype)
 
 
 def annealed(
@@ -51,17 +63,18 @@ def annealed(
     generator: torch.Generator,
     strength: float = 0.9,
     dtype: torch.dtype = torch.float32,
+    unit_variance: UnitVariance = "sample",
 ) -> Tensor:
     """Multi-resolution noise whose coarse levels fade as the time t, long [B], goes from `length` to 0.
 
     At t = 0 it is white. The result is on t's device.
     """
     faded = (strength * t / length).view(-1, 1, 1, 1)
-    return multi_resolution(shape, generator, faded, t.device, dtype)
+    return multi_resolution(shape, generator, faded, t.device, dtype, unit_variance)
 
 
-def _ratios(generator: torch.Generator) -> list[float]:
-    """A factor of 2 to 4 for every level, drawn on the CPU: sizes must be known there, and a GPU is not waited for."""
+def _ratio_stream(generator: torch.Generator) -> torch.Generator:
+    """What the factors between levels are drawn from: on the CPU, since sizes must be known there without waiting."""
     if generator.device.type == "cuda":
-        generator = seeds.stream(generator.initial_seed(), "ratios", generator.get_offset())
-    return (2 + 2 * torch.rand(_LEVELS, generator=generator, device=generator.device)).tolist()
+        return seeds.stream(generator.initial_seed(), "ratios", generator.get_offset())
+    return generator

@@ -27,6 +27,9 @@ class Denoise(Objective):
     """Gaussian; multi-resolution; or multi-resolution that becomes Gaussian towards t = 0."""
     strength: float = 0.9
     """Weight of each coarser level of the multi-resolution noise, relative to the finer one."""
+    unit_variance: noises.UnitVariance = "sample"
+    """What multi-resolution noise has unit variance over: each sample, or the whole micro-batch as in the published
+    training."""
     lowest: float = 0.0
     """Timesteps are drawn uniformly from this fraction of the schedule to its end."""
     pure: float = 0.0
@@ -73,7 +76,7 @@ class Denoise(Objective):
             noise = torch.where(pure[:, None, None, None], white, noise)
         output = backbone.network(schedule.mix(clean, noise, t), t, condition)
         error = (output.float() - schedule.target(clean, noise, t).float()).square()
-        # The sum over valid cells divided by their number; a batch without a valid cell gives zero, not NaN.
+        # The sum over all valid elements divided by their number; a batch without a valid cell gives zero, not NaN.
         return (error * valid).sum() / valid.sum().clamp(min=1)
 
     def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
@@ -90,6 +93,7 @@ class Denoise(Objective):
     def _noise(self, clean: Tensor, t: Tensor, length: int, rng: torch.Generator) -> Tensor:
         if self.noise == "gaussian":
             return noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+        how = {"generator": rng, "strength": self.strength, "unit_variance": self.unit_variance}
         if self.noise == "multi_resolution":
-            return noises.multi_resolution(clean.shape, generator=rng, strength=self.strength).to(clean)
-        return noises.annealed(clean.shape, t, length, generator=rng, strength=self.strength).to(clean)
+            return noises.multi_resolution(clean.shape, device=clean.device, dtype=clean.dtype, **how)
+        return noises.annealed(clean.shape, t, length, dtype=clean.dtype, **how)
