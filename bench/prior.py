@@ -67,7 +67,7 @@ def measure(options: argparse.Namespace) -> None:
     for name, fresh in STARTS.items():
         folder = options.out / name.replace(" ", "-")
         made = recipe(options, name, fresh)
-        train(made, folder, device=options.device, workers=options.workers, compiled=options.compiled)
+        train(made, folder, device=options.device, workers=options.workers)
         result[name] = [
             {"step": int(snapshot.name), **scores(snapshot, options)}
             for snapshot in sorted((folder / "steps").iterdir())
@@ -102,6 +102,7 @@ def recipe(options: argparse.Namespace, name: str, fresh: bool) -> Recipe:
         steps=options.steps,
         batch=options.batch,
         average=0.99,
+        plan=replace(base.plan, compiled=options.compiled),
     )
 
 

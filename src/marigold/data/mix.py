@@ -37,11 +37,12 @@ class Mix:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the device."""
-        weights = torch.tensor([source.weight for source in self.sources])
-        if not weights.any():
-            raise ConfigError("recipe.data: every `weight` is 0; give one source a weight above 0")
-        position = int(torch.multinomial(weights, 1, generator=seeds.stream(self._seed, "source", step)))
-        return self.batch_of(position, step)
+        return self.batch_of(self._chosen(step), step)
+
+    def keys(self, step: int) -> list[str]:
+        """The keys of the samples in the batch of a step."""
+        source = self.sources[self._chosen(step)]
+        return self._pools.of(source, self._fields(source), self._seed).drawn(step, self._batch)
 
     def batch_of(self, position: int, step: int, count: int | None = None) -> Batch:
         """The batch that one source gives at a step; `count` samples instead of the usual number."""
@@ -68,6 +69,13 @@ class Mix:
     def modality(self, source: Source) -> Modality:
         """The modality whose targets a source gives."""
         return find.implementation(Modality, source.modality)() if source.modality else self._modality
+
+    def _chosen(self, step: int) -> int:
+        """The source that the batch of a step comes from."""
+        weights = torch.tensor([source.weight for source in self.sources])
+        if not weights.any():
+            raise ConfigError("recipe.data: every `weight` is 0; give one source a weight above 0")
+        return int(torch.multinomial(weights, 1, generator=seeds.stream(self._seed, "source", step)))
 
     def _fields(self, source: Source) -> set[str]:
         """The fields that this source and those with the same data need together."""
