@@ -216,6 +216,21 @@ def test_a_finished_run_goes_on_to_the_weights_of_a_longer_one(tmp_path):
     assert checkpoint.open(tmp_path / "onward/checkpoint").card.note == "4 of 4 steps"
 
 
+PARTS = (PhaseSettings(2, size=8, batch=4), PhaseSettings(2, objective=EndToEnd()), PhaseSettings(1))
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 4, 5, 6])
+def test_a_finished_run_goes_on_in_any_phase(first, tmp_path):
+    quiet = {"phases": PARTS, "scored": 0, "validation_batches": 0, "every": Every(log=1, save=4, validate=0)}
+    train(recipe(TOY, steps=first, **quiet), tmp_path / "onward")
+    for name in ("onward", "whole"):
+        train(recipe(TOY, steps=7, **quiet), tmp_path / name)
+    onward, whole = (load_file(tmp_path / name / "state.safetensors") for name in ("onward", "whole"))
+    assert onward.keys() == whole.keys() and all(torch.equal(onward[name], whole[name]) for name in whole)
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("onward", "whole")]
+    assert [json.loads(line)["loss"] for line in logs[0]] == [json.loads(line)["loss"] for line in logs[1]]
+
+
 def test_fewer_steps_than_were_made_are_refused(tmp_path):
     train(recipe(TOY, steps=2), tmp_path / "run")
     with pytest.raises(ConfigError, match=r"has made 2 steps, but recipe\.steps is 1; .*--steps 2"):

@@ -151,7 +151,7 @@ def test_what_a_run_has_written_counts_as_room_that_it_has(tmp_path, monkeypatch
 
 def test_memory_is_stated_part_by_part(tmp_path):
     one = trainer(planned(TrainPlan(optimizer_bits=8), average=0.0), tmp_path)
-    needed = room.memory(one.estimator, one.trained)
+    needed = room.memory(one.recipe, one.estimator, one.optimizer)
     parameters = list(one.module.parameters())
     assert needed.gradients == sum(4 * p.numel() for p in parameters)
     assert needed.average == 0

@@ -32,7 +32,7 @@ class Options:
     renderer: str = ""
     """A device on which those processes, at least one, also make the samples, such as cuda:1."""
     compiled: bool = False
-    """Compile networks and rendering: a slow start, then more steps a second. Short for --plan.compiled True."""
+    """Compile networks and rendering: a slow start, then more steps a second. Short for --plan.compiled."""
     minutes: float = 0.0
     """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
     many steps that made, which depends on the machine. 0 makes the recipe's steps."""

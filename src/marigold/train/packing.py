@@ -70,13 +70,13 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str:
 
 def size(trained: Trained, kept: nn.Module) -> int:
     """Bytes of everything that `pack` gives once every parameter has been updated."""
-    return sum(x.nbytes for x in _weights(trained, kept).values()) + moments_size(trained)
+    return sum(x.nbytes for x in _weights(trained, kept).values()) + moments_size(trained.optimizer)
 
 
-def moments_size(trained: Trained) -> int:
+def moments_size(optimizer: torch.optim.Optimizer) -> int:
     """Bytes of the optimizer's moments once every parameter has been updated."""
-    parameters = [p for group in trained.optimizer.param_groups for p in group["params"]]
-    found = (_parts(name, x) for p in parameters for name, x in moments(trained.optimizer, p).items())
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    found = (_parts(name, x) for p in parameters for name, x in moments(optimizer, p).items())
     return sum(x.nbytes for parts in found for x in parts.values())
 
 

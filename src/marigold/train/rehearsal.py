@@ -130,7 +130,7 @@ def _samples(recipe: Recipe) -> list[str]:
 
 
 def _memory(trainer: Trainer, device: str, activations: int) -> list[str]:
-    needed = room.memory(trainer.estimator, trainer.trained)
+    needed = room.memory(trainer.recipe, trainer.estimator, trainer.optimizer)
     on_gpu = device.startswith("cuda")
     how = "measured" if on_gpu else "an estimate: what one step keeps for its way back"
     parts = {

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from marigold.core.device import require_room
@@ -50,12 +51,11 @@ class Disk:
         return self.states + self.checkpoints + self.spare
 
 
-def memory(estimator: Estimator, trained: Trained) -> Memory:
+def memory(recipe: Recipe, estimator: Estimator, optimizer: torch.optim.Optimizer) -> Memory:
     """What a run needs of the device, whether it is there by now or only after the first step."""
-    changed = sum(p.nbytes for p in trained.module.parameters())
-    weights = estimator.backbone.state_dict().values()
-    average = sum(x.nbytes for x in trained.average.values.values())
-    return Memory(sum(x.nbytes for x in weights), changed, moments_size(trained), average)
+    changed = sum(p.nbytes for group in optimizer.param_groups for p in group["params"])
+    weights = sum(x.nbytes for x in estimator.backbone.state_dict().values())
+    return Memory(weights, changed, moments_size(optimizer), changed if recipe.average else 0)
 
 
 def check_memory(needed: Memory, device: str) -> None:
