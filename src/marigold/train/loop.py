@@ -20,6 +20,7 @@ from marigold.train import room
 from marigold.train.average import Average
 from marigold.train.board import Boards
 from marigold.train.build import build
+from marigold.train.changes import REMEDIES
 from marigold.train.checks import training_sources, unscored, validation_sources
 from marigold.train.log import CHANGED
 from marigold.train.nonfinite import Computed, Streak
@@ -29,7 +30,7 @@ from marigold.train.phase import Phase, phases, unreached
 from marigold.train.progress import Progress
 from marigold.train.recipe import Recipe
 from marigold.train.record import Recorder, is_finished
-from marigold.train.run import REMEDIES, Run
+from marigold.train.run import Run
 from marigold.train.stage import Stage
 from marigold.train.state import Facts
 
@@ -125,7 +126,8 @@ class Trainer:
         self.streak = Streak(recipe.nonfinite, device)
         self.batches: list[Computed] = []  # of the last step
         self.stage = self._resume()
-        self.disk = room.disk(recipe, self.estimator, self.trained, self.stage.kept, best=not self.notes[-1])
+        best, steps = not self.notes[-1], 0 if minutes else recipe.steps  # how many a time budget makes is not known
+        self.disk = room.disk(recipe, self.estimator, self.trained, self.stage.kept, best=best, steps=steps)
 
     @property
     def step(self) -> int:

@@ -51,7 +51,7 @@ class _Later:
         self._done = torch.cuda.Event() if x.is_cuda else None
         self._host = torch.empty((), dtype=x.dtype, pin_memory=x.is_cuda).copy_(x, non_blocking=x.is_cuda)
         if self._done is not None:
-            self._done.record()
+            self._done.record(torch.cuda.current_stream(x.device))
 
     def value(self) -> int:
         if self._done is not None:

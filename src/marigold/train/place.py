@@ -6,7 +6,7 @@ import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from marigold.checkpoints.card import FILE as CARD
 from marigold.checkpoints.card import Card
@@ -16,6 +16,7 @@ from marigold.core.documents import read_json as read_document
 from marigold.core.documents import read_yaml
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.files import is_leftover
+from marigold.train.changes import differing
 from marigold.train.state import MOST, damaged
 
 MARKER = "run.json"
@@ -114,26 +115,3 @@ def is_recipe(file: Path, asked: dict[str, Any], free: tuple[str, ...]) -> bool:
     except OutputError:
         return False
     return isinstance(content, dict) and not differing(content, asked, free)
-
-
-class Difference(NamedTuple):
-    """A value that is another one than before; None stands for one that is not there."""
-
-    key: str
-    before: Any
-    now: Any
-
-
-def differing(before: Any, now: Any, free: tuple[str, ...] = ()) -> list[Difference]:
-    """The values that differ, by their paths, but for those that are `free` to, or whose first part is."""
-    found = _differing(before, now, "")
-    return [one for one in found if one.key not in free and one.key.partition(".")[0] not in free]
-
-
-def _differing(before: Any, now: Any, path: str) -> list[Difference]:
-    if isinstance(before, list) and isinstance(now, list):
-        before, now = dict(enumerate(before)), dict(enumerate(now))
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return [] if before == now else [Difference(path, before, now)]
-    inner = [_differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
-    return [one for found in inner for one in found]

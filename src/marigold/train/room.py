@@ -64,10 +64,10 @@ def check_memory(needed: Memory, device: str) -> None:
     require_room(needed.beside_weights, device, what, "train a smaller network, or on a larger device")
 
 
-def disk(recipe: Recipe, estimator: Estimator, trained: Trained, kept: nn.Module, *, best: bool) -> Disk:
-    """What a run's folder comes to; `best` says whether the best checkpoint is kept beside the finished one."""
+def disk(recipe: Recipe, estimator: Estimator, trained: Trained, kept: nn.Module, *, best: bool, steps: int) -> Disk:
+    """What a run's folder comes to after so many steps; `best` says whether the best checkpoint is kept too."""
     state, checkpoint, every = size(trained, kept), estimator.backbone.stored_bytes(), recipe.every
-    made = recipe.steps // every.keep if every.keep else 0
+    made = steps // every.keep if every.keep else 0
     count = 1 + best + (min(made, every.keep_last) if every.keep_last else made)
     return Disk(2 * state, count * checkpoint, max(state, checkpoint))
 

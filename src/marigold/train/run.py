@@ -17,16 +17,14 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from torch import Tensor
 
-from marigold.accel.training import TrainPlan
 from marigold.core.config import encode
-from marigold.core.console import printable
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.files import (
     cannot_write,
@@ -38,38 +36,22 @@ from marigold.core.files import (
     write_json,
 )
 from marigold.core.locks import locked
-from marigold.core.plain import shown
 from marigold.train import log
 from marigold.train.board import Boards
+from marigold.train.changes import LATER, REMEDIES, SCORING, refuse
 from marigold.train.place import (
     LOCK,
     MARKER,
-    Difference,
     Marker,
     check_empty,
     check_kinds,
     check_own,
     checkpoints,
-    differing,
     is_recipe,
     read_marker,
 )
 from marigold.train.recipe import Optim, Recipe
 from marigold.train.state import Facts, read_facts, read_state, write_state
-
-BITS = "optimizer_bits"
-"""What of the plan a run keeps: its moments are numbers of so many bits."""
-SCORING = ("scored", "validation", "validation_batches")
-"""Keys that say on what a run is scored."""
-_PLAN = tuple(f"plan.{one.name}" for one in fields(TrainPlan) if one.name != BITS)
-LATER = ("steps", "every", "nonfinite", *SCORING, *_PLAN)
-"""Keys that a run may be continued with another value of: no step that was made depends on them, but for rounding."""
-REMEDIES = ("optim.lr", "optim.warmup", "optim.clip")
-"""Keys that may also be changed once a run has stopped because its loss or its weights were no numbers."""
-SHOWN = 5
-"""Differing keys that a message lists."""
-LONGEST = 60
-"""Characters of such a key."""
 
 
 class Saved(NamedTuple):
@@ -269,9 +251,9 @@ class Run:
         self._marker = marker or replace(self._marker, labels=tuple(filter(None, labels)))
         if not (states or self._has_begun()):
             self._marker = Marker(self.asked)
-        self._compare(self._marker.asked, LATER + REMEDIES * self.stopped)
+        refuse(self.folder, self._marker.asked, self.asked, LATER + REMEDIES * self.stopped)
         for saved in states:
-            self._compare(saved.facts.asked, LATER + REMEDIES * (marker is not None))
+            refuse(self.folder, saved.facts.asked, self.asked, LATER + REMEDIES * (marker is not None))
         self._states = [saved for saved in states if not self.stopped or saved.facts.step <= self._marker.good]
         made = self.facts.step if self.facts else 0
         if made > self.recipe.steps and not self.asked["minutes"]:
@@ -318,28 +300,12 @@ class Run:
         file = self.folder / "log.jsonl"
         return bool(checkpoints(self.folder)) or (file.exists() and file.stat().st_size > 0)
 
-    def _compare(self, before: dict[str, Any], free: tuple[str, ...]) -> None:
-        """Refuses to go on with another recipe."""
-        if found := differing(before, self.asked, free):
-            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            named = printable(", ".join(map(_in_words, found[:SHOWN])))
-            raise ConfigError(
-                f"{self.folder}: holds a run whose recipe differs from this one in {named}{more}; "
-                f"compare {self.recipe_file}, then give --run another folder or delete this one"
-            )
-
     def _mark(self, **changes: Any) -> None:
         """Brings the marker up to date."""
         fresh = replace(self._marker, **changes)
         if fresh != self._marker or not (self.folder / MARKER).exists():
             write_json(self.folder / MARKER, asdict(fresh))
         self._marker = fresh
-
-
-def _in_words(difference: Difference) -> str:
-    """A key with the value that the run has and the one that was asked for."""
-    before, now = ("left out" if value is None else shown(value) for value in difference[1:])
-    return f"{difference.key[:LONGEST]} ({before} there, {now} now)"
 
 
 def _instead(why: str, saved: Saved) -> str:
