@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -75,7 +76,9 @@ class Boards:
         try:
             work()
         except (Exception, SystemExit) as error:  # of libraries that reach out to the world
-            self._open.pop(name, None)
+            if board := self._open.pop(name, None):
+                with suppress(Exception, SystemExit):
+                    board.close()
             words = printable(" ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST])
             self._note(f"board: {name} fails ({words}); the run goes on without it, and its log has all numbers")
 
