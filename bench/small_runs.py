@@ -177,7 +177,7 @@ def pace(options: argparse.Namespace, paced: Recipe, number: int) -> float:
     folder = options.out / "pace" / str(number)
     shutil.rmtree(folder, ignore_errors=True)
     made = replace(paced, steps=PACE, every=Every(log=PACE, save=0, validate=0))
-    train(made, folder, device=options.device, pools=pools, compiled=options.compiled)
+    train(made, folder, device=options.device, pools=pools)
     later = pools.times[len(pools.times) // 2 :]
     between = statistics.median(after - before for before, after in itertools.pairwise(later))
     return between / options.reuse
@@ -216,6 +216,7 @@ def recipe(
         data=data,
         modality=modality,
         objective=Denoise(noise=noise, strength=0.9),
+        plan=replace(base.plan, compiled=options.compiled),
         optim=replace(base.optim, warmup=min(100, options.steps // 4), decay=options.steps),
         phases=(),
         reuse=options.reuse,
@@ -233,7 +234,7 @@ def trained(options: argparse.Namespace, job: Job, made: Recipe) -> Path:
     folder = job.folder(options.out)
     check_time(options.deadline)
     pools = _pools(scenes(options), options.device, options.deadline)
-    train(made, folder, device=options.device, pools=pools, compiled=options.compiled)
+    train(made, folder, device=options.device, pools=pools)
     return folder
 
 

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import full_size
 from marigold.accel.compile import compile_networks, compiling
+from marigold.accel.training import Bits, TrainPlan
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.checkpoints.card import Card
 from marigold.core.sample import Batch, Sample
@@ -78,7 +79,7 @@ class Variant:
     half_encoder: bool = False
     """The frozen autoencoder is stored in bfloat16 and runs without autocast."""
     checkpointing: bool = False
-    bits: int = 32
+    bits: Bits = 32
     """Of the optimizer's moments."""
 
 
@@ -190,7 +191,7 @@ class Ours:
             estimator.backbone.unet.enable_gradient_checkpointing()
         if variant.compiled:
             compile_networks(estimator, accumulates=self.parts > 1, mode=variant.mode)
-        self.optimizer = _optimizer(self.trained, variant.bits)
+        self.optimizer = _optimizer(self.trained, variant.bits, variant.compiled)
         self.loss: nn.Module = _Loss(self.objective, estimator)
 
     def update(self, latents: dict[str, Tensor] | None = None) -> None:
@@ -292,12 +293,8 @@ def _passes(samples: int, pictures: Batch) -> int:
     return samples // len(pictures.image)
 
 
-def _optimizer(trained: nn.Module, bits: int) -> torch.optim.Optimizer:
-    if bits == 32:
-        return make_optimizer(trained.parameters(), Optim())
-    from torchao.optim import AdamW8bit
-
-    return AdamW8bit(trained.parameters(), lr=3e-5, weight_decay=0.0)
+def _optimizer(trained: nn.Module, bits: Bits, compiled: bool) -> torch.optim.Optimizer:
+    return make_optimizer(trained.parameters(), Optim(), TrainPlan(optimizer_bits=bits, compiled=compiled))
 
 
 def _tables(schedule: Schedule) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ import torch
 
 from contract import test_datasets as contract
 from marigold import cli
+from marigold.accel.training import TrainPlan
 from marigold.core.errors import DataError
 from marigold.core.find import implementation, name_of
 from marigold.datasets.base import Dataset
@@ -102,7 +103,7 @@ def test_the_recipe_of_the_page_trains_and_its_commands_score_the_result(folder,
         phases=(),
         steps=2,
         batch=2,
-        precision="fp32",
+        plan=TrainPlan(precision="fp32"),
         defaults={"steps": 1, "resolution": 32, "ensemble": 1},
         every=replace(recipe.every, validate=1),
     )

@@ -13,6 +13,7 @@ import pytest
 
 from contract import test_modalities as contract
 from marigold import cli
+from marigold.accel.training import TrainPlan
 from marigold.core.find import implementation, name_of
 from marigold.modalities.base import Modality
 from marigold.train.loop import train
@@ -57,7 +58,7 @@ def run(plugin) -> Path:
         steps=2,
         batch=2,
         reuse=1,
-        precision="fp32",
+        plan=TrainPlan(precision="fp32"),
         defaults={"steps": 1, "resolution": 32, "ensemble": 1},
         every=replace(recipe.every, validate=0),
     )

@@ -2,16 +2,20 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
 from marigold import cli
+from marigold.accel.training import TrainPlan
 from marigold.core.locks import locked
 from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
 from marigold.train import loop
 from marigold.train.recipe import load, names
 from marigold_scenes.procedural import Procedural
+
+BOTH = "--board wandb --board tensorboard"
 
 
 @pytest.fixture
@@ -59,6 +63,29 @@ def test_every_setting_of_what_the_recipe_chose_is_an_option():
     assert found.modality == Depth(target_space="disparity", high=1.0, shown=0.99)
     assert (found.optim.name, found.optim.lr, found.defaults["steps"]) == ("adamw", 1e-4, 2)
     assert (found.phases[1].objective.decoded, found.data[0].augment.zoom) == (0.5, 2.0)
+
+
+def test_compiled_is_short_for_a_key_of_the_plan():
+    plan = load("tiny-depth").plan
+    assert not plan.compiled
+    for words in (["--compiled"], ["--plan.compiled"]):
+        assert parsed("tiny-depth", *words).plan == replace(plan, compiled=True)
+
+
+def test_every_key_of_the_plan_is_an_option():
+    words = "--plan.precision fp16 --plan.checkpointing --plan.channels-last --plan.optimizer-bits 8"
+    found = parsed("tiny-depth", *words.split(), "--optim.name", "adamw", "--every.keep-last", "3").plan
+    assert found == TrainPlan("fp16", checkpointing=True, channels_last=True, optimizer_bits=8)
+
+
+@pytest.mark.parametrize(("words", "boards"), [("", ()), ("--board none", ("none",)), (BOTH, ("wandb", "tensorboard"))])
+def test_boards_are_named_one_by_one(words, boards):
+    assert cli.verb("train").parse(["tiny-depth", *words.split()]).board == boards
+
+
+def test_an_unknown_board_is_no_option(capsys):
+    assert cli.main(["train", "tiny-depth", "--board", "wand"]) == 2
+    assert "trackio" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", names())

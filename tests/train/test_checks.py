@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from marigold import checkpoint
+from marigold.accel.training import TrainPlan
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.core.errors import ConfigError, DataError, MarigoldError, OutputError
 from marigold.data.augment import Augment
@@ -22,7 +23,7 @@ from marigold.modalities.image import Image
 from marigold.modalities.normals import Normals
 from marigold.objectives.end_to_end import EndToEnd
 from marigold.train.loop import train
-from marigold.train.recipe import Every, Optim, Recipe, load
+from marigold.train.recipe import Every, Optim, PhaseSettings, Recipe, load
 from toys.scenes import NETWORK, Toy
 
 
@@ -66,7 +67,8 @@ def test_without_a_test_split_a_run_ends_without_validation_and_says_so(tmp_path
     train(recipe(source(scenes(tmp_path / "data", splits=("train",)))), folder, note=notes.append)
     assert checkpoint.open(folder / "checkpoint").card.note == "2 of 2 steps"
     assert kinds(folder) == ["train", "train"]
-    assert len(notes) == 1 and "recipe.data.0: trained without validation" in notes[0] and "test" in notes[0]
+    assert "recipe.data.0: trained without validation" in notes[0] and "test" in notes[0]
+    assert notes[1:] == ["recipe: without a best checkpoint, since every.validate is 0; the last one is kept"]
 
 
 def test_validation_can_be_turned_off(tmp_path):
@@ -220,6 +222,21 @@ def test_a_finished_run_goes_on_to_the_weights_of_a_longer_one(tmp_path):
     assert checkpoint.open(tmp_path / "onward/checkpoint").card.note == "4 of 4 steps"
 
 
+PARTS = (PhaseSettings(2, size=8, batch=4), PhaseSettings(2, objective=EndToEnd()), PhaseSettings(1))
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 4, 5, 6])
+def test_a_finished_run_goes_on_in_any_phase(first, tmp_path):
+    quiet = {"phases": PARTS, "scored": 0, "validation_batches": 0, "every": Every(log=1, save=4, validate=0)}
+    train(recipe(TOY, steps=first, **quiet), tmp_path / "onward")
+    for name in ("onward", "whole"):
+        train(recipe(TOY, steps=7, **quiet), tmp_path / name)
+    onward, whole = (load_file(tmp_path / name / "state.safetensors") for name in ("onward", "whole"))
+    assert onward.keys() == whole.keys() and all(torch.equal(onward[name], whole[name]) for name in whole)
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("onward", "whole")]
+    assert [json.loads(line)["loss"] for line in logs[0]] == [json.loads(line)["loss"] for line in logs[1]]
+
+
 def test_fewer_steps_than_were_made_are_refused(tmp_path):
     train(recipe(TOY, steps=2), tmp_path / "run")
     with pytest.raises(ConfigError, match=r"has made 2 steps, but recipe\.steps is 1; .*--steps 2"):
@@ -229,13 +246,15 @@ def test_fewer_steps_than_were_made_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "keys"),
     [
-        ({"optim": Optim(lr=1e-4, warmup=1, decay=10)}, r"optim\.lr"),
-        ({"modality": Depth(ratio=16.0)}, r"modality\.ratio"),
-        ({"seed": 1, "batch": 3}, "batch, seed"),
-        ({"data": (replace(TOY, dataset=Toy(size=32)),)}, r"data\.0\.size"),
+        ({"optim": Optim(lr=1e-4, warmup=1, decay=10)}, r"optim\.lr \(0\.001 there, 0\.0001 now\)"),
+        ({"modality": Depth(ratio=16.0)}, r"modality\.ratio \(32\.0 there, 16\.0 now\)"),
+        ({"seed": 1, "batch": 3}, r"batch \(2 there, 3 now\), seed \(0 there, 1 now\)"),
+        ({"data": (replace(TOY, dataset=Toy(size=32)),)}, r"data\.0\.size \(16 there, 32 now\)"),
+        ({"phases": (PhaseSettings(1),)}, r"phases\.0 \(left out there, \{.*\} now\)"),
+        ({"plan": TrainPlan(optimizer_bits=8)}, r"plan\.optimizer_bits \(32 there, 8 now\)"),
     ],
 )
-def test_a_run_of_another_recipe_is_refused_with_the_keys_that_differ(changes, keys, tmp_path):
+def test_a_run_of_another_recipe_is_refused_with_the_keys_that_differ_and_both_values(changes, keys, tmp_path):
     train(recipe(TOY), tmp_path / "run")
     log = (tmp_path / "run/log.jsonl").read_text()
     with pytest.raises(ConfigError, match=rf"whose recipe differs from this one in {keys}; compare"):

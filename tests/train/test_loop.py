@@ -74,7 +74,7 @@ def test_a_run_stopped_between_steps_and_resumed_gives_the_same_weights(tmp_path
     short = replace(recipe(), every=Every(log=1, save=2, validate=0, keep=4))
     whole = tmp_path / "again"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("marigold.train.loop.Trainer.export", stop)
+        patch.setattr("marigold.train.record.Recorder.export", stop)
         train(short, whole)
     assert json.loads((whole / "log.jsonl").read_text().splitlines()[-1])["step"] == 4
     train(short, whole)

@@ -17,6 +17,7 @@ from marigold.checkpoints.card import Card
 from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.locks import locked
+from marigold.train.board import Boards
 from marigold.train.loop import Trainer, train
 from marigold.train.place import LOCK
 from marigold.train.recipe import Every, load
@@ -26,6 +27,7 @@ from train.test_loop import recipe, same, stopped_before, weights
 
 MADE = recipe(steps=4, accumulate=1, scored=0, validation_batches=0, every=Every(log=1, save=1, validate=0))
 LONGER = replace(MADE, steps=6)
+UNSCORED = "recipe: without a best checkpoint, since every.validate is 0; the last one is kept"
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +110,10 @@ def test_a_recipe_that_the_user_put_into_a_run_folder_is_kept_by_another_name(co
 
 
 def test_a_recipe_as_the_run_wrote_it_is_replaced_and_not_kept(run):
+    notes = []
     for steps in (6, 7):
-        train(replace(LONGER, steps=steps), run, note=pytest.fail)
+        train(replace(LONGER, steps=steps), run, note=notes.append)
+    assert notes == [UNSCORED] * 2
     assert [path.name for path in run.glob("recipe*")] == ["recipe.yaml"]
 
 
@@ -183,7 +187,7 @@ def test_a_checkpoint_of_another_name_beside_a_state_without_a_marker_is_not_rep
 PLACES = ["recipe.yaml", "log.jsonl", "state.safetensors", "state.previous.safetensors", "run.json", LOCK]
 
 
-@pytest.mark.parametrize("name", [*PLACES, "checkpoint", "steps", "previews", "tensorboard"])
+@pytest.mark.parametrize("name", [*PLACES, "checkpoint", "best", "steps", "previews", "nonfinite", "tensorboard"])
 @pytest.mark.parametrize("target", ["file", "nowhere", "folder"])
 def test_nothing_is_written_through_a_link(name, target, run, tmp_path):
     (tmp_path / "file").write_text("mine")
@@ -294,7 +298,8 @@ def test_one_flipped_bit_of_the_tensors_is_noticed_and_the_state_before_goes_on(
     train(LONGER, run, note=notes.append)
     assert notes == [
         f"{file}: damaged (its content does not match its checksum); "
-        "the run goes on from state.previous.safetensors of step 3"
+        "the run goes on from state.previous.safetensors of step 3",
+        UNSCORED,
     ]
     assert same(weights(run), onward)
 
@@ -460,16 +465,18 @@ def test_a_preview_that_does_not_fit_is_an_error(tmp_path, full):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_board_that_does_not_fit_is_an_error(tmp_path, full):
-    opened = Run(tmp_path / "run", MADE)
+def test_a_board_that_does_not_fit_is_told_once_and_costs_no_training(tmp_path, full):
+    notes = []
+    opened = Run(tmp_path / "run", MADE, boards=Boards(note=notes.append))
     opened.open()
     full(1000)
-    with pytest.raises(OutputError, match=r"tensorboard: cannot be written \(file too large\)"):
-        for step in range(100):
-            (tmp_path / "run/log.jsonl").unlink(missing_ok=True)
-            opened.log(step, "train", {"loss": 1.0})
+    for step in range(100):
+        (tmp_path / "run/log.jsonl").unlink(missing_ok=True)
+        opened.log(step, "train", {"loss": 1.0})
     full(resource.RLIM_INFINITY)
     opened.close()
+    (note,) = notes
+    assert note.startswith("board: tensorboard fails (OSError: [Errno 27] File too large)")
 
 
 def test_a_board_is_what_tensorboard_reads(finished):

@@ -95,6 +95,11 @@ def write_text_files(files: TextFiles, folder: Path, leave_out: Collection[str] 
             shutil.copyfile(content, file)
 
 
+def text_bytes(files: TextFiles) -> int:
+    """Bytes of the files together."""
+    return sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
+
+
 def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
     """The embedding of the empty prompt [1, L, D]: L is 2, or the text encoder's full length when padded."""
     transformers = _transformers("computing the empty prompt of a checkpoint")

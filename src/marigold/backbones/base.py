@@ -104,6 +104,17 @@ class Backbone(nn.Module, ABC):
             f"recipe.layers: {type(self).__name__} has no blocks that layers can be added to; leave it out"
         )
 
+    def checkpoint_activations(self) -> None:
+        """From now on training computes activations a second time on the way back, instead of keeping them.
+
+        Raises `ConfigError` for networks that cannot.
+        """
+        raise ConfigError(f"plan.checkpointing: {type(self).__name__} keeps all its activations; leave it out")
+
+    def stored_bytes(self) -> int:
+        """Bytes that `write` writes, but for configurations."""
+        return sum(tensor.nbytes for tensor in self.state_dict().values())
+
     @abstractmethod
     def renew_denoiser(self) -> None:
         """Draws the denoiser's weights anew from the global random state; its shape stays."""

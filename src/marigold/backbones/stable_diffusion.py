@@ -16,6 +16,7 @@ from marigold.backbones._prompt import (
     TextFiles,
     make_text_encoder,
     read_prompt,
+    text_bytes,
     text_files,
     write_prompt,
     write_text_files,
@@ -210,6 +211,15 @@ class StableDiffusion(Backbone):
     def hot_parts(self) -> list[nn.Module]:
         """The U-Net, and the autoencoder's two halves, which are called apart from it."""
         return [self.unet, self.vae.encoder, self.vae.decoder]
+
+    def checkpoint_activations(self) -> None:
+        """In the U-Net and the autoencoder, where gradients pass through them."""
+        for part in (self.unet, self.vae):
+            part.enable_gradient_checkpointing()
+
+    def stored_bytes(self) -> int:
+        """With the text encoder, which is written along."""
+        return super().stored_bytes() + text_bytes(self.text)
 
     def renew_denoiser(self) -> None:
         """Draws the U-Net's weights anew from the global random state; its shape stays."""

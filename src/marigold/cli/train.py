@@ -1,16 +1,18 @@
 """Train or fine-tune by a recipe; the same command resumes an interrupted run."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE] [--compiled]
-                      [--minutes MINUTES] [--trust PACKAGE] [--KEY VALUE ...]
+                      [--minutes MINUTES] [--board NAME] [--dry-run] [--trust PACKAGE] [--KEY VALUE ...]
+       marigold train inspect RUN/nonfinite/STEP.safetensors
 
-Train or fine-tune by a recipe; the same command resumes an interrupted run.
+Train or fine-tune by a recipe; the same command resumes an interrupted run. `inspect` shows the batch that a run has
+ended with because its losses were no numbers.
 
 RECIPE is the name of a recipe or a YAML file. Every key of it is an option too: --steps 500, --optim.lr 1e-4,
 --data.0.weight 2. `marigold train RECIPE --help` lists them with the recipe's values."""
@@ -30,32 +32,48 @@ class Options:
     renderer: str = ""
     """A device on which those processes, at least one, also make the samples, such as cuda:1."""
     compiled: bool = False
-    """Compile networks and rendering: a slow start, then more steps a second."""
+    """Compile networks and rendering: a slow start, then more steps a second. Short for --plan.compiled."""
     minutes: float = 0.0
     """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
     many steps that made, which depends on the machine. 0 makes the recipe's steps."""
+    board: tuple[str, ...] = ()
+    """Where curves are shown: tensorboard, wandb, trackio or none; several each with --board. Left out: tensorboard, if
+    it is installed."""
+    dry_run: bool = False
+    """Say what the run reads and takes of memory, disk and time, by a few real steps; write nothing."""
     trust: tuple[str, ...] = ()
     """A package whose code may run though the checkpoint that the recipe starts from asks for it, or a recipe that lies
     in a run or a checkpoint; several each with --trust."""
 
 
-def parse(arguments: list[str]) -> Options:
-    """The recipe named first, with the overrides that follow it."""
+@dataclass(frozen=True)
+class Inspection:
+    """A file to look at."""
+
+    file: Path
+
+
+def parse(arguments: list[str]) -> Options | Inspection:
+    """The recipe named first, with the overrides that follow it, or a file that is to be looked at."""
     import tyro
 
-    from marigold.cli import paths, strict
+    from marigold.cli import expanded, paths, strict
     from marigold.cli._recipe_options import typed
     from marigold.core.config import decode, encode
     from marigold.train import recipe as recipes
+    from marigold.train.board import Name
 
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"{USAGE}\n\nrecipes: {', '.join(recipes.names())}")
         raise SystemExit(0 if arguments else 2)
+    if arguments[0] == "inspect" and len(arguments) == 2:
+        return Inspection(expanded(arguments[1]))
     loaded = typed(recipes.load(arguments[0], _trusted(arguments[1:])))
 
     @dataclass(frozen=True)
     class Line(Options):
         recipe: Annotated[type(loaded), tyro.conf.arg(name="")]  # pyright: ignore[reportInvalidTypeForm]
+        board: Annotated[tuple[Name, ...], tyro.conf.UseAppendAction] = ()
         trust: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PACKAGE")] = ()
 
     parse = partial(
@@ -68,7 +86,10 @@ def parse(arguments: list[str]) -> Options:
         registry=paths(),
     )
     line = strict(parse, "train", arguments[1:])
-    return Options(**{**vars(line), "recipe": decode(recipes.Recipe, encode(line.recipe), "recipe")})
+    recipe = decode(recipes.Recipe, encode(line.recipe), "recipe")
+    if line.compiled:
+        recipe = replace(recipe, plan=replace(recipe.plan, compiled=True))
+    return Options(**{**vars(line), "recipe": recipe})
 
 
 def _trusted(arguments: list[str]) -> list[str]:
@@ -77,23 +98,28 @@ def _trusted(arguments: list[str]) -> list[str]:
     return [*following, *(word.partition("=")[2] for word in arguments if word.startswith("--trust="))]
 
 
-def run(options: Options) -> int:
-    """Trains, or resumes, and says what is left out and where the checkpoint is."""
+def run(options: Options | Inspection) -> int:
+    """Trains, or resumes, and says what is left out and where the checkpoint is; or says what would be done."""
     from marigold.accel.precision import resolve_device
     from marigold.core.files import file_name
-    from marigold.train.loop import train
+    from marigold.train import loop, nonfinite, rehearsal
 
-    finished = train(
-        options.recipe,
-        options.run or Path("runs") / file_name(options.recipe.name, "recipe.name"),
+    if isinstance(options, Inspection):
+        print(nonfinite.describe(options.file))
+        return 0
+    folder = options.run or Path("runs") / file_name(options.recipe.name, "recipe.name")
+    how: dict[str, Any] = dict(
         device=str(resolve_device(options.device)),
-        compiled=options.compiled,
         workers=options.workers,
         renderer=str(resolve_device(options.renderer)) if options.renderer else "",
         minutes=options.minutes,
+        boards=options.board,
         trust=options.trust,
-        note=lambda text: print(f"note: {text}", file=sys.stderr),
     )
+    if options.dry_run:
+        print(rehearsal.rehearse(options.recipe, folder, **how))
+        return 0
+    finished = loop.train(options.recipe, folder, note=lambda text: print(f"note: {text}", file=sys.stderr), **how)
     print(f"checkpoint: {finished}", file=sys.stderr)
     return 0
 

@@ -111,6 +111,19 @@ def delete_leftovers(folder: Path, name: str = "") -> None:
                 os.close(handle)
 
 
+def delete_folder(folder: Path) -> None:
+    """Deletes a folder: it loses its name at once, and what a killed process leaves of it is a leftover.
+
+    Raises `OutputError` when it cannot be deleted; then it is whole, or gone but for a leftover.
+    """
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        folder.rename(part)
+        shutil.rmtree(part)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be deleted ({reason(error)}); correct its permissions") from error
+
+
 def is_leftover(name: str) -> bool:
     """Whether a file or folder of this name is, or was, being written."""
     return bool(_LEFTOVER.fullmatch(name))

@@ -53,12 +53,22 @@ class Mix:
 
     def batch(self, position: int) -> Batch:
         """The batch of a position, on the device."""
-        number, _ = self._order.at(position)
-        if self._streams[number] is None:
+        number, turn = self._order.at(position)
+        if (streamed := self._streams[number]) is None:
             return self.batch_of(number, position)
+        if self._latents is not None:  # of which the loader would give some in place of samples
+            return self._changed(number, position, self._read(streamed, turn * self._batch, self._batch))
         sample = self._fetch(position).sample
-        assert sample is not None, "what is kept encoded is asked for by `encoded`"
+        assert sample is not None
         return self._changed(number, position, sample)
+
+    def keys(self, position: int) -> list[str]:
+        """The keys of the samples in the batch of a position, damaged ones in place of those that stand in for them."""
+        number, turn = self._order.at(position)
+        if (streamed := self._streams[number]) is not None:
+            return [streamed.key(turn * self._batch + row) for row in range(self._batch)]
+        source = self.sources[number]
+        return self._pools.of(source, self._fields(source), self._seed).drawn(position, self._batch)
 
     def encoded(self, position: int, encode: Encode) -> dict[str, Tensor]:
         """What `encode` makes of the batch of a position; of samples whose latents are kept, those."""
@@ -71,9 +81,7 @@ class Mix:
         """The batch that one source gives at a position, read here; `count` samples instead of the usual number."""
         count, modality = count or self._batch, self.modality(self.sources[number])
         if (streamed := self._streams[number]) is not None:
-            items = [streamed.item(position * count + row) for row in range(count)]
-            self._note(streamed, [skipped for item in items for skipped in item.skipped])
-            return self._changed(number, position, stack([item.sample for item in items if item.sample]))
+            return self._changed(number, position, self._read(streamed, position * count, count))
         pool = self._pools.of(self.sources[number], self._fields(self.sources[number]), self._seed)
         return self._changed(number, position, pool.draw(position, count, modality.needs))
 
@@ -102,6 +110,12 @@ class Mix:
     def _fields(self, source: Source) -> set[str]:
         """The fields that this source and those with the same data need together."""
         return {name for other in self.sources if other.data() == source.data() for name in self.modality(other).needs}
+
+    def _read(self, streamed: Streamed, first: int, count: int) -> Sample:
+        """So many samples from this number on, read in this process."""
+        items = [streamed.item(index) for index in range(first, first + count)]
+        self._note(streamed, [skipped for item in items for skipped in item.skipped])
+        return stack([item.sample for item in items if item.sample])
 
     def _fetch(self, position: int) -> Fetched:
         fetched = self._loader.fetch(position)

@@ -41,8 +41,7 @@ class Pool:
     def draw(self, step: int, count: int, fields: tuple[str, ...]) -> Sample:
         """`count` samples at this step as one stacked sample, in float32, with these fields."""
         stored = self._renewed(step)
-        rng = seeds.stream(self._seed, "draw", step)
-        chosen = torch.randint(self._source.capacity, (count,), generator=rng).to(stored.image.device)
+        chosen = self._chosen(step, count).to(stored.image.device)
         return stored.only(fields).each(lambda x: x[chosen] if x.dtype == torch.bool else x[chosen].float())
 
     def close(self) -> None:
@@ -53,9 +52,25 @@ class Pool:
         """The keys of the samples that are read as number `first` and the following."""
         return [self._keys[self._place(index)] for index in range(first, first + count)]
 
+    def drawn(self, step: int, count: int) -> list[str]:
+        """The keys of the samples that `draw` gives."""
+        size, last = self._source.block, self._wanted(step) - 1
+        found = (divmod(index, size) for index in self._chosen(step, count).tolist())
+        # The newest block in the slot
+        return [self.keys((last - (last - slot) % self._slots) * size + place, 1)[0] for slot, place in found]
+
+    def _chosen(self, step: int, count: int) -> Tensor:
+        """The places in the pool that are drawn at this step."""
+        rng = seeds.stream(self._seed, "draw", step)
+        return torch.randint(self._source.capacity, (count,), generator=rng)
+
+    def _wanted(self, step: int) -> int:
+        """Blocks that have been read by this step."""
+        return self._slots + math.floor(step * self._source.renewal / self._source.block)
+
     def _renewed(self, step: int) -> Sample:
         """What the pool holds at this step: whole blocks are read, each in place of the oldest once it is full."""
-        wanted = self._slots + math.floor(step * self._source.renewal / self._source.block)
+        wanted = self._wanted(step)
         self._read = max(self._read, wanted - self._slots)
         quiet = wanted - self._read < WORTH_A_BAR
         blocks = range(self._read, wanted)

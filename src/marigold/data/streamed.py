@@ -52,7 +52,7 @@ class Streamed:
         """
         skipped: list[Skipped] = []
         for attempt in range(ATTEMPTS):
-            key = self.keys[self._epochs.instead(index, attempt) if attempt else self._epochs.place(index)]
+            key = self.key(index, attempt)
             try:
                 name, sample = self._named(key, latents, mirrored)
                 kept = latents.find(name) if latents else None
@@ -62,6 +62,10 @@ class Streamed:
             except DataError as error:
                 skipped.append(Skipped(key, str(error)))
         raise DataError(f"{self.source.root}: {ATTEMPTS} samples in a row cannot be used, the first: {skipped[0].why}")
+
+    def key(self, index: int, attempt: int = 0) -> str:
+        """The key of the sample that comes as number `index`; of the one in its place after so many attempts."""
+        return self.keys[self._epochs.instead(index, attempt) if attempt else self._epochs.place(index)]
 
     def read(self, key: str) -> Sample:
         """A sample, with the fields that are needed, at the source's size. Raises `DataError`."""

@@ -22,6 +22,10 @@ class Metric:
         """The direction of better."""
         return "↑" if self.higher_is_better else "↓"
 
+    def is_better(self, one: float, other: float) -> bool:
+        """Whether one value is better than another."""
+        return one > other if self.higher_is_better else one < other
+
 
 DEPTH_METRICS = (
     Metric("abs_rel"),

@@ -51,7 +51,8 @@ class Modality(ABC):
     channels: tuple[int, ...]
     """The number of channels of each output."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
-    """What `score` gives, in the order of tables; for a metric that is not stated, tables show no direction."""
+    """What `score` gives, in the order of tables, the one that counts first; for a metric that is not stated, tables
+    show no direction."""
     reductions: ClassVar[tuple[Reduction, ...]] = ()
     """The reductions that `ensemble` takes as a second argument; none: it merges in its own way."""
 
@@ -59,6 +60,11 @@ class Modality(ABC):
     def reduction(self) -> Reduction:
         """The reduction of `ensemble` when none is asked for."""
         return self.reductions[0] if self.reductions else "median"
+
+    @property
+    def main(self) -> Metric | None:
+        """The metric by which checkpoints are compared, the first of `metrics`; None: they are not."""
+        return self.metrics[0] if self.metrics else None
 
     @property
     def ambiguity(self) -> Ambiguity:

@@ -41,6 +41,20 @@ def validation_sources(recipe: Recipe, batch: int) -> tuple[tuple[Source, ...], 
     return tuple(sources), notes
 
 
+def unscored(recipe: Recipe, sources: Sequence[Source]) -> str:
+    """Why no best checkpoint is kept of a run that is validated on these sources; empty if one is."""
+    why = ""
+    if recipe.modality.main is None or not recipe.modality.needs:
+        why = f"{name_of(recipe.modality)} has no metric"
+    elif not recipe.every.validate:
+        why = "every.validate is 0"
+    elif not recipe.scored:
+        why = "scored is 0"
+    elif not [source for source in sources if not source.modality]:
+        why = "no source is held out"
+    return f"recipe: without a best checkpoint, since {why}; the last one is kept" if why else ""
+
+
 def _check(source: Source, where: str, modality: Modality) -> None:
     modality = implementation(Modality, source.modality)() if source.modality else modality
     try:

@@ -1,5 +1,6 @@
 """Which folders are run folders, and what in one of them a run may replace: what it wrote itself."""
 
+import math
 import os
 import stat
 from collections.abc import Collection
@@ -15,12 +16,13 @@ from marigold.core.documents import read_json as read_document
 from marigold.core.documents import read_yaml
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.files import is_leftover
+from marigold.train.changes import differing
 from marigold.train.state import MOST, damaged
 
 MARKER = "run.json"
 LOCK = ".run.lock"
 FILES = (LOCK, MARKER, "recipe.yaml", "log.jsonl", "state.safetensors", "state.previous.safetensors")
-FOLDERS = ("checkpoint", "steps", "previews", "tensorboard")
+FOLDERS = ("checkpoint", "best", "steps", "previews", "nonfinite", "tensorboard")
 _AGAIN = "choose another --run, or delete the folder to begin again"
 _ELSEWHERE = "move it away, or choose another --run"
 
@@ -37,11 +39,15 @@ class Marker:
     """The step of the newest saved state from which a loss was a number; 0 where there is none."""
     stopped: int = 0
     """The step at which the loss or the weights were no numbers; the run goes on from `good`. 0 where they are."""
+    best: tuple[int, float] | None = None
+    """The step and the score of the checkpoint under `best`."""
     kind: Literal["marigold training run"] = "marigold training run"
 
     def __post_init__(self) -> None:
         for name in ("good", "stopped"):
             require(0 <= getattr(self, name) <= MOST, name, getattr(self, name), "a number of steps")
+        step, value = self.best or (0, 0.0)
+        require(0 <= step <= MOST and math.isfinite(value), "best", f"{step}, {value}", "a step and a score")
 
 
 def read_marker(folder: Path) -> Marker | None:
@@ -80,7 +86,7 @@ def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run folder, and what is in their places."""
     steps = folder / "steps"
     kept = sorted(path for path in steps.iterdir() if path.name.isdecimal()) if steps.is_dir() else []
-    return [path for path in (folder / "checkpoint", *kept) if path.exists() or path.is_symlink()]
+    return [path for path in (folder / "checkpoint", folder / "best", *kept) if path.exists() or path.is_symlink()]
 
 
 def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> str:
@@ -109,17 +115,3 @@ def is_recipe(file: Path, asked: dict[str, Any], free: tuple[str, ...]) -> bool:
     except OutputError:
         return False
     return isinstance(content, dict) and not differing(content, asked, free)
-
-
-def differing(before: Any, now: Any, free: tuple[str, ...] = ()) -> list[str]:
-    """The paths of the values that differ, but for those that are `free` to, or whose first part is."""
-    return [key for key in _differing(before, now, "") if key not in free and key.partition(".")[0] not in free]
-
-
-def _differing(before: Any, now: Any, path: str) -> list[str]:
-    if isinstance(before, list) and isinstance(now, list):
-        before, now = dict(enumerate(before)), dict(enumerate(now))
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return [] if before == now else [path]
-    inner = [_differing(before.get(key), now.get(key), f"{path}.{key}".lstrip(".")) for key in {**before, **now}]
-    return [key for keys in inner for key in keys]

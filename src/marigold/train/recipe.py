@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from marigold.accel.training import TrainPlan
 from marigold.checkpoints.card import wrong_default
 from marigold.core import find
 from marigold.core.config import NAME, decode, encode, load_yaml, merge, require, require_within
@@ -77,10 +78,12 @@ class Every:
     """Held-out loss, scores and previews."""
     keep: int = 0
     """Also keep the weights as an openable checkpoint under `steps/`."""
+    keep_last: int = 0
+    """Of the checkpoints under `steps/` the last so many stay; 0 keeps all."""
 
     def __post_init__(self) -> None:
         periods = ("log", "save", "validate", "keep")
-        require_within("recipe.every.", self, **dict.fromkeys(periods, (0, STEPS)))
+        require_within("recipe.every.", self, **dict.fromkeys(periods, (0, STEPS)), keep_last=(0, STEPS))
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,9 @@ class Recipe:
     """Decay of the running average of the weights, which is what is validated and saved; 0 turns it off."""
     seed: int = 0
     """Every random draw of the run is a function of it and the step."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 computes under autocast; weights and optimizer state stay fp32."""
+    nonfinite: int = 10
+    """So many steps in a row without a finite loss end the run; fewer are left out."""
+    plan: TrainPlan = TrainPlan()
     validation: tuple[Source, ...] = ()
     """Held-out sources; empty means the `test` split of every training source that has one."""
     validation_batches: int = 2
@@ -174,10 +178,14 @@ class Recipe:
             require(usable, "recipe.network.schedule", shown(given), "the `key: value` lines of a schedule")
             check_keys(given, "recipe.network.schedule")
         check_keys(self.schedule, "recipe.schedule")
+        if self.plan.optimizer_bits == 8 and self.optim.name != "adamw":
+            raise ConfigError(
+                f"recipe.plan.optimizer_bits: 8 is for adamw, and optim.name is {self.optim.name}; use 32"
+            )
 
     def _check_numbers(self) -> None:
         ranges = {"steps": (1, STEPS), "cache": (1, SAMPLES), "seed": (-WHOLE, WHOLE)}
-        ranges |= dict.fromkeys(("batch", "accumulate", "reuse"), (1, BATCH))
+        ranges |= dict.fromkeys(("batch", "accumulate", "reuse", "nonfinite"), (1, BATCH))
         ranges |= dict.fromkeys(("validation_batches", "scored"), (0, BATCH))
         require_within("recipe.", self, **ranges, average=(0.0, 1.0))
         require(self.average < 1, "recipe.average", self.average, "below 1")
@@ -198,9 +206,10 @@ class Recipe:
         require(sum(weights) > 0, "recipe.data", f"weights {weights}", "above 0 for at least one source")
 
     def digest(self) -> str:
-        """A short hash of everything above but the places that files lie in."""
+        """A short hash of everything above but the plan and the places that files lie in."""
         content = encode(self)
         content.pop("start")
+        content.pop("plan")
         for source in (*content["data"], *content["validation"]):
             source.pop("root")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

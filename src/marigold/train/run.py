@@ -5,16 +5,18 @@ RUN/recipe.yaml                  the recipe with every default filled in; after 
 RUN/log.jsonl                    one line for each logged step and each validation
 RUN/tensorboard/                 the same numbers for TensorBoard, when it is installed
 RUN/previews/                    what the estimator predicts on held-out samples
+RUN/nonfinite/                   the batch of the step that ended a run whose losses were no numbers
 RUN/state.safetensors            weights, average and optimizer moments of the last saved step; replaced whole
 RUN/state.previous.safetensors   the state before it
 RUN/steps/                       checkpoints kept on the way
+RUN/best/                        the checkpoint that scored best on held-out samples so far
 RUN/checkpoint/                  the finished estimator, which `marigold predict --checkpoint` opens
 """
 
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,12 +25,20 @@ import yaml
 from torch import Tensor
 
 from marigold.core.config import encode
-from marigold.core.console import printable
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
-from marigold.core.files import cannot_write, delete_leftovers, keep_aside, make_folder, whole_file, write_json
+from marigold.core.files import (
+    cannot_write,
+    delete_folder,
+    delete_leftovers,
+    keep_aside,
+    make_folder,
+    whole_file,
+    write_json,
+)
 from marigold.core.locks import locked
 from marigold.train import log
-from marigold.train.board import Board
+from marigold.train.board import Boards
+from marigold.train.changes import LATER, REMEDIES, SCORING, refuse
 from marigold.train.place import (
     LOCK,
     MARKER,
@@ -37,21 +47,11 @@ from marigold.train.place import (
     check_kinds,
     check_own,
     checkpoints,
-    differing,
     is_recipe,
     read_marker,
 )
 from marigold.train.recipe import Optim, Recipe
 from marigold.train.state import Facts, read_facts, read_state, write_state
-
-LATER = ("steps", "every", "scored", "validation", "validation_batches")
-"""Keys that a run may be continued with another value of: no step that was made depends on them."""
-REMEDIES = ("optim.lr", "optim.warmup", "optim.clip")
-"""Keys that may also be changed once a run has stopped because its loss or its weights were no numbers."""
-SHOWN = 5
-"""Differing keys that a message lists."""
-LONGEST = 60
-"""Characters of such a key."""
 
 
 class Saved(NamedTuple):
@@ -68,10 +68,10 @@ class Run:
     `CheckpointError` for one whose state is damaged and `OutputError` for one that is no run's or cannot be written.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, minutes: float = 0.0) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, minutes: float = 0.0, boards: Boards | None = None) -> None:
         self.folder, self.recipe, self.notes = folder, recipe, list[str]()
         self.asked = {**encode(recipe), "minutes": minutes}
-        self._board, self._lock = None, ExitStack()
+        self._boards, self._lock = boards or Boards(), ExitStack()
         self._held = False
         self._look()
 
@@ -94,6 +94,11 @@ class Run:
     def recipe_file(self) -> Path:
         """The resolved recipe."""
         return self.folder / "recipe.yaml"
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The step and the score of the checkpoint under `best`, if it was scored on what this run is scored on."""
+        return self._marker.best
 
     @property
     def facts(self) -> Facts | None:
@@ -119,7 +124,7 @@ class Run:
             self._look()
 
     def open(self) -> None:
-        """Makes and marks the folder, deletes what killed runs left half written and starts TensorBoard."""
+        """Makes and marks the folder, deletes what killed runs left half written and starts the boards."""
         make_folder(self.folder)
         if not self._held:
             self.hold()
@@ -129,15 +134,14 @@ class Run:
             delete_leftovers(place)
         with suppress(OSError):
             (self.folder / "state.tmp").unlink()
-        self._mark(asked=self.asked)
-        with self._writing_board():
-            self._board = Board(self.folder / "tensorboard")
+        rescored = any(self._marker.asked.get(key) != self.asked[key] for key in SCORING)
+        self._mark(asked=self.asked, best=None if rescored else self._marker.best)
+        self._boards.open(self.folder, self.recipe)
 
     def close(self) -> None:
-        """Flushes TensorBoard and lets the folder go."""
-        with self._lock, self._writing_board():
-            if self._board is not None:
-                self._board.close()
+        """Ends the boards and lets the folder go."""
+        with self._lock:
+            self._boards.close()
 
     def write_recipe(self, recipe: Recipe, remark: str = "") -> None:
         """Replaces the resolved recipe, with a remark above it; one that another hand wrote gets another name."""
@@ -149,13 +153,9 @@ class Run:
             file.write(text.encode())
 
     def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
-        """Appends one line to the log and one point per number to TensorBoard. Raises `OutputError`."""
+        """Appends one line to the log and one point per number to the boards. Raises `OutputError`."""
         log.append(self.folder / "log.jsonl", step, kind, numbers)
-        if self._board is not None:
-            with self._writing_board():
-                for name, value in numbers.items():
-                    if math.isfinite(value):
-                        self._board.add(f"{kind}/{name}", value, step)
+        self._boards.log(step, {f"{kind}/{name}": x for name, x in numbers.items() if math.isfinite(x)})
 
     def rewind(self, step: int) -> None:
         """Drops log lines after `step`: a resumed run writes them again."""
@@ -203,6 +203,17 @@ class Run:
         if label not in self._marker.labels:
             self._mark(labels=(*self._marker.labels, label))
 
+    def excel(self, step: int, score: float) -> None:
+        """Notes that the checkpoint under `best` is of this step and has this score."""
+        self._mark(best=(step, score))
+
+    def keep(self, count: int, step: int) -> None:
+        """Deletes all kept checkpoints up to a step but the last `count`. Raises `OutputError` for one of another."""
+        kept = [path for path in checkpoints(self.folder) if path.name.isdecimal() and int(path.name) <= step]
+        for path in sorted(kept, key=lambda path: int(path.name))[:-count]:
+            check_own(path, self._marker.labels, self.recipe.name)
+            delete_folder(path)
+
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of the state that `facts` are of. Raises `CheckpointError` if it is damaged."""
         return read_state(self._states[0].file)[1] if self._states else {}
@@ -240,9 +251,9 @@ class Run:
         self._marker = marker or replace(self._marker, labels=tuple(filter(None, labels)))
         if not (states or self._has_begun()):
             self._marker = Marker(self.asked)
-        self._compare(self._marker.asked, LATER + REMEDIES * self.stopped)
+        refuse(self.folder, self._marker.asked, self.asked, LATER + REMEDIES * self.stopped)
         for saved in states:
-            self._compare(saved.facts.asked, LATER + REMEDIES * (marker is not None))
+            refuse(self.folder, saved.facts.asked, self.asked, LATER + REMEDIES * (marker is not None))
         self._states = [saved for saved in states if not self.stopped or saved.facts.step <= self._marker.good]
         made = self.facts.step if self.facts else 0
         if made > self.recipe.steps and not self.asked["minutes"]:
@@ -289,30 +300,12 @@ class Run:
         file = self.folder / "log.jsonl"
         return bool(checkpoints(self.folder)) or (file.exists() and file.stat().st_size > 0)
 
-    def _compare(self, before: dict[str, Any], free: tuple[str, ...]) -> None:
-        """Refuses to go on with another recipe."""
-        if keys := differing(before, self.asked, free):
-            more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-            names = printable(", ".join(key[:LONGEST] for key in keys[:SHOWN]))
-            raise ConfigError(
-                f"{self.folder}: holds a run whose recipe differs from this one in {names}{more}; "
-                f"compare {self.recipe_file}, then give --run another folder or delete this one"
-            )
-
     def _mark(self, **changes: Any) -> None:
         """Brings the marker up to date."""
         fresh = replace(self._marker, **changes)
         if fresh != self._marker or not (self.folder / MARKER).exists():
             write_json(self.folder / MARKER, asdict(fresh))
         self._marker = fresh
-
-    @contextmanager
-    def _writing_board(self) -> Iterator[None]:
-        where = self.folder / "tensorboard"
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(cannot_write(where, error)) from error
 
 
 def _instead(why: str, saved: Saved) -> str:

@@ -1,11 +1,12 @@
 """A phase as it runs: its objective with the network that this keeps, and where its batches come from."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from marigold.accel.training import autocast
 from marigold.core import seeds
 from marigold.core.sample import Batch
 from marigold.data.mix import Mix
@@ -41,11 +42,21 @@ class Stage:
         self._mix.check()
         self.held_out.check()
 
-    def loss(self, position: int) -> Tensor:
+    def prepared(self, position: int) -> dict[str, Tensor]:
+        """What the loss at a position needs of its batch; positions are asked for in order."""
+        return self._cache.draw(position, self._batch) if self.recipe.reuse > 1 else self._encoded(position)
+
+    def loss(self, prepared: dict[str, Tensor], position: int) -> Tensor:
         """The scalar to minimise at a position."""
-        reused = self.recipe.reuse > 1
-        prepared = self._cache.draw(position, self._batch) if reused else self._encoded(position)
         return self._loss(prepared, "step", position)
+
+    def seed(self, position: int) -> int:
+        """The seed of the random draws of the loss at a position."""
+        return seeds.number(self.recipe.seed, "step", position)
+
+    def keys(self, position: int) -> list[str]:
+        """The samples of the batch at a position; none where encoded samples of several batches are mixed."""
+        return [] if self.recipe.reuse > 1 else self._mix.keys(position)
 
     def after_step(self) -> None:
         """What the objective does after an optimizer step."""
@@ -80,6 +91,4 @@ class Stage:
         return torch.Generator(self._device).manual_seed(seeds.number(self.recipe.seed, purpose, number))
 
     def _precision(self) -> AbstractContextManager:
-        if self.recipe.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(torch.device(self._device).type, torch.bfloat16)
+        return autocast(self.recipe.plan, self._device)
