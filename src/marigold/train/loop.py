@@ -27,6 +27,7 @@ from marigold.train.build import build
 from marigold.train.checks import training_sources, validation_sources
 from marigold.train.clock import Clock, as_made
 from marigold.train.log import CHANGED
+from marigold.train.lora import as_saved, trained, without_dropout
 from marigold.train.optim import make_optimizer, rate, set_rate
 from marigold.train.packing import not_finite, pack, unpack
 from marigold.train.phase import Phase, phases, unreached
@@ -110,12 +111,14 @@ class Trainer:
         self.notes = validation_sources(recipe, recipe.batch)[1]
         self.estimator: Estimator = build(recipe, trust).to(device)
         self.phases = phases(recipe)
-        self.module = _trained(self.phases, self.estimator)
+        self.network = _trained(self.phases, self.estimator, recipe)
+        self.module = trained(self.network) if recipe.lora else self.network
         _check_room(self.module, recipe, device)
         if compiled:
             compile_networks(self.estimator)
         self.estimator.requires_grad_(False)
-        self.module.requires_grad_(True).train()
+        self.module.requires_grad_(True)
+        self.network.train()
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim)
         self.average = Average(self.module, recipe.average)
         self.step, self.seconds, self.made = 0, 0.0, [0] * len(self.phases)
@@ -265,7 +268,7 @@ class Trainer:
     def _validate(self) -> list[float]:
         """Numbers and a preview for every held-out source, with averaged weights; returns the losses."""
         losses = []
-        with self.average.applied(self.module), uncompiled():
+        with self.average.applied(self.module), without_dropout(self.network), uncompiled():
             for name, numbers, preview in validate(self.stage, self.device):
                 losses.append(numbers["loss"])
                 self.run.log(self.step, "validate", {f"{key}_{name}": value for key, value in numbers.items()})
@@ -296,11 +299,11 @@ class Trainer:
         recipe, card = self._made_recipe(), self.estimator.card
         seconds, note = round(card.seconds_of_training + self.seconds), f"{self.step} of {recipe.steps} steps"
         card = replace(card, recipe=_label(recipe, self.earlier), seconds_of_training=seconds, note=note)
-        with self.average.applied(self.module):
+        with self.average.applied(self.module), as_saved(self.network, recipe.lora) as adapter:
             if ruined := not_finite(self.estimator.backbone.state_dict()):
                 self._stop(f"`{ruined}` of the result holds NaN or infinity")
             self.run.claim(folder, card.recipe)
-            store.save(Estimator(self.estimator.backbone, self.estimator.modality, card), folder)
+            store.save(Estimator(self.estimator.backbone, self.estimator.modality, card), folder, adapter=adapter)
 
     def _position(self) -> float:
         """How far the run is, in steps of the recipe."""
@@ -332,9 +335,13 @@ def _label(recipe: Recipe, earlier: tuple[tuple[int, Optim], ...]) -> str:
     return ", then ".join([*before, recipe.label()])
 
 
-def _trained(parts: list[Phase], estimator: Estimator) -> torch.nn.Module:
+def _trained(parts: list[Phase], estimator: Estimator, recipe: Recipe) -> torch.nn.Module:
     """The network that all phases train. Raises `ConfigError` when one of them trains another."""
     module = parts[0].objective.trainable(estimator)
+    if recipe.lora and module is not estimator.backbone.denoiser:
+        raise ConfigError(
+            f"recipe.lora: `{name_of(parts[0].objective)}` trains another network than the denoiser; leave it out"
+        )
     weights = {*map(id, module.parameters())}
     for number, phase in enumerate(parts):
         if {*map(id, phase.objective.trainable(estimator).parameters())} != weights:
