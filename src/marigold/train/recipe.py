@@ -212,8 +212,6 @@ class Recipe:
         """A short hash of everything above but the places that files lie in."""
         content = encode(self)
         content.pop("start")
-        if self.lora is None:
-            content.pop("lora")  # a recipe without it keeps its hash
         for source in (*content["data"], *content["validation"]):
             source.pop("root")
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
