@@ -19,6 +19,7 @@ export compat
 objectives accel
 checkpoints.store data
 estimator
+checkpoints.bases
 checkpoints.catalogue
 checkpoints.published
 backbones modalities datasets

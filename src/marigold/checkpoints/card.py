@@ -53,6 +53,8 @@ class Card:
     """The modality's own settings, by the name of its fields."""
     shares: dict[str, str] = field(default_factory=dict)
     """Parts that are another bundled checkpoint's: `{"vae": "tiny-autoencoder"}`."""
+    base: dict[str, str] = field(default_factory=dict)
+    """Of an adapter the checkpoint that it goes with: `name`, `revision` and `digest` (`checkpoints/adapters.py`)."""
     note: str = ""
 
     @classmethod

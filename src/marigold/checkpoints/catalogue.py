@@ -14,7 +14,7 @@ from marigold.backbones.base import Backbone
 from marigold.checkpoints import card as cards
 from marigold.checkpoints.cache import cached
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.layout import INDEX, read_json
+from marigold.checkpoints.layout import INDEX, is_adapter, read_json
 from marigold.checkpoints.published import check_targets, derived_card, published, stated_convention
 from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
 from marigold.core.find import implementation, may_name, not_trusted
@@ -35,6 +35,8 @@ class Description:
     modality: Modality
     trusted: tuple[str, ...] = ()
     """The packages whose code it may name."""
+    base: "Description | None" = None
+    """Of an adapter the checkpoint that it is added to."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,12 @@ def models() -> list[Model]:
 def describe(name: str, folder: Path, trusted: tuple[str, ...] = ()) -> Description:
     """What the checkpoint in this folder says of itself, or what follows from its configurations and `name`.
 
-    Its card may name modules of the packages in `trusted`. Raises `CheckpointError` and, for a modality or backbone
-    that does not exist, `UnknownNameError`.
+    An adapter says it in its card alone. The card may name modules of the packages in `trusted`. Raises
+    `CheckpointError` and, for a modality or backbone that does not exist, `UnknownNameError`.
     """
-    index = read_json(folder / INDEX)
-    if os.path.lexists(folder / cards.FILE):  # what is there and is no file is refused
+    adapted = is_adapter(folder)
+    index = {} if adapted else read_json(folder / INDEX)
+    if adapted or os.path.lexists(folder / cards.FILE):  # what is there and is no file is refused
         card = Card.read(folder, stated_convention(folder, index))
     else:
         card = derived_card(name, folder, index)

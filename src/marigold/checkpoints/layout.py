@@ -15,6 +15,9 @@ INDEX = "model_index.json"
 """The file of diffusers that lists the parts."""
 SCHEDULER = "scheduler/scheduler_config.json"
 PROMPT_FILE = "empty_prompt.safetensors"
+ADAPTER = "adapter_config.json"
+"""The file of peft that says what kind of adapter lies beside it."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 """How the files of weights are called in each part's folder."""
 
@@ -29,7 +32,7 @@ _POINTERS = (
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _SHARD = re.compile(r"[\w-][\w.-]{0,190}\.safetensors")
 _OWN = re.compile(
-    r"(?:model_index|card)\.json|empty_prompt\.safetensors|scheduler/scheduler_config\.json|(?:unet|vae|text_encoder)/"
+    r"(?:model_index|card|adapter_config)\.json|(?:empty_prompt|adapter_model)\.safetensors|scheduler/scheduler_config\.json|(?:unet|vae|text_encoder)/"
     r"(?:config\.json|(?:diffusion_pytorch_)?model[\w.-]*\.(?:safetensors|json))|tokenizer/(?:merges\.txt|"
     r"(?:vocab|added_tokens|special_tokens_map|tokenizer|tokenizer_config)\.json)"
 )
@@ -80,6 +83,11 @@ def foreign_files(folder: Path, instead: Path) -> list[str]:
     """The files below a folder that no checkpoint has and that are not in the one that is to stand `instead` of it."""
     found = sorted(_files(folder) - _files(instead))
     return [file for file in found if not _OWN.fullmatch(file)]
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, and no whole checkpoint."""
+    return os.path.isfile(folder / ADAPTER) and not os.path.isfile(folder / INDEX)
 
 
 def within(folder: str, names: Collection[str]) -> list[str]:

@@ -1,13 +1,15 @@
 """Opens a checkpoint by bundled name, folder or hub id; saves one as a diffusers folder with a card.
 
 A checkpoint is a folder as diffusers writes it (`model_index.json`, `unet/`, `vae/`, `scheduler/`) plus `card.json` and
-`empty_prompt.safetensors`, the embedding that stands where a generator had words.
+`empty_prompt.safetensors`, the embedding that stands where a generator had words. An adapter is a small folder whose
+card says which checkpoint it is added to when it is opened (`checkpoints/bases.py`).
 """
 
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,18 @@ from typing import Any
 import torch
 
 from marigold.backbones.base import Backbone
+from marigold.checkpoints import adapters, bases, catalogue
 from marigold.checkpoints import card as cards
-from marigold.checkpoints import catalogue
+from marigold.checkpoints.adapters import Adapter, Base
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.catalogue import Description, bundled
 from marigold.checkpoints.hub import fetch, is_hub_id
-from marigold.checkpoints.layout import INDEX, foreign_files
+from marigold.checkpoints.layout import INDEX, foreign_files, is_adapter
 from marigold.checkpoints.published import published
 from marigold.core.console import printable
 from marigold.core.device import resolve_device
 from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, OutputError, UnknownNameError
-from marigold.core.files import as_path, delete_leftovers, file_name, reason, whole_folder, write_json
+from marigold.core.files import as_path, delete_leftovers, whole_folder, write_json
 from marigold.core.find import implementation, name_of, packages, unknown
 from marigold.core.plain import shown
 from marigold.estimator import Estimator
@@ -49,14 +52,15 @@ def open(  # noqa: A001
     A branch, tag or commit may follow a hub id, `organisation/name@REVISION`. A checkpoint whose modality or backbone
     is code of another package opens only if `trust` names that package, as in `"my_package"`: its code runs. Raises
     `UnknownNameError` for a name that stands for nothing, `CheckpointError` for what cannot be used, and `ConfigError`
-    for a device, a `dtype` or a `trust` that cannot be used.
+    for a device, a `dtype` or a `trust` that cannot be used. An adapter opens as the checkpoint that comes out when it
+    is added to its base, which must be on this machine and have the weights that it was trained on.
     """
     device = resolve_device(device)
     _check_dtype(dtype, ConfigError)
     described = describe(name, trust=trust)
     folder, card, modality = described.folder, described.card, described.modality
     kind = catalogue.named_in_card(Backbone, card.backbone, folder, described.trusted)
-    backbone = kind.read(_parts(folder, card), card)
+    backbone = bases.read(kind, described) if described.base else kind.read(bases.parts(folder, card), card)
     _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
@@ -67,7 +71,8 @@ def describe(name: str | Path, *, trust: str | Iterable[str] = ()) -> Descriptio
     Raises what `open` raises, but for what is wrong with the networks.
     """
     trusted = packages(trust)
-    return catalogue.describe(str(name), _locate(name), trusted)
+    described = catalogue.describe(str(name), _locate(name), trusted)
+    return dataclasses.replace(described, base=bases.find(described)) if is_adapter(described.folder) else described
 
 
 def save(
@@ -76,11 +81,13 @@ def save(
     *,
     dtype: torch.dtype | None = None,
     shares: Mapping[str, str] | None = None,
+    adapter: Adapter | None = None,
 ) -> None:
     """Writes the estimator as a folder that `open` and diffusers read; weights as `dtype`, or as they are when None.
 
     `shares` names parts that are left out because another bundled checkpoint has them: `{"vae": "tiny-autoencoder"}`.
-    A checkpoint that is already there is replaced once the complete new one is written; a failure leaves it as it was
+    An `adapter` is written in place of the networks, and the card's `base` says which ones it is added to. A checkpoint
+    that is already there is replaced once the complete new one is written; a failure leaves it as it was
     and raises `OutputError`, and so does a file in its folder that is no part of a checkpoint. The card's `revision`
     becomes a hash of the weights.
     """
@@ -91,24 +98,36 @@ def save(
         raise OutputError(f"shares: {shown(shares)} names no parts; give a mapping such as {{'vae': 'generator'}}")
     if dtype is not None:
         _check_dtype(dtype, OutputError)
-    _check_replaceable(folder)
-    delete_leftovers(folder.parent, folder.name)
-    with whole_folder(folder) as part:
-        estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
-        write_json(part / INDEX, _index(estimator))
+    with _replaced(folder) as part:
+        if adapter:
+            estimator.backbone.write(part, leave_out={*estimator.backbone.index()} - {bases.SCHEDULE})
+            adapters.write(part, adapter, Base(**estimator.card.base))
+        else:
+            estimator.backbone.write(part, dtype, leave_out=tuple(shares or ()))
+            write_json(part / INDEX, _index(estimator))
         card = dataclasses.replace(
             estimator.card,
             modality=name_of(estimator.modality),
             backbone=name_of(estimator.backbone),
             options=_options(estimator.modality),
             shares=dict(shares or {}),
+            base=estimator.card.base if adapter else {},
             revision=_revision(part),
         )
         card.write(part)
-        if foreign := foreign_files(Path(folder), part):
-            file = printable(Path(folder) / foreign[0])
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes a checkpoint's place. Raises `OutputError` where anything else would be lost."""
+    _check_replaceable(folder)
+    delete_leftovers(folder.parent, folder.name)
+    with whole_folder(folder) as part:
+        yield part
+        if foreign := foreign_files(folder, part):
             raise OutputError(
-                f"{file}: is no part of a checkpoint and would be lost; move it, or choose another folder"
+                f"{printable(folder / foreign[0])}: is no part of a checkpoint and would be lost; move it, or choose "
+                "another folder"
             )
 
 
@@ -127,7 +146,7 @@ def _locate(name: str | Path) -> Path:
     if str(name) in bundled():
         return catalogue.BUNDLED / str(name)
     if os.path.isdir(folder := Path(os.path.expanduser(name))):
-        if not os.path.isfile(folder / INDEX):
+        if not (os.path.isfile(folder / INDEX) or is_adapter(folder)):
             raise CheckpointError(f"{folder}: holds no {INDEX}; give the folder that diffusers' save_pretrained wrote")
         return folder
     if "://" in str(name):
@@ -145,23 +164,6 @@ def _instead(modality: str | None) -> list[str]:
     predicted = {name: Card.read(catalogue.BUNDLED / name).modality for name in bundled()}
     useful = [name for name, one in predicted.items() if implementation(Modality, one).needs]
     return [name for name in useful if predicted[name] == modality] or useful
-
-
-def _parts(folder: Path, card: Card) -> dict[str, Path]:
-    """Everything in the checkpoint's folder by name, and the parts that it shares with a bundled one."""
-    try:
-        parts = {path.name: path for path in folder.iterdir()}
-    except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be listed ({reason(error)}); correct its permissions") from error
-    for part, owner in card.shares.items():
-        if part not in parts:
-            shared = f"{folder / cards.FILE}: the shared part"
-            parts[part] = catalogue.BUNDLED / owner / file_name(part, shared, CheckpointError)
-            if owner not in bundled() or not parts[part].exists():
-                raise CheckpointError(
-                    f"{folder}: shares `{part}` with `{owner}`, which is not bundled; install it again"
-                )
-    return parts
 
 
 def _check(folder: Path, card: Card, modality: Modality, backbone: Backbone) -> None:
@@ -218,7 +220,8 @@ def _check_replaceable(folder: Path) -> None:
     if folder.name in ("", ".."):
         raise OutputError(f"{folder}: has no name of its own, by which it could be replaced; give a folder by its name")
     try:
-        replaceable = folder.is_dir() and ((folder / INDEX).is_file() or not any(folder.iterdir()))
+        ours = (folder / INDEX).is_file() or is_adapter(folder)
+        replaceable = folder.is_dir() and (ours or not any(folder.iterdir()))
         there = folder.exists()
     except (OSError, ValueError) as error:
         raise OutputError(f"{folder}: cannot be looked into ({error}); choose another folder") from error

@@ -14,6 +14,8 @@ SAMPLING = 1000
 """Steps of sampling."""
 LAYERS = 64
 """Blocks of a network, and layers of a block."""
+RANK = 1 << 14
+"""Rank of an adapter's factors."""
 PARTS = 100
 """Sources or phases of a recipe."""
 WEIGHT = 1e6

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import torch
 
 from marigold.backbones.base import Backbone
-from marigold.checkpoints import store
+from marigold.checkpoints import bases, store
 from marigold.checkpoints.card import Card
 from marigold.core import seeds
 from marigold.core.config import NAME
@@ -14,25 +15,31 @@ from marigold.core.errors import ConfigError, MarigoldError
 from marigold.core.find import implementation, name_of, packages
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
+from marigold.train.lora import attach
 from marigold.train.recipe import Recipe
 
 
 def build(recipe: Recipe, trust: str | Iterable[str] = ()) -> Estimator:
     """A small generator of its own, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III).
 
-    That checkpoint may ask for code of the packages that `trust` names, and of the recipe's own modality.
+    That checkpoint may ask for code of the packages that `trust` names, and of the recipe's own modality. With `lora`
+    the denoiser holds adapters, and of its parameters those require a gradient that are to be trained.
     """
     with _seeded(seeds.number(recipe.seed, "weights")):
         named = [name_of(recipe.modality)] if "." in name_of(recipe.modality) else []
         started = store.open(recipe.start, trust=(*packages(trust), *named)) if recipe.start else None
         backbone = started.backbone if started else _from_scratch(recipe)
+        base = _base(recipe, started)
         if recipe.layers:
             backbone.deepen(recipe.layers)
         if recipe.fresh_denoiser:
             backbone.renew_denoiser()
     if recipe.schedule:
         backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
-    _adapt(backbone, recipe)
+    widened = _adapt(backbone, recipe)
+    if recipe.lora:
+        with _seeded(seeds.number(recipe.seed, "adapters")):
+            attach(backbone.denoiser, recipe.lora, widened)
     name, before = name_of(recipe.modality), started.card if started else None
     card = Card(
         name=recipe.name,
@@ -43,6 +50,7 @@ def build(recipe: Recipe, trust: str | Iterable[str] = ()) -> Estimator:
         seconds_of_training=before.seconds_of_training if before and before.modality == name else 0.0,
         defaults=dict(recipe.defaults),
         source=f"{before.name} {before.revision}".strip() if before else "",
+        base=base,
     )
     return Estimator(backbone, recipe.modality, card)
 
@@ -59,8 +67,22 @@ def _from_scratch(recipe: Recipe) -> Backbone:
         raise ConfigError(f"recipe.network: {reason}; give `start`, or what {kind.__name__}.tiny asks for") from error
 
 
-def _adapt(backbone: Backbone, recipe: Recipe) -> None:
-    """Gives the network the modality's number of targets. Raises `ConfigError` for one that has another."""
+def _base(recipe: Recipe, started: Estimator | None) -> dict[str, str]:
+    """What the card says of the checkpoint that an adapter is added to; empty where none is saved."""
+    if started is None or recipe.lora is None or recipe.lora.saved != "adapter":
+        return {}
+    try:
+        return asdict(bases.stated(recipe.start, started.card, started.backbone))
+    except ConfigError as error:
+        raise ConfigError(f"recipe.start: {error}") from None
+
+
+def _adapt(backbone: Backbone, recipe: Recipe) -> set[str]:
+    """Gives the network the modality's number of targets; returns the names of the layers that it widened for that.
+
+    Raises `ConfigError` for a network that has another number.
+    """
+    before = {name: p.shape for name, p in backbone.denoiser.named_parameters()}
     modality, name = recipe.modality, name_of(recipe.modality)
     if modality.needs:
         try:
@@ -69,6 +91,8 @@ def _adapt(backbone: Backbone, recipe: Recipe) -> None:
             raise ConfigError(f"recipe.start: `{recipe.start}`, for {name}: {error}") from None
     elif backbone.conditions:
         raise ConfigError(f"recipe.start: `{recipe.start}` predicts from a photo, {name} does not; use a generator")
+    after = backbone.denoiser.named_parameters()
+    return {name.rpartition(".")[0] for name, p in after if p.shape != before[name]}
 
 
 @contextmanager

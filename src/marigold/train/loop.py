@@ -23,6 +23,7 @@ from marigold.train.build import build
 from marigold.train.changes import REMEDIES
 from marigold.train.checks import training_sources, unscored, validation_sources
 from marigold.train.log import CHANGED
+from marigold.train.lora import trained
 from marigold.train.nonfinite import Computed, Streak
 from marigold.train.optim import make_optimizer, rate, set_rate
 from marigold.train.packing import Trained, unpack
@@ -112,17 +113,19 @@ class Trainer:
         self.notes = [*notes, unscored(recipe, sources)]
         self.estimator: Estimator = build(recipe, trust).to(device)
         self.phases = phases(recipe)
-        self.module = _trained(self.phases, self.estimator)
+        self.network = _trained(self.phases, self.estimator, recipe)
+        self.module = trained(self.network) if recipe.lora else self.network
         training.apply(self.estimator, recipe.plan, accumulates=recipe.accumulate > 1)
         self.estimator.requires_grad_(False)
-        self.module.requires_grad_(True).train()
+        self.module.requires_grad_(True)
+        self.network.train()
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim, recipe.plan)
         room.check_memory(room.memory(recipe, self.estimator, self.optimizer), device)
         self.average = Average(self.module, recipe.average)
         self.scaler = training.make_scaler(recipe.plan, device)
         self.trained = Trained(self.module, self.average, self.optimizer, self.scaler)
         self.progress = Progress(recipe, self.phases, minutes, device)
-        self.recorder = Recorder(recipe, run, self.estimator, self.trained, self.progress, device)
+        self.recorder = Recorder(recipe, run, self.estimator, self.network, self.trained, self.progress, device)
         self.streak = Streak(recipe.nonfinite, device)
         self.batches: list[Computed] = []  # of the last step
         self.stage = self._resume()
@@ -226,9 +229,13 @@ class Trainer:
         return "; ".join(f"to step {step} with optim: {encode(optim)}" for step, optim in self.progress.earlier)
 
 
-def _trained(parts: list[Phase], estimator: Estimator) -> torch.nn.Module:
+def _trained(parts: list[Phase], estimator: Estimator, recipe: Recipe) -> torch.nn.Module:
     """The network that all phases train. Raises `ConfigError` when one of them trains another."""
     module = parts[0].objective.trainable(estimator)
+    if recipe.lora and module is not estimator.backbone.denoiser:
+        raise ConfigError(
+            f"recipe.lora: `{name_of(parts[0].objective)}` trains another network than the denoiser; leave it out"
+        )
     weights = {*map(id, module.parameters())}
     for number, phase in enumerate(parts):
         if {*map(id, phase.objective.trainable(estimator).parameters())} != weights:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from marigold.checkpoints.bases import SCHEDULE
 from marigold.checkpoints.card import FILE as CARD
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.layout import INDEX, PROMPT_FILE, read_json
+from marigold.checkpoints.layout import ADAPTER, ADAPTER_WEIGHTS, INDEX, PROMPT_FILE, is_adapter, read_json
 from marigold.core.config import decode, require
 from marigold.core.documents import read_json as read_document
 from marigold.core.documents import read_yaml
@@ -98,12 +99,14 @@ def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> st
     if checkpoint.is_dir() and not checkpoint.is_symlink() and not any(checkpoint.iterdir()):
         return ""
     try:
-        label, parts = Card.read(checkpoint).recipe, read_json(checkpoint / INDEX)
+        label = Card.read(checkpoint).recipe
+        adapter = (ADAPTER, ADAPTER_WEIGHTS, SCHEDULE)
+        parts = adapter if is_adapter(checkpoint) else (*read_json(checkpoint / INDEX), INDEX)
     except CheckpointError as error:
         raise OutputError(f"{checkpoint}: is there and is no checkpoint; {_ELSEWHERE}") from error
     if not (label.startswith(f"{name}@") if labels is None else label in labels):
         raise OutputError(f"{checkpoint}: is there and was not written by this run; {_ELSEWHERE}")
-    if foreign := sorted({path.name for path in checkpoint.iterdir()} - {*parts, CARD, INDEX, PROMPT_FILE}):
+    if foreign := sorted({path.name for path in checkpoint.iterdir()} - {*parts, CARD, PROMPT_FILE}):
         raise OutputError(f"{checkpoint / foreign[0]}: was not written by this run, which replaces the folder; move it")
     return label
 

@@ -21,6 +21,7 @@ from marigold.diffusion.configuration import check_keys
 from marigold.modalities.base import Modality
 from marigold.objectives.base import Objective
 from marigold.objectives.denoise import Denoise
+from marigold.train.lora import Lora
 from marigold.train.stored import check_code
 
 MEMBERS = ("objective", "modality")
@@ -123,6 +124,8 @@ class Recipe:
     that `start` lacks are added and begin as the identity. Empty: as it is."""
     fresh_denoiser: bool = False
     """Draw the denoiser's weights anew instead of taking those of `start`: the control of `bench/prior.py`."""
+    lora: Lora | None = None
+    """Low-rank adapters that are trained in place of the denoiser; None trains the denoiser itself, as published."""
     schedule: dict[str, Any] = field(default_factory=dict)
     """Keys of `scheduler_config.json` to override for training and in the result."""
     objective: Objective = Denoise()
@@ -182,6 +185,7 @@ class Recipe:
             raise ConfigError(
                 f"recipe.plan.optimizer_bits: 8 is for adamw, and optim.name is {self.optim.name}; use 32"
             )
+        self._check_adapter()
 
     def _check_numbers(self) -> None:
         ranges = {"steps": (1, STEPS), "cache": (1, SAMPLES), "seed": (-WHOLE, WHOLE)}
@@ -204,6 +208,13 @@ class Recipe:
                     decode(Modality, source.modality, f"recipe.{name}.{number}.modality")
         weights = [source.weight for source in self.data]
         require(sum(weights) > 0, "recipe.data", f"weights {weights}", "above 0 for at least one source")
+
+    def _check_adapter(self) -> None:
+        if self.lora and self.lora.saved == "adapter":
+            changed = {"start": not self.start, "layers": self.layers, "fresh_denoiser": self.fresh_denoiser}
+            for key in (key for key, differs in changed.items() if differs):
+                wanted = f"merged with this `{key}`: an adapter is added to a checkpoint as it is"
+                require(False, "recipe.lora.saved", "adapter", wanted)
 
     def digest(self) -> str:
         """A short hash of everything above but the plan and the places that files lie in."""

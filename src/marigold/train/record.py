@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
+from torch import nn
 
 from marigold.accel.compile import uncompiled
 from marigold.checkpoints import store
@@ -15,6 +16,7 @@ from marigold.core.errors import DataError, OutputError
 from marigold.estimator import Estimator
 from marigold.train import nonfinite
 from marigold.train.clock import as_made
+from marigold.train.lora import as_saved, without_dropout
 from marigold.train.nonfinite import Computed
 from marigold.train.packing import Trained, not_finite, pack
 from marigold.train.progress import Progress
@@ -31,9 +33,16 @@ class Recorder:
     """Writes what is due after a step, unless the weights are no numbers: then nothing that was good is replaced."""
 
     def __init__(
-        self, recipe: Recipe, run: Run, estimator: Estimator, trained: Trained, progress: Progress, device: str
+        self,
+        recipe: Recipe,
+        run: Run,
+        estimator: Estimator,
+        network: nn.Module,
+        trained: Trained,
+        progress: Progress,
+        device: str,
     ) -> None:
-        self._recipe, self._run, self._device = recipe, run, device
+        self._recipe, self._run, self._device, self._network = recipe, run, device, network
         self._estimator, self._trained, self._progress = estimator, trained, progress
 
     def after_step(self, stage: Stage, batches: Sequence[Computed]) -> float | None:
@@ -91,11 +100,12 @@ class Recorder:
         note = f"{progress.step} of {recipe.steps} steps{score}"
         card = replace(card, recipe=label(recipe, progress.earlier), seconds_of_training=seconds, note=note)
         backbone = self._estimator.backbone
-        with self._trained.average.applied(self._trained.module):
+        averaged = self._trained.average.applied(self._trained.module)
+        with averaged, as_saved(self._network, self._recipe.lora) as adapter:
             if ruined := not_finite(backbone.state_dict()):
                 self.stop(f"`{ruined}` of the result holds NaN or infinity")
             self._run.claim(folder, card.recipe)
-            store.save(Estimator(backbone, self._estimator.modality, card), folder)
+            store.save(Estimator(backbone, self._estimator.modality, card), folder, adapter=adapter)
 
     def _report(self, stage: Stage, batches: Sequence[Computed]) -> float:
         """Logs the mean of the losses that are numbers and returns it; raises `DataError` when none of them is."""
@@ -120,7 +130,8 @@ class Recorder:
         Keeps the weights as the best checkpoint if they score better than all before.
         """
         losses, scores, step, metric = list[float](), list[float](), self._progress.step, self._recipe.modality.main
-        with self._trained.average.applied(self._trained.module), uncompiled():
+        averaged = self._trained.average.applied(self._trained.module)
+        with averaged, without_dropout(self._network), uncompiled():
             for name, numbers, preview in validate(stage, self._device):
                 losses.append(numbers["loss"])
                 scores += [numbers[metric.name]] if metric and metric.name in numbers else []

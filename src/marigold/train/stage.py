@@ -14,6 +14,7 @@ from marigold.data.pool import Pools
 from marigold.estimator import Estimator
 from marigold.train.cache import LatentCache
 from marigold.train.checks import training_sources, validation_sources
+from marigold.train.lora import dropout_stream
 from marigold.train.phase import Phase
 from marigold.train.recipe import Recipe
 
@@ -84,7 +85,8 @@ class Stage:
             return self._objective.prepare(self.estimator, batch)
 
     def _loss(self, prepared: dict[str, Tensor], purpose: str, number: int) -> Tensor:
-        with self._precision():
+        seed = seeds.number(self.recipe.seed, f"{purpose} dropout", number)
+        with self._precision(), dropout_stream(self.recipe.lora, seed, self._device):
             return self._objective.loss(self.estimator, prepared, self.kept, self._rng(purpose, number))
 
     def _rng(self, purpose: str, number: int) -> torch.Generator:
