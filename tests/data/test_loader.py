@@ -9,7 +9,7 @@ import torch
 from marigold.core.errors import DataError
 from marigold.core.sample import Sample
 from marigold.data.augment import Augment
-from marigold.data.latents import LatentFiles, LatentStore
+from marigold.data.latents import LatentStore
 from marigold.data.mix import Mix
 from marigold.data.pool import Pools
 from marigold.data.reader import Reading
@@ -135,12 +135,12 @@ class Encoder:
         return {"clean": batch.image[:, :1] * 2, "valid": batch.image[:, :1] > 0}
 
 
-def store(tmp_path: Path, encoder: str = "vae", most: int = 1 << 20) -> LatentStore:
-    return LatentStore(LatentFiles(tmp_path / "latents", encoder), most)
+def store(tmp_path: Path, most: int = 1 << 20) -> LatentStore:
+    return LatentStore(tmp_path / "latents", most)
 
 
-def encoded(dataset: Dataset, latents: LatentStore | None, positions: int = 12) -> tuple[list, int]:
-    encode, chosen = Encoder(), mix(dataset, latents=latents)
+def encoded(dataset: Dataset, latents: LatentStore | None, encoder: str = "vae", positions: int = 12):
+    encode, chosen = Encoder(), mix(dataset, latents=latents, encoder=encoder)
     found = [chosen.encoded(position, encode) for position in range(positions)]
     if latents:
         latents.close()
@@ -163,7 +163,7 @@ def test_kept_latents_are_those_that_would_be_encoded(dataset, tmp_path):
 
 def test_latents_of_another_encoder_or_content_are_not_taken(tmp_path):
     encoded(Known(16), store(tmp_path))
-    assert encoded(Known(16), store(tmp_path, "another"))[1] > 0
+    assert encoded(Known(16), store(tmp_path), "another")[1] > 0
     assert encoded(Known(16, changed="since"), store(tmp_path))[1] > 0
 
 
@@ -173,6 +173,16 @@ def test_latents_stop_being_kept_where_their_space_is_used_up(tmp_path):
     files = list((tmp_path / "latents").rglob("*.safetensors"))
     # A latent and its mask have 8 x 8 x (4 + 1) bytes: the third to the fourth pass the limit.
     assert len(files) == 4
+
+
+def test_latents_that_cannot_be_written_cost_no_more_than_that(tmp_path):
+    latents = store(tmp_path)
+    (tmp_path / "latents").rmdir()
+    (tmp_path / "latents").write_bytes(b"")
+    found, _ = encoded(Known(16), latents)
+    assert same(found, encoded(Known(16), None)[0])
+    assert "latents" in latents.take_trouble()
+    assert latents.take_trouble() == ""
 
 
 def test_a_damaged_file_of_latents_is_encoded_again(tmp_path):

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from marigold.core.errors import ConfigError
@@ -51,7 +54,8 @@ class World:
 def joined(device: str) -> Iterator[tuple[World, str]]:
     """This process among those that `torchrun` started, and its device: the GPU of its local rank for `cuda`.
 
-    Alone where nothing started several. Raises `ConfigError` for a device that is not there.
+    Alone where nothing started several; inside another such block the processes stay as they are joined. Raises
+    `ConfigError` for a device that is not there.
     """
     size = _number("WORLD_SIZE", 1)
     if size <= 1:
@@ -60,6 +64,9 @@ def joined(device: str) -> Iterator[tuple[World, str]]:
     if missing := [name for name in _VARIABLES if name not in os.environ]:
         raise ConfigError(f"{', '.join(missing)}: not set, though WORLD_SIZE is {size}; start the run with torchrun")
     device = _own_device(device)
+    if dist.is_initialized():
+        yield World(dist.get_rank(), dist.get_world_size()), device
+        return
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), dist.get_world_size()), device
@@ -85,6 +92,33 @@ class Replicas:
     def apart(self, last: bool) -> AbstractContextManager:
         """In which gradients are summed up in each process alone, unless they are the last ones of a step."""
         return nullcontext() if last or self._shared is None else self._shared.no_sync()
+
+
+class Shards:
+    """A network of which each process holds a share, under the same contract as `Replicas`."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module: Any = module
+
+    def compute(self, loss: Callable[[], Tensor]) -> Tensor:
+        """What `loss` gives; weights are fetched as they are needed, and gradients shared."""
+        return loss()
+
+    @contextmanager
+    def apart(self, last: bool) -> Iterator[None]:
+        """In which gradients are summed up in each process alone, unless they are the last ones of a step."""
+        self._module.set_requires_gradient_sync(last)
+        yield
+
+
+def shard(module: nn.Module, world: World) -> None:
+    """Spreads the weights of a network over the processes, in place, block by block (torch's FSDP2)."""
+    mesh = init_device_mesh(next(module.parameters()).device.type, (world.size,))
+    for part in module.children():
+        for block in part if isinstance(part, nn.ModuleList) else [part]:
+            if any(True for _ in block.parameters()):
+                fully_shard(block, mesh=mesh)
+    fully_shard(module, mesh=mesh)
 
 
 class _Computed(nn.Module):

@@ -37,6 +37,9 @@ class TrainPlan:
     optimizer_bits: Bits = 32
     """Bits of a number in AdamW's moments. 8 takes a quarter of the memory (Dettmers et al. 2022, with torchao); over
     a hundred steps the loss stays within 5 % of that with 32."""
+    sharding: Literal["ddp", "fsdp"] = "ddp"
+    """What several processes share: with `ddp` each holds all weights, average and moments, with `fsdp` a part of them,
+    which takes less memory and more time; the same loss to within 1e-5."""
 
 
 def check(plan: TrainPlan, device: str) -> None:

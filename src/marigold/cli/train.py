@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE] [--compiled]
-                      [--minutes MINUTES] [--board NAME] [--dry-run] [--trust PACKAGE] [--KEY VALUE ...]
+                      [--minutes MINUTES] [--cache-latents FOLDER] [--cache-size GB] [--board NAME] [--dry-run]
+                      [--trust PACKAGE] [--KEY VALUE ...]
        marigold train inspect RUN/nonfinite/STEP.safetensors
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run. `inspect` shows the batch that a run has
@@ -36,6 +37,10 @@ class Options:
     minutes: float = 0.0
     """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
     many steps that made, which depends on the machine. 0 makes the recipe's steps."""
+    cache_latents: Path | None = None
+    """A folder in which encoded samples are kept, for this run and others with the same data and autoencoder."""
+    cache_size: float = 100.0
+    """The most that it may hold, in GB."""
     board: tuple[str, ...] = ()
     """Where curves are shown: tensorboard, wandb, trackio or none; several each with --board. Left out: tensorboard, if
     it is installed."""
@@ -103,6 +108,7 @@ def run(options: Options | Inspection) -> int:
     from marigold.accel.precision import resolve_device
     from marigold.core.files import file_name
     from marigold.train import loop, nonfinite, rehearsal
+    from marigold.train.latents import Latents
 
     if isinstance(options, Inspection):
         print(nonfinite.describe(options.file))
@@ -119,9 +125,17 @@ def run(options: Options | Inspection) -> int:
     if options.dry_run:
         print(rehearsal.rehearse(options.recipe, folder, **how))
         return 0
-    finished = loop.train(options.recipe, folder, note=lambda text: print(f"note: {text}", file=sys.stderr), **how)
+    kept = Latents(options.cache_latents, options.cache_size) if options.cache_latents else None
+    finished = loop.train(options.recipe, folder, latents=kept, note=_note, **how)
     print(f"checkpoint: {finished}", file=sys.stderr)
     return 0
+
+
+def _note(text: str) -> None:
+    """Prints what the user should know, beside the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(f"note: {text}", file=sys.stderr)
 
 
 def _classes(recipe: Any) -> str:

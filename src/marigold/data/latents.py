@@ -84,26 +84,49 @@ class LatentFiles:
 
 
 class LatentStore:
-    """Latents that are found, and written in the background until they take `most` bytes. Raises `OutputError`."""
+    """A folder of latents, written in the background until they take `most` bytes.
 
-    def __init__(self, files: LatentFiles, most: int) -> None:
-        self.files = files
-        self._left = most - files.size()
+    Raises `OutputError` for a folder that cannot be used; what cannot be written later ends the writing alone.
+    """
+
+    def __init__(self, folder: Path, most: float) -> None:
+        self._trouble, self._told = "", False
+        self._files = LatentFiles(folder, "")
+        self._left = most - self._files.size()
         self._writers = ThreadPoolExecutor(WRITERS)
         self._written: deque[Future[int]] = deque()
 
+    def files(self, encoder: str) -> LatentFiles:
+        """What one encoder has made, to be found."""
+        return LatentFiles(self._files.folder, encoder)
+
     def keep(self, names: list[str], latents: dict[str, Tensor]) -> None:
-        """Keeps latents [n, ...] under these names. Raises the `OutputError` of an earlier one."""
-        held = {key: x.detach().cpu() for key, x in latents.items()} if self._left > 0 else {}
+        """Keeps latents [n, ...] under these names."""
+        self._settle()
+        if self._left <= 0 or self._trouble:
+            return
+        held = {key: x.detach().cpu() for key, x in latents.items()}
         for row, name in enumerate(names):
-            if self._left <= 0:
-                return
-            one = {key: x[row] for key, x in held.items()}
-            self._left -= sum(x.nbytes for x in one.values())
-            self._written.append(self._writers.submit(self.files.keep, name, one))
-        while self._written and self._written[0].done():
-            self._written.popleft().result()
+            if self._left > 0:
+                one = {key: x[row] for key, x in held.items()}
+                self._left -= sum(x.nbytes for x in one.values())
+                self._written.append(self._writers.submit(self._files.keep, name, one))
+
+    def take_trouble(self) -> str:
+        """Why no more are written, where that is so and has not been asked for before."""
+        fresh = "" if self._told else self._trouble
+        self._told |= bool(fresh)
+        return fresh
 
     def close(self) -> None:
         """Waits for what is being written."""
         self._writers.shutdown()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Looks at what has been written."""
+        while self._written and self._written[0].done():
+            try:
+                self._written.popleft().result()
+            except OutputError as error:
+                self._trouble = str(error)

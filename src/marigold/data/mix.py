@@ -26,7 +26,8 @@ class Mix:
     """Batches by position. One batch comes from one source, since sources differ in size and fields.
 
     `size` is the height and width of every batch, in pixels, in place of the sources' own; the sides of others are cut
-    to a multiple of `stride`. Batches are asked for at every `every`-th position. `latents` keeps what is encoded.
+    to a multiple of `stride`. Batches are asked for at every `every`-th position. `latents` keeps what
+    `encoder`, a name for all that has a part in it, makes of samples.
     """
 
     def __init__(
@@ -41,13 +42,14 @@ class Mix:
         stride: int = 1,
         every: int = 1,
         latents: LatentStore | None = None,
+        encoder: str = "",
     ) -> None:
         self.sources = sources
         self._modality, self._pools, self._seed, self._stride = modality, pools, seed, stride
         self._batch, self._size, self._latents = batch, size, latents
         self._order = Order([source.weight for source in sources], seed)
         self._streams = [None if source.dataset.pooled else self._streamed(source) for source in sources]
-        files = latents.files if latents else None
+        files = latents.files(encoder) if latents else None
         ordered = {"batch": batch, "seed": seed, "every": every}
         self._loader = Loader(self._streams, self._order, how=pools.how, latents=files, **ordered)
 

@@ -1,4 +1,4 @@
-"""The log of a run: one JSON line for each logged step and each validation."""
+"""The log of a run: one JSON line for each logged step, each validation and each sample that is left out."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from marigold.core.documents import from_json
@@ -17,13 +18,14 @@ LONGEST = 1 << 20
 """Bytes that a line may have; what is longer is none of a run's."""
 CHANGED = "changed"
 """The kind of a line that says which settings a run goes on with; it belongs to what comes after its step."""
+EMPTY: Mapping[str, str] = MappingProxyType({})
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def append(file: Path, step: int, kind: str, numbers: Mapping[str, float]) -> None:
+def append(file: Path, step: int, kind: str, numbers: Mapping[str, float], words: Mapping[str, str] = EMPTY) -> None:
     """Appends a line; numbers that are none are null. Raises `OutputError`, also where a link or no file is there."""
     plain = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-    line = json.dumps({"step": step, "kind": kind, **plain}).encode() + b"\n"
+    line = json.dumps({"step": step, "kind": kind, **plain, **words}).encode() + b"\n"
     try:
         with os.fdopen(os.open(file, _FLAGS, 0o666), "ab", buffering=0) as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):

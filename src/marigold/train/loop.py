@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from marigold.accel import training
+from marigold.accel import parallel, training
+from marigold.accel.parallel import Replicas, Shards, World
 from marigold.core.config import encode, require
-from marigold.core.errors import CheckpointError, ConfigError
+from marigold.core.errors import CheckpointError, ConfigError, DataError
 from marigold.core.find import name_of
 from marigold.data.pool import Pools
 from marigold.data.reader import Reading
@@ -22,6 +25,7 @@ from marigold.train.board import Boards
 from marigold.train.build import build
 from marigold.train.changes import REMEDIES
 from marigold.train.checks import training_sources, unscored, validation_sources
+from marigold.train.latents import Latents
 from marigold.train.log import CHANGED
 from marigold.train.lora import trained
 from marigold.train.nonfinite import Computed, Streak
@@ -32,6 +36,7 @@ from marigold.train.progress import Progress
 from marigold.train.recipe import Recipe
 from marigold.train.record import Recorder, is_finished
 from marigold.train.run import Run
+from marigold.train.sharded import gather, is_sharded, spread
 from marigold.train.stage import Stage
 from marigold.train.state import Facts
 
@@ -49,17 +54,22 @@ def train(
     renderer: str = "",
     minutes: float = 0.0,
     boards: Iterable[str] = (),
+    latents: Latents | None = None,
     pools: Pools | None = None,
     trust: str | Iterable[str] = (),
     note: Callable[[str], object] = lambda text: None,
 ) -> Path:
     """Runs a recipe in a run folder, or resumes it, and returns the folder of the finished checkpoint.
 
+    Where `torchrun` has started several processes, each calls this: a step then has `accumulate` batches of each of
+    them, and the run is that of one process with so many times the `accumulate`. The first of them writes.
+
     `workers` processes read or lay out samples ahead of need, and render them on the device `renderer` where one is
     given; `pools` lets runs of one process share their samples. `minutes` above 0 makes as many steps as fit into that
-    time; then the recipe in the folder says how many. `boards` names where curves are shown (`train/board.py`). `trust`
-    names packages whose code the starting checkpoint may ask for, beside the module of the recipe's own modality.
-    `note` is called with what the user should know.
+    time; then the recipe in the folder says how many. `boards` names where curves are shown (`train/board.py`).
+    `latents` says where encoded samples are kept; None keeps none. `trust` names packages whose code the starting
+    checkpoint may ask for, beside the module of the recipe's own modality. `note` is called with what the user should
+    know, on the way too, such as samples that cannot be used and are left out.
 
     Every random draw is a function of the seed and the step, so a resumed run without a time budget ends with the same
     weights as an uninterrupted one, to the bit on the CPU. What is wrong with the recipe, the plan, the data, the disk
@@ -70,21 +80,39 @@ def train(
     that holds no run, is in use or cannot be written, `CheckpointError` for a damaged state.
     """
     check_numbers(workers, minutes)
-    run = Run(folder, recipe, minutes, Boards(boards, note))
     with ExitStack() as stack:
+        world, device = stack.enter_context(parallel.joined(device))
+        recipe = shared(recipe, world, minutes, note)
+        run = Run(folder, recipe, minutes, Boards(boards if world.is_first else ["none"], note))
         stack.callback(run.close)
-        run.hold()
+        if world.is_first:
+            run.hold()
+        world.wait()
         if is_finished(run, minutes):
             return run.checkpoint
         if pools is None:
             pools = Pools(Reading(device, workers, renderer, recipe.plan.compiled))
             stack.callback(pools.close)
         stack.enter_context(training.running(recipe.plan))
-        trainer = Trainer(recipe, run, pools, device=device, minutes=minutes, trust=trust)
-        for text in filter(None, (unreached(recipe), *run.notes, *trainer.notes)):
-            note(text)
-        trainer.go()
+        trainer = Trainer(recipe, run, pools, device=device, world=world, minutes=minutes, latents=latents, trust=trust)
+        stack.callback(trainer.close)
+        if world.is_first:
+            for text in filter(None, (unreached(recipe), *run.notes, *trainer.notes)):
+                note(text)
+        trainer.go(note)
     return run.checkpoint
+
+
+def shared(recipe: Recipe, world: World, minutes: float, note: Callable[[str], object]) -> Recipe:
+    """What the processes compute together: each makes `accumulate` batches of a step. Raises `ConfigError`."""
+    if world.size == 1:
+        return recipe
+    require(minutes == 0, "minutes", minutes, "0 with several processes, whose clocks differ: give --steps")
+    together = replace(recipe, accumulate=recipe.accumulate * world.size)
+    if world.is_first:
+        samples = together.batch * together.accumulate
+        note(f"{world.size} processes share each step of {samples} samples: accumulate is {together.accumulate} in all")
+    return together
 
 
 def check_numbers(workers: int, minutes: float) -> None:
@@ -103,10 +131,12 @@ class Trainer:
         pools: Pools,
         *,
         device: str,
+        world: World = World(),  # noqa: B008 frozen
         minutes: float = 0.0,
+        latents: Latents | None = None,
         trust: str | Iterable[str] = (),
     ) -> None:
-        self.recipe, self.run, self.pools, self.device = recipe, run, pools, device
+        self.recipe, self.run, self.pools, self.device, self.world = recipe, run, pools, device, world
         training.check(recipe.plan, device)
         training_sources(recipe)
         sources, notes = validation_sources(recipe, recipe.batch)
@@ -121,6 +151,7 @@ class Trainer:
         self.network.train()
         self.optimizer = make_optimizer(self.module.parameters(), recipe.optim, recipe.plan)
         room.check_memory(room.memory(recipe, self.estimator, self.optimizer), device)
+        self.replicas: Replicas | Shards = Replicas(self.module, world)
         self.average = Average(self.module, recipe.average)
         self.scaler = training.make_scaler(recipe.plan, device)
         self.trained = Trained(self.module, self.average, self.optimizer, self.scaler)
@@ -128,18 +159,79 @@ class Trainer:
         self.recorder = Recorder(recipe, run, self.estimator, self.network, self.trained, self.progress, device)
         self.streak = Streak(recipe.nonfinite, device)
         self.batches: list[Computed] = []  # of the last step
-        self.stage = self._resume()
+        self.latents = latents and latents.opened(recipe, self.estimator)
+        self.stage = self.shown = self._resume()
         best, steps = not self.notes[-1], 0 if minutes else recipe.steps  # how many a time budget makes is not known
         self.disk = room.disk(recipe, self.estimator, self.trained, self.stage.kept, best=best, steps=steps)
+        self.shares: Trained | None = None  # where weights are spread: those of this process
+        self.computing = self.estimator
+        if is_sharded(recipe, world):
+            self._spread()
 
     @property
     def step(self) -> int:
         """The steps that have been made."""
         return self.progress.step
 
-    def go(self) -> None:
+    def go(self, note: Callable[[str], object] = lambda text: None) -> None:
         """Trains from the current step to the last one, validates and writes the checkpoint."""
-        progress, run = self.progress, self.run
+        if self.world.is_first:
+            self._begin()
+        self.world.wait()
+        progress = self.progress
+        begun = time.monotonic() - progress.seconds
+        bar = tqdm(total=self.recipe.steps, desc=self.recipe.name, unit="step", mininterval=1.0)
+        bar.disable |= not self.world.is_first
+        with bar:
+            while not progress.over:
+                lost = self._advance()
+                progress.seconds = time.monotonic() - begun
+                progress.clock.begin(self.stage.pixels, progress.seconds)
+                bar.update(int(progress.position) - bar.n)
+                self._tell(note)
+                self._record(lost, bar)
+        if self.world.is_first:
+            self.recorder.finish(self.shown, self.batches, self._remark())
+        self.world.wait()
+
+    def close(self) -> None:
+        """Ends what the run has started."""
+        self.stage.close()
+        if self.latents is not None:
+            self.latents.close()
+
+    def update(self) -> Tensor:
+        """One optimizer step over `accumulate` batches, of which this process makes its share; returns the mean loss.
+
+        It is still on the device, and the same in all processes.
+        """
+        count, size, total = self.recipe.accumulate, self.world.size, torch.zeros((), device=self.device)
+        mine = range(self.step * count + self.world.rank, (self.step + 1) * count, size)
+        self.batches.clear()
+        for position in mine:
+            prepared = self.stage.prepared(position)
+            with self.replicas.apart(last=position == mine[-1]):
+                loss = self.replicas.compute(partial(self.stage.loss, prepared, position))
+                # Gradients are averaged over the processes, so each divides by its own number of batches.
+                self.scaler.scale(loss * size / count).backward()
+            self.batches.append(Computed(position, prepared, loss.detach()))
+            total += loss.detach() / count
+        for optimizer in {self.optimizer, self.trained.optimizer}:
+            set_rate(optimizer, rate(self.step, self.recipe.optim, self.progress.position))
+        self._apply_gradients()
+        self.average.update(self.module, self.step)
+        self.stage.after_step()
+        return self.world.total(total)
+
+    def enter(self, number: int, first: int) -> None:
+        """Begins a phase at a step; weights, moments and average go on from the one before."""
+        self.stage.close()
+        self.progress.number, self.stage = number, self._stage(number, first, self.computing)
+        self.shown = self._stage(number, first, self.estimator) if self.shares and self.world.is_first else self.stage
+
+    def _begin(self) -> None:
+        """Checks what is left to check and opens the run folder."""
+        run = self.run
         room.check_disk(self.disk, run.folder)
         if self.step == 0:
             self.stage.check()
@@ -148,39 +240,29 @@ class Trainer:
         run.rewind(self.step)
         if run.replaced:
             run.log(self.step, CHANGED, {key: getattr(self.recipe.optim, key[6:]) for key in REMEDIES})
-        begun = time.monotonic() - progress.seconds
-        with tqdm(total=self.recipe.steps, desc=self.recipe.name, unit="step", mininterval=1.0) as bar:
-            while not progress.over:
-                lost = self._advance()
-                progress.seconds = time.monotonic() - begun
-                progress.clock.begin(self.stage.pixels, progress.seconds)
-                bar.update(int(progress.position) - bar.n)
-                if lost:
-                    what = f"the loss is not a number for {self.recipe.nonfinite} steps in a row"
-                    self.recorder.stop(what, self.stage, self.batches)
-                if (loss := self.recorder.after_step(self.stage, self.batches)) is not None:
-                    bar.set_postfix(loss=f"{loss:.4f}")
-        self.recorder.finish(self.stage, self.batches, self._remark())
 
-    def update(self) -> Tensor:
-        """One optimizer step over `accumulate` batches; returns the mean loss, still on the device."""
-        recipe, total, first = self.recipe, torch.zeros((), device=self.device), self.step * self.recipe.accumulate
-        self.batches.clear()
-        for position in range(first, first + recipe.accumulate):
-            prepared = self.stage.prepared(position)
-            loss = self.stage.loss(prepared, position)
-            self.scaler.scale(loss / recipe.accumulate).backward()
-            self.batches.append(Computed(position, prepared, loss.detach()))
-            total += loss.detach() / recipe.accumulate
-        set_rate(self.optimizer, rate(self.step, recipe.optim, self.progress.position))
-        self._apply_gradients()
-        self.average.update(self.module, self.step)
-        self.stage.after_step()
-        return total
+    def _record(self, lost: bool, bar: tqdm) -> None:
+        """What one process writes after a step; all of them end where too many losses in a row were no numbers."""
+        what = f"the loss is not a number for {self.recipe.nonfinite} steps in a row"
+        if self.shares and self.recorder.is_due:
+            gather(self.shares, self.trained, self.world)
+        if not self.world.is_first:
+            if lost:
+                raise DataError(f"{self.run.folder}: {what}; the first process says more")
+            return
+        if lost:
+            self.recorder.stop(what, self.shown, self.batches)
+        if (loss := self.recorder.after_step(self.shown, self.batches)) is not None:
+            bar.set_postfix(loss=f"{loss:.4f}")
 
-    def enter(self, number: int, first: int) -> None:
-        """Begins a phase at a step; weights, moments and average go on from the one before."""
-        self.progress.number, self.stage = number, self._stage(number, first)
+    def _tell(self, note: Callable[[str], object]) -> None:
+        """Names the samples that were left out since the last step, and what keeps latents from being written."""
+        for skipped in self.pools.skipped.take():
+            note(f"left out: {skipped.why}")
+            if self.world.is_first:
+                self.run.log(self.step, "skipped", {}, {"key": skipped.key, "why": skipped.why})
+        if self.latents is not None and (trouble := self.latents.take_trouble()):
+            note(f"encoded samples are not kept any more: {trouble}")
 
     def _apply_gradients(self) -> None:
         """The optimizer's step, by gradients that are clipped together."""
@@ -202,19 +284,27 @@ class Trainer:
                 return self._go_on(facts)
             except CheckpointError as error:
                 self.run.fall_back(error)
-        return self._stage(0, 0)
+        return self._stage(0, 0, self.estimator)
 
     def _go_on(self, facts: Facts) -> Stage:
         self.progress.check(facts, self.run)
         # The state was saved at the end of a step, before the next one began another phase.
-        stage = self._stage(facts.phase, sum(facts.made[: facts.phase]))
+        stage = self._stage(facts.phase, sum(facts.made[: facts.phase]), self.estimator)
         unpack(self.run.tensors(), self.trained, stage.kept, self.run.source)
         self.progress.go_on(facts, self.run.replaced)
         return stage
 
-    def _stage(self, number: int, first: int) -> Stage:
+    def _stage(self, number: int, first: int, estimator: Estimator) -> Stage:
         phase, start = self.phases[number], first * self.recipe.accumulate
-        return Stage(phase, self.recipe, self.estimator, self.pools, self.device, first=start)
+        every = {"every": self.world.size, "latents": self.latents}
+        return Stage(phase, self.recipe, estimator, self.pools, self.device, first=start, **every)
+
+    def _spread(self) -> None:
+        """From now on this process computes with its share of the weights; a whole copy is validated and saved."""
+        self.computing, self.shares = spread(self.estimator, self.trained, self.recipe, self.world)
+        self.module, self.optimizer, self.average = self.shares.module, self.shares.optimizer, self.shares.average
+        self.replicas, number = Shards(self.module), self.progress.number
+        self.stage = self._stage(number, sum(self.progress.made[:number]), self.computing)
 
     def _advance(self) -> bool:
         """One step, of the phase that is due; whether it is the last of too many whose loss was no number."""

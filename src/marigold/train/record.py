@@ -45,6 +45,12 @@ class Recorder:
         self._recipe, self._run, self._device, self._network = recipe, run, device, network
         self._estimator, self._trained, self._progress = estimator, trained, progress
 
+    @property
+    def is_due(self) -> bool:
+        """Whether what comes next after a step needs the weights."""
+        every = (self._recipe.every.validate, self._recipe.every.save, self._recipe.every.keep)
+        return self._progress.over or any(_due(self._progress.step, period) for period in every)
+
     def after_step(self, stage: Stage, batches: Sequence[Computed]) -> float | None:
         """Logs, validates, keeps and saves what is due. Returns the mean loss when it was logged.
 

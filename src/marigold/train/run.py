@@ -152,9 +152,9 @@ class Run:
         with whole_file(self.recipe_file) as file:
             file.write(text.encode())
 
-    def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
+    def log(self, step: int, kind: str, numbers: Mapping[str, float], words: Mapping[str, str] = log.EMPTY) -> None:
         """Appends one line to the log and one point per number to the boards. Raises `OutputError`."""
-        log.append(self.folder / "log.jsonl", step, kind, numbers)
+        log.append(self.folder / "log.jsonl", step, kind, numbers, words)
         self._boards.log(step, {f"{kind}/{name}": x for name, x in numbers.items() if math.isfinite(x)})
 
     def rewind(self, step: int) -> None:

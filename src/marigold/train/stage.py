@@ -9,11 +9,13 @@ from torch import Tensor
 from marigold.accel.training import autocast
 from marigold.core import seeds
 from marigold.core.sample import Batch
+from marigold.data.latents import LatentStore
 from marigold.data.mix import Mix
 from marigold.data.pool import Pools
 from marigold.estimator import Estimator
 from marigold.train.cache import LatentCache
 from marigold.train.checks import training_sources, validation_sources
+from marigold.train.latents import encoder_of
 from marigold.train.lora import dropout_stream
 from marigold.train.phase import Phase
 from marigold.train.recipe import Recipe
@@ -22,11 +24,21 @@ from marigold.train.recipe import Recipe
 class Stage:
     """What the steps and the validation of one phase compute; positions count batches from the run's first one.
 
-    `first` is the position at which the phase begins. `pixels` is the size of the last batch's samples.
+    `first` is the position at which the phase begins, and `every` the distance between those that are asked for.
+    `latents` keeps encoded samples. `pixels` is the size of the last batch's samples.
     """
 
     def __init__(
-        self, phase: Phase, recipe: Recipe, estimator: Estimator, pools: Pools, device: str, *, first: int = 0
+        self,
+        phase: Phase,
+        recipe: Recipe,
+        estimator: Estimator,
+        pools: Pools,
+        device: str,
+        *,
+        first: int = 0,
+        every: int = 1,
+        latents: LatentStore | None = None,
     ) -> None:
         self.recipe, self.estimator = recipe, estimator
         self.kept = phase.objective.setup(estimator).to(device)
@@ -34,7 +46,10 @@ class Stage:
         self._objective, self._batch, self._device = phase.objective, phase.batch, device
         sides = {"size": phase.size, "stride": estimator.backbone.stride}
         mix = partial(Mix, modality=recipe.modality, pools=pools, batch=phase.batch, seed=recipe.seed, **sides)
-        self._mix, self.held_out = mix(training_sources(recipe)), mix(validation_sources(recipe, phase.batch)[0])
+        encoder = encoder_of(recipe, phase, estimator) if latents else ""
+        apart = recipe.reuse if recipe.reuse > 1 else every
+        self._mix = mix(training_sources(recipe), every=apart, latents=latents, encoder=encoder)
+        self.held_out = mix(validation_sources(recipe, phase.batch)[0])
         slots = max(1, recipe.cache // phase.batch)
         self._cache = LatentCache(self._encoded, slots, recipe.reuse, recipe.seed, first=first)
 
@@ -42,6 +57,10 @@ class Stage:
         """Reads what the first step and the validation need. Raises the error of a sample that cannot be used."""
         self._mix.check()
         self.held_out.check()
+
+    def close(self) -> None:
+        """Ends the processes that read."""
+        self._mix.close()
 
     def prepared(self, position: int) -> dict[str, Tensor]:
         """What the loss at a position needs of its batch; positions are asked for in order."""

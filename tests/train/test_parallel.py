@@ -1,0 +1,133 @@
+"""Several processes compute what one computes: losses, weights, and what a run goes on with."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from marigold.accel.parallel import World, joined
+from marigold.accel.training import TrainPlan
+from marigold.core.errors import ConfigError
+from marigold.data.source import Source
+from marigold.train.loop import shared, train
+from marigold.train.lora import Lora
+from marigold.train.recipe import Every, Optim, Recipe
+from marigold.train.sharded import is_sharded
+from toys.scenes import Toy
+from train.test_loop import recipe, weights
+
+TESTS = Path(__file__).parents[1]
+SHARDINGS = ("ddp", "fsdp")
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    from marigold.accel.parallel import joined
+    from marigold.train.loop import train
+    from train.test_parallel import SHARDINGS, made
+    with joined("cpu"):
+        for sharding in SHARDINGS:
+            for steps in (2, 4):
+                train(made(2, steps, sharding), Path(sys.argv[2]) / sharding, note=print)
+"""
+
+
+def made(accumulate: int, steps: int, sharding: str = "ddp") -> Recipe:
+    return recipe(
+        steps=steps,
+        accumulate=accumulate,
+        data=(Source(Toy(), weight=0.9), Source(Toy(size=24), weight=0.1)),
+        optim=Optim(lr=1e-3, warmup=2, decay=100, clip=0.05),
+        every=Every(log=1, save=2, validate=2),
+        scored=1,
+        validation_batches=1,
+        plan=TrainPlan(sharding=sharding),
+    )
+
+
+def logged(folder: Path) -> list[float]:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines if line["kind"] == "train"]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """A run of one process."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    train(made(4, 4), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> tuple[Path, str]:
+    """Runs of two processes, each of two steps and then of two more, and what they print."""
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "script.py").write_text(SCRIPT)
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*start, str(folder / "script.py"), str(TESTS), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done.stdout
+
+
+@pytest.mark.parametrize("sharding", SHARDINGS)
+def test_two_processes_give_the_losses_of_one_with_twice_the_accumulation(sharding, alone, together):
+    assert logged(together[0] / sharding) == pytest.approx(logged(alone), rel=1e-5)
+
+
+@pytest.mark.parametrize("sharding", SHARDINGS)
+def test_two_processes_save_what_one_saves(sharding, alone, together):
+    ours, theirs = weights(together[0] / sharding), weights(alone)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("sharding", SHARDINGS)
+def test_one_process_goes_on_with_what_two_have_made(sharding, together):
+    folder = together[0] / sharding
+    checkpoint = train(made(4, 5), folder)
+    assert json.loads((checkpoint / "card.json").read_text())["note"] == "5 of 5 steps"
+    assert load_file(folder / "state.safetensors").keys() == weights(folder).keys()
+
+
+def test_the_first_process_alone_says_what_is_shared(together):
+    # Each of two kinds of sharding begins and goes on.
+    assert together[1].count("2 processes share each step of 8 samples: accumulate is 4 in all") == 4
+
+
+def test_a_time_budget_is_refused_where_clocks_differ():
+    with pytest.raises(ConfigError, match="minutes"):
+        shared(made(2, 2), World(0, 2), 5.0, print)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("lora", {"lora": Lora()}),
+        ("plan.optimizer_bits", {"plan": TrainPlan(sharding="fsdp", optimizer_bits=8)}),
+        ("plan.precision", {"plan": TrainPlan(sharding="fsdp", precision="fp16")}),
+        ("optim.name", {"optim": Optim(name="muon")}),
+    ],
+)
+def test_what_cannot_be_spread_is_refused(key, changes):
+    settings = {"plan": TrainPlan(sharding="fsdp"), **changes}
+    assert not is_sharded(recipe(**settings), World())
+    with pytest.raises(ConfigError, match=f"recipe.{key}: .*fsdp"):
+        is_sharded(recipe(**settings), World(0, 2))
+
+
+def test_a_process_that_was_not_started_as_one_of_several_says_what_is_missing(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"RANK, .*start the run with torchrun"), joined("cpu"):
+        pass
+    monkeypatch.setenv("WORLD_SIZE", "many")
+    with pytest.raises(ConfigError, match="WORLD_SIZE: `many` is no number"), joined("cpu"):
+        pass
