@@ -1,5 +1,6 @@
 """Training batches from several sources, drawn by weight: each a function of its position, so resuming is an index."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ class Mix:
 
     `size` is the height and width of every batch, in pixels, in place of the sources' own; the sides of others are cut
     to a multiple of `stride`. Batches are asked for at every `every`-th position. `latents` keeps what
-    `encoder`, a name for all that has a part in it, makes of samples.
+    `encoder`, a name for all that has a part in it, makes of samples. `pixels` are those of the last batch's samples.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Mix:
         latents: LatentStore | None = None,
         encoder: str = "",
     ) -> None:
-        self.sources = sources
+        self.sources, self.pixels = sources, 0
         self._modality, self._pools, self._seed, self._stride = modality, pools, seed, stride
         self._batch, self._size, self._latents = batch, size, latents
         self._order = Order([source.weight for source in sources], seed)
@@ -75,9 +76,11 @@ class Mix:
     def encoded(self, position: int, encode: Encode) -> dict[str, Tensor]:
         """What `encode` makes of the batch of a position; of samples whose latents are kept, those."""
         number, _ = self._order.at(position)
-        if self._latents is None or self._streams[number] is None:
+        if self._latents is None or (streamed := self._streams[number]) is None:
             return encode(self.batch(position))
-        return self._merged(self._fetch(position), self._latents, encode)
+        fetched, side = self._fetch(position), self._size or self.sources[number].augment.size
+        self.pixels = math.prod((side, side) if side else streamed.shape)
+        return self._merged(fetched, self._latents, encode)
 
     def batch_of(self, number: int, position: int, count: int | None = None) -> Batch:
         """The batch that one source gives at a position, read here; `count` samples instead of the usual number."""
@@ -170,6 +173,6 @@ class Mix:
             found = f"{sample.image.shape[-1]} x {sample.image.shape[-2]}"
             least = f"{self._stride} x {self._stride}"
             raise DataError(f"{source.name}: {found} pixels are less than the network's {least}; give larger samples")
-        sample = sample.cropped(0, 0, height, width)
+        sample, self.pixels = sample.cropped(0, 0, height, width), height * width
         pixels, valid = self.modality(source).encode(sample)
         return Batch(image=sample.image * 2 - 1, pixels=pixels, valid=valid, truth=sample)

@@ -63,6 +63,12 @@ class Streamed:
                 skipped.append(Skipped(key, str(error)))
         raise DataError(f"{self.source.root}: {ATTEMPTS} samples in a row cannot be used, the first: {skipped[0].why}")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The height and width that samples come with."""
+        source = self.source
+        return source.resize or ((source.side, source.side) if source.side else self.size)
+
     def key(self, index: int, attempt: int = 0) -> str:
         """The key of the sample that comes as number `index`; of the one in its place after so many attempts."""
         return self.keys[self._epochs.instead(index, attempt) if attempt else self._epochs.place(index)]

@@ -25,7 +25,7 @@ class Stage:
     """What the steps and the validation of one phase compute; positions count batches from the run's first one.
 
     `first` is the position at which the phase begins, and `every` the distance between those that are asked for.
-    `latents` keeps encoded samples. `pixels` is the size of the last batch's samples.
+    `latents` keeps encoded samples.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class Stage:
     ) -> None:
         self.recipe, self.estimator = recipe, estimator
         self.kept = phase.objective.setup(estimator).to(device)
-        self.pixels = 0
         self._objective, self._batch, self._device = phase.objective, phase.batch, device
         sides = {"size": phase.size, "stride": estimator.backbone.stride}
         mix = partial(Mix, modality=recipe.modality, pools=pools, batch=phase.batch, seed=recipe.seed, **sides)
@@ -57,6 +56,11 @@ class Stage:
         """Reads what the first step and the validation need. Raises the error of a sample that cannot be used."""
         self._mix.check()
         self.held_out.check()
+
+    @property
+    def pixels(self) -> int:
+        """Of the samples of the last batch."""
+        return self._mix.pixels
 
     def close(self) -> None:
         """Ends the processes that read."""
@@ -99,7 +103,6 @@ class Stage:
         return self._mix.encoded(position, self._prepared)
 
     def _prepared(self, batch: Batch) -> dict[str, Tensor]:
-        self.pixels = batch.image.shape[-2] * batch.image.shape[-1]
         with self._precision():
             return self._objective.prepare(self.estimator, batch)
 
