@@ -118,12 +118,12 @@ class Presence:
         return file in self._folders[folder]
 
 
-def table(tree: Tree, given: Path | None, name: str, remedy: str) -> tuple[Tree, str]:
+def table(tree: Tree, given: Path, name: str, remedy: str) -> tuple[Tree, str]:
     """Where a table lies that Hypersim keeps apart from its images: as given, at the root, or beside it.
 
     Raises `DataError` with `remedy` where there is none.
     """
-    if given:
+    if given != Path():
         return FolderTree(given.parent), given.name
     for place in (tree, FolderTree(tree.root.absolute().parent)):
         if place.has(name):

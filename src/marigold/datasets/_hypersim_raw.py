@@ -60,8 +60,8 @@ class Settings:
     """How the tree is read; see `Hypersim`."""
 
     camera: str
-    cameras_file: Path | None
-    splits_file: Path | None
+    cameras_file: Path
+    splits_file: Path
     checked: bool
 
 

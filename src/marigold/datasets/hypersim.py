@@ -54,14 +54,14 @@ class Hypersim(Dataset):
     """As downloaded, or as the published preprocessing writes it; `auto` looks."""
     lists: dict[str, Path] = field(default_factory=dict)
     """A list of the published training for each split, one photo a line, in place of Hypersim's own splits."""
-    splits_file: Path | None = None
-    """Where `metadata_images_split_scene_v1.csv` lies; without it, it is looked for in the root and beside it."""
+    splits_file: Path = Path()
+    """Where `metadata_images_split_scene_v1.csv` lies; a dot looks for it in the root and beside it."""
     camera: Literal["per_scene", "published"] = "per_scene"
     """The cameras of a raw tree. `per_scene` is exact. `published` takes one pinhole, f = 886.81 at 1024 x 768 pixels,
     for all scenes, as the published training does; 229 of 482 scenes have another, which changes depth by up to 5.7 %.
     In a processed tree, depth is as it was made with the published one."""
-    cameras_file: Path | None = None
-    """Where `metadata_camera_parameters.csv` lies; without it, it is looked for in the root and beside it."""
+    cameras_file: Path = Path()
+    """Where `metadata_camera_parameters.csv` lies; a dot looks for it in the root and beside it."""
     checked: bool = False
     """Refuse those frames of a raw tree, when they are read, which the published lighting data leave out. Others take
     their places in training."""

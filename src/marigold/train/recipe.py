@@ -235,7 +235,7 @@ def _without_places(source: Source) -> dict[str, Any]:
     content = encode(source)
     del content["root"]
     for name, kind in get_type_hints(type(source.dataset)).items():
-        if name in content and (kind is Path or Path in get_args(kind)):
+        if name in content and Path in (kind, *get_args(kind)):
             places = content.pop(name)
             content |= {name: sorted(places)} if isinstance(places, dict) else {}
     return content
