@@ -177,8 +177,8 @@ def test_a_digest_is_the_hash_of_the_content_without_plan_and_places(name):
     del content["start"], content["plan"]
     for source in content["data"] + content["validation"]:
         del source["root"]
-        for name in ("splits_file", "cameras_file"):
-            source.pop(name, None)
+        for table in ("splits_file", "cameras_file"):
+            source.pop(table, None)
         if "lists" in source:  # by split, of which only the places of the files are left out
             source["lists"] = sorted(source["lists"])
     assert load(name).digest() == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
