@@ -20,6 +20,7 @@ PUBLIC = [
     "OutputError",
     "Prediction",
     "Predictor",
+    "RefusedSampleError",
     "Request",
     "UnknownNameError",
     "load",

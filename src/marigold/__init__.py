@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MarigoldError,
         MissingExtraError,
         OutputError,
+        RefusedSampleError,
         UnknownNameError,
     )
     from marigold.estimator import Estimator
@@ -48,6 +49,7 @@ _HOMES = {
     "ImageError": "marigold.core.errors",
     "MissingExtraError": "marigold.core.errors",
     "OutputError": "marigold.core.errors",
+    "RefusedSampleError": "marigold.core.errors",
     "UnknownNameError": "marigold.core.errors",
 }
 
@@ -63,6 +65,7 @@ __all__ = [
     "OutputError",
     "Prediction",
     "Predictor",
+    "RefusedSampleError",
     "Request",
     "UnknownNameError",
     "load",

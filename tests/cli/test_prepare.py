@@ -98,6 +98,15 @@ def test_samples_left_out_are_printed_and_too_many_end_with_code_1(tmp_path, cap
     assert "  left out: train/5: damaged (on purpose); download it again" in printed
 
 
+def test_refused_samples_are_counted_apart(tmp_path, capsys):
+    raw = write_keys(tmp_path / "raw")
+    (raw / "refused").write_text("train/5 train/6")
+    assert run("toys.shards", raw, tmp_path / "out") == 0
+    printed = capsys.readouterr().err
+    assert "train: 10 samples in 1 shard, " in printed
+    assert " a sample; 2 refused by the data set's own rules\n" in printed and "left out" not in printed
+
+
 def test_check_counts_the_pixels_of_sound_shards(scenes, tmp_path, capsys):
     run("folder", scenes, tmp_path / "out", "--fields", "depth", "albedo")
     capsys.readouterr()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from marigold.core.errors import ConfigError, DataError
+from marigold.core.errors import ConfigError, DataError, RefusedSampleError
 from marigold.core.flaws import flaw
 from marigold.core.sample import Camera, Sample
 from marigold.data import border
@@ -33,6 +33,15 @@ def test_what_reading_raises_names_the_sample(key):
         border.read(Misbehaving(), ROOT, key)
     words = str(caught.value)
     assert words.startswith(f"{key}: ") and words.isprintable() and len(words) < 600
+
+
+def test_what_the_data_set_refuses_stays_apart_from_what_is_damaged():
+    class Refusing(Misbehaving):
+        def read(self, root, key):
+            raise RefusedSampleError(f"{key}: by rule")
+
+    with pytest.raises(RefusedSampleError, match=r"^a: by rule$"):
+        border.read(Refusing(), ROOT, "a")
 
 
 @pytest.mark.parametrize("how", SPOILT)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from marigold.core.errors import DataError
+from marigold.core.errors import DataError, RefusedSampleError
 from marigold.core.sample import Sample
 from marigold.data.augment import Augment
 from marigold.data.latents import LatentStore
@@ -14,6 +14,7 @@ from marigold.data.mix import Mix
 from marigold.data.pool import Pools
 from marigold.data.reader import Reading
 from marigold.data.source import Source
+from marigold.data.streamed import Streamed
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold.modalities.image import Image
 
@@ -25,6 +26,7 @@ class Counted(Dataset):
     length: int = 500
     damaged: tuple[int, ...] = ()
     large: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
     changed: str = ""
     card: DatasetCard = field(default=DatasetCard((), ("train",), "Apache-2.0", "closed form"), init=False)
 
@@ -34,6 +36,8 @@ class Counted(Dataset):
     def read(self, root: Path, key: str) -> Sample:
         if int(key) in self.damaged:
             raise DataError(f"{key}: damaged; download it again")
+        if int(key) in self.refused:
+            raise RefusedSampleError(f"{key}: by rule; drop it")
         side = 16 if int(key) in self.large else 8
         image = torch.full((3, side, side), int(key) / 1024)
         image[:, :, 0] = 1.0
@@ -107,6 +111,34 @@ def test_more_than_one_in_a_hundred_damaged_samples_end_the_run_with_a_list():
 def test_a_source_of_which_nothing_can_be_read_says_so():
     with pytest.raises(DataError, match="damaged"):
         mix(Counted(50, damaged=tuple(range(50))))
+
+
+def test_samples_that_the_data_sets_rules_refuse_are_replaced_and_counted():
+    pools = Pools(Reading())
+    refused = tuple(number for number in range(100) if number % 10)
+    some = mix(Counted(100, refused=refused), pools=pools)
+    some.check()
+    seen = [number for position in range(25) for number in numbers(some.batch(position).image)]
+    assert len(seen) == 100 and set(seen) == set(range(0, 100, 10))
+    # Each of the 90 comes once as itself, whatever was drawn in its place.
+    assert list(pools.skipped.refused().values()) == [90]
+    assert pools.skipped.take() == []
+
+
+def test_refused_samples_do_not_hide_damaged_ones():
+    refused = tuple(range(50, 300))
+    with pytest.raises(DataError, match=r"4 of 300 samples cannot be used, more than 1%"):
+        damaged = mix(Counted(300, damaged=(1, 2, 3, 4), refused=refused))
+        for position in range(75):
+            damaged.batch(position)
+
+
+def test_a_source_of_which_everything_is_refused_says_so():
+    with pytest.raises(DataError, match=r"rules leave none of 50 samples, the first: 0: by rule; drop it; turn"):
+        mix(Counted(50, refused=tuple(range(50))))
+    whole = Streamed(Source(Counted(500, refused=tuple(range(500))), resize=(8, 8)), (), [*map(str, range(500))], 0)
+    with pytest.raises(DataError, match="rules leave none of 100 samples"):
+        whole.item(0)
 
 
 def test_a_sample_of_another_size_is_left_out():

@@ -134,6 +134,35 @@ def test_samples_that_cannot_be_read_are_left_out_and_named(raw, tmp_path):
     assert prepare(Preparation(Listed(), raw), tmp_path / "out") == report
 
 
+def test_samples_that_the_data_sets_rules_refuse_are_no_damage(raw, tmp_path):
+    refused = [f"train/{number}" for number in range(12) if number != 7]
+    (raw / "refused").write_text(" ".join(refused))
+    report = prepare(Preparation(Listed(), raw), tmp_path / "out", most_dropped=0.0)
+    assert [one.key for one in report.refused] == refused and report.refused[0].why == "train/0: by rule"
+    assert report.dropped == () and Shards().scan(tmp_path / "out", "train") == ["train/7"]
+    assert (report.splits["train"].refused, report.splits["train"].dropped) == (11, 0)
+    written = json.loads((tmp_path / "out" / "report.json").read_bytes())
+    assert [one["key"] for one in written["refused"]] == refused and written["dropped"] == []
+    assert prepare(Preparation(Listed(), raw), tmp_path / "out") == report
+
+
+def test_what_is_refused_is_not_read_again_where_a_run_goes_on(raw, tmp_path):
+    (raw / "refused").write_text("train/2")
+    (raw / "bad").write_text("train/5")
+    with pytest.raises(DataError, match="1 of 7 samples so far cannot be read"):
+        prepare(Preparation(Listed(), raw), tmp_path / "out", most_dropped=0.0)
+    (raw / "refused").unlink()
+    (raw / "bad").unlink()
+    report = prepare(Preparation(Listed(), raw), tmp_path / "out", most_dropped=0.0)
+    assert [one.key for one in report.refused] == ["train/2"]
+
+
+def test_a_data_set_of_which_everything_is_refused_is_an_error(raw, tmp_path):
+    (raw / "refused").write_text((raw / "keys").read_text())
+    with pytest.raises(DataError, match="samples from all over it can be read: train/0: by rule"):
+        prepare(Preparation(Listed(), raw), tmp_path / "out")
+
+
 def test_too_many_of_them_end_it_and_what_was_repaired_is_read_again(raw, tmp_path):
     (raw / "bad").write_text("train/5 train/6")
     with pytest.raises(DataError, match=r"2 of 8 samples so far cannot be read \(train/5: damaged .*report.json lists"):

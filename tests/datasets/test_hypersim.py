@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from marigold.core.errors import DataError
+from marigold.core.errors import DataError, RefusedSampleError
 from marigold.core.sample import Camera
 from marigold.datasets.hypersim import Hypersim
 from toys import hypersim as toy
@@ -226,7 +226,7 @@ REFUSED = [
 @pytest.mark.parametrize(("changed", "reason"), REFUSED)
 def test_a_frame_is_refused_by_the_published_rules_when_they_are_asked_for(tmp_path, changed, reason):
     root = one(tmp_path, (4, 4), **lit(**changed))
-    with pytest.raises(DataError, match=reason) as error:
+    with pytest.raises(RefusedSampleError, match=reason) as error:
         Hypersim(fields=LIGHTING, checked=True).read(root, KEY)
     assert "frame.0000.color.hdf5" in str(error.value)
     assert Hypersim(fields=LIGHTING, checked=True).scan(root, "train") == [KEY]

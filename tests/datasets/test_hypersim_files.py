@@ -1,6 +1,7 @@
 """Which frames of Hypersim are found, in which forms of its files, and what is said of damaged ones."""
 
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -41,7 +42,7 @@ def test_the_table_of_splits_is_found_at_the_root_beside_it_and_where_it_is_give
     assert Hypersim().scan(root, "train") == expected
     elsewhere = tmp_path / "elsewhere.csv"
     (root.parent / toy.SPLITS).rename(elsewhere)
-    assert Hypersim(splits_file=str(elsewhere)).scan(root, "train") == expected
+    assert Hypersim(splits_file=elsewhere).scan(root, "train") == expected
     with pytest.raises(DataError, match=r"metadata_images_split_scene_v1\.csv.*splits_file"):
         Hypersim().scan(root, "train")
 
@@ -121,23 +122,36 @@ def test_a_list_of_the_published_training_chooses_frames_of_a_raw_tree(root, tmp
         "ai_001_001/rgb_cam_00_fr0001.png ai_001_001/depth_plane_cam_00_fr0001.png\n\nNone nan\n"
         "val/ai_001_002/rgb_cam_01_fr0007.png val/ai_001_002/x.png val/ai_001_002/normal_cam_cam_01_fr0007.npy\n"
     )
-    keys = ["train/ai_001_001/cam_00/0001", "val/ai_001_002/cam_01/0007"]
-    for name in ("train", "{split}"):
-        dataset = Hypersim(list_file=str(tmp_path / f"{name}.txt"))
-        assert dataset.scan(root, "train") == keys
-        assert dataset.card_of(root).splits == ("train",)
+    dataset = Hypersim(lists={"filtered": tmp_path / "train.txt"})
+    assert dataset.card_of(root).splits == ("filtered",)
+    keys = dataset.scan(root, "filtered")
+    # A folder in front of the scene says the split; without one, the frame is of the split that the list is for.
+    assert keys == ["filtered/ai_001_001/cam_00/0001", "val/ai_001_002/cam_01/0007"]
+    assert [dataset.read(root, key).key for key in keys] == keys
 
 
-def test_a_list_of_one_split_serves_no_other(root, tmp_path):
+def test_lists_can_be_joined_as_splits_can(root, tmp_path):
+    (tmp_path / "a.txt").write_text("ai_001_001/rgb_cam_00_fr0001.png\n")
+    (tmp_path / "b.txt").write_text("ai_001_002/rgb_cam_01_fr0007.png\n")
+    dataset = Hypersim(lists={"train": tmp_path / "a.txt", "val": tmp_path / "b.txt"})
+    assert dataset.scan(root, "train+val") == ["train/ai_001_001/cam_00/0001", "val/ai_001_002/cam_01/0007"]
+
+
+def test_a_split_without_a_list_is_told(root, tmp_path):
     (tmp_path / "all.txt").write_text("ai_001_001/rgb_cam_00_fr0001.png\n")
-    with pytest.raises(DataError, match=r"all\.txt: is the list of `train`, and `test`.*\{split\}"):
-        Hypersim(list_file=str(tmp_path / "all.txt")).scan(root, "test")
+    with pytest.raises(DataError, match=r"lists: no split named `test`; there are: all; give its list too"):
+        Hypersim(lists={"all": tmp_path / "all.txt"}).scan(root, "test")
+
+
+def test_the_split_of_a_list_can_stand_in_a_key():
+    with pytest.raises(ConfigError, match=r"lists: a/b cannot be used; it must be a word"):
+        Hypersim(lists={"a/b": Path("all.txt")})
 
 
 def test_a_list_of_something_else_is_told(root, tmp_path):
     (tmp_path / "all.txt").write_text("Scene01/clone/frames/rgb/Camera_0/rgb_00001.jpg x.png\n")
     with pytest.raises(DataError, match=r"all\.txt: `Scene01.*` is no photo of Hypersim"):
-        Hypersim(list_file=str(tmp_path / "all.txt")).scan(root, "train")
+        Hypersim(lists={"train": tmp_path / "all.txt"}).scan(root, "train")
 
 
 # As the published preprocessing writes it
@@ -195,7 +209,7 @@ def test_a_list_chooses_frames_of_a_processed_tree(tmp_path, above):
     for number in range(3):
         published(tmp_path / "train", number)
     (tmp_path / "list_train.txt").write_text(f"{above}ai_001_001/rgb_cam_00_fr0001.png x x x x")
-    dataset = Hypersim(list_file=str(tmp_path / "list_{split}.txt"), fields=("depth",))
+    dataset = Hypersim(lists={"train": tmp_path / "list_train.txt"}, fields=("depth",))
     assert dataset.scan(tmp_path, "train") == [KEY.replace("0000", "0001")]
 
 

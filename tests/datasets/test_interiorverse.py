@@ -65,6 +65,12 @@ def test_every_field_is_physical(root):
     assert maps["metallicity"].unique().tolist() == [1]
 
 
+def test_splits_can_be_joined(root):
+    train, val = (InteriorVerse().scan(root, split) for split in ("train", "val"))
+    assert len(train) == len(val) == 2
+    assert InteriorVerse().scan(root, "train+val") == train + val
+
+
 def test_what_may_be_used_is_what_the_mask_allows_and_the_field_has(root):
     valid = InteriorVerse().read(root, KEY).valid
     assert all(not mask[0, 3].any() for mask in valid.values())

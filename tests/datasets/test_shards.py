@@ -74,6 +74,13 @@ def out(made, tmp_path):
     return copy
 
 
+def test_splits_can_be_joined(made):
+    assert Shards().scan(made, "train+test") == KEYS
+    assert Shards().scan(made, "test+train") == KEYS[3:] + KEYS[:3]
+    with pytest.raises(DataError, match="no split `val`; there are: train, test"):
+        Shards().scan(made, "train+val")
+
+
 def read(out, key=KEYS[1], **how):
     return Shards(**how).read(out, key)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from marigold.core import seeds
-from marigold.core.errors import ConfigError, DataError
+from marigold.core.errors import ConfigError, DataError, RefusedSampleError
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold.evaluate.runner import evaluate, function, score, snapshot
@@ -28,11 +28,14 @@ class Made(Dataset):
 
     card = DatasetCard(("depth",), ("test",), "none", "made up")
     empty: str = ""
+    refused: tuple[str, ...] = ()
 
     def scan(self, root: Path, split: str) -> list[str]:
         return KEYS
 
     def read(self, root: Path, key: str) -> Sample:
+        if key in self.refused:
+            raise RefusedSampleError(f"{key}: by rule")
         depth = 1 + 8 * torch.rand(1, HEIGHT, WIDTH, generator=seeds.stream(0, key))
         image = torch.cat([depth / 10, torch.zeros(2, HEIGHT, WIDTH)])
         return Sample(key, image, {"depth": depth}, {"depth": torch.full((1, HEIGHT, WIDTH), key != self.empty)})
@@ -50,6 +53,14 @@ def test_an_answer_that_is_right_scores_perfectly():
     scores = run(red)
     assert scores.means()["abs_rel"] == pytest.approx(0, abs=1e-6)
     assert scores.means()["delta1"] == 1
+
+
+def test_samples_that_the_data_set_refuses_are_not_scored():
+    some = Made(refused=("made/0", "made/2", "made/3"))
+    scores = evaluate(red, Depth(), some, Path(), KEYS, batch=2, progress=False)
+    assert [row["key"] for row in scores.rows] == ["made/1", "made/4"]
+    with pytest.raises(DataError, match="rules refuse all 5 samples"):
+        evaluate(red, Depth(), Made(refused=tuple(KEYS)), Path(), KEYS, batch=2, progress=False)
 
 
 def test_the_table_holds_the_answers_that_never_saw_the_photo():

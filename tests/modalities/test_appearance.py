@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.core.errors import CheckpointError, DataError
+from marigold.core.errors import CheckpointError, ConfigError, DataError
 from marigold.core.sample import Batch, Sample, stack
 from marigold.modalities.appearance import Appearance
 
@@ -172,6 +172,44 @@ def test_albedo_encoded_in_linear_light_is_read_as_srgb():
     values = Appearance(albedo_space="linear").decode(torch.zeros(1, 2, 3, 2, 2))
     assert values[0, 0, 0, 0].item() == pytest.approx(0.735357, abs=1e-5)
     assert values[0, 3:].unique().tolist() == [0.5]
+
+
+PUBLISHED = Appearance(albedo_space="gamma", material_space="gamma")
+
+
+def test_gamma_is_the_power_of_1_over_2_2_and_values_are_the_same():
+    scene = sample(batch=(2,))
+    pixels, _ = PUBLISHED.encode(scene)
+    shown = (pixels.numpy() + 1) / 2
+    np.testing.assert_allclose(shown[:, 0], scene.maps["albedo"].numpy() ** (1 / 2.2), atol=1e-6)
+    for place, name in enumerate(("roughness", "metallicity")):
+        np.testing.assert_allclose(shown[:, 1, place], scene.maps[name].numpy()[:, 0] ** (1 / 2.2), atol=1e-6)
+    assert (shown[:, 1, 2] == 0).all()
+    usual = Appearance().decode(Appearance().encode(scene)[0])
+    torch.testing.assert_close(PUBLISHED.decode(pixels), usual, atol=2e-6, rtol=0)
+
+
+def test_gamma_decodes_to_what_a_hand_computes():
+    # Half of the range is 0.5 ^ 2.2 = 0.217638 in linear light, which is 0.503867 in sRGB.
+    values = PUBLISHED.decode(torch.zeros(1, 2, 3, 1, 1)).flatten().tolist()
+    assert values == pytest.approx([0.503867] * 3 + [0.217638] * 2, abs=1e-6)
+
+
+def test_what_is_stored_of_gamma_is_read_with_a_card_and_without():
+    properties = PUBLISHED.options()["target_properties"]
+    # As a screen shows them, so that diffusers applies no second display curve.
+    assert {name: properties[name]["prediction_space"] for name in ("albedo", "roughness", "metallicity")} == {
+        "albedo": "srgb",
+        "roughness": "srgb",
+        "metallicity": "srgb",
+    }
+    assert Appearance.stored(PUBLISHED.options()) == Appearance(material_space="gamma")
+    assert Appearance.stored({**PUBLISHED.options(), "albedo_space": "gamma", "material_space": "gamma"}) == PUBLISHED
+
+
+def test_an_unknown_space_of_materials_is_an_error():
+    with pytest.raises(ConfigError, match="material_space"):
+        Appearance(material_space="srgb")  # pyright: ignore[reportArgumentType]
 
 
 def test_the_loss_weighs_each_map_over_its_own_valid_pixels():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from marigold.core.errors import DataError
+from marigold.core.errors import DataError, RefusedSampleError
 from marigold.core.sample import Camera, Sample
 from marigold.data import _shard_plan
 from marigold.data.prepare import Preparation, prepare
@@ -26,7 +26,10 @@ plan, in the first shard and what is known of it, in the second, in the last, in
 
 @dataclass(frozen=True)
 class Listed(Dataset):
-    """A sample for each line of `RAW/keys`; lines in `RAW/bad` cannot be read. Depth is the number of the key."""
+    """A sample for each line of `RAW/keys`; lines in `RAW/bad` cannot be read, those in `RAW/refused` are not to be.
+
+    Depth is the number of the key.
+    """
 
     side: int = 8
     seconds: float = 0.0
@@ -40,8 +43,9 @@ class Listed(Dataset):
         return [key for key in keys if key.startswith(split)]
 
     def read(self, root: Path, key: str) -> Sample:
-        if (root / "bad").exists() and key in (root / "bad").read_text().split():
-            raise DataError(f"{key}: damaged (on purpose); download it again")
+        for name, error in (("bad", DataError), ("refused", RefusedSampleError)):
+            if (root / name).exists() and key in (root / name).read_text().split():
+                raise error(f"{key}: damaged (on purpose); download it again" if name == "bad" else f"{key}: by rule")
         time.sleep(self.seconds)
         number = int(key.rpartition("/")[2])
         noise = torch.from_numpy(np.random.default_rng(number).random((3, self.side, self.side), np.float32))

@@ -178,7 +178,7 @@ def test_a_run_in_other_precisions_logs_no_scale(tmp_path):
 @pytest.mark.parametrize("name", names())
 def test_a_recipe_says_its_precision_in_its_plan(name):
     content = encode(load(name))
-    assert content["plan"]["precision"] == "bf16" and "precision" not in content
+    assert content["plan"]["precision"] in ("fp32", "bf16") and "precision" not in content
 
 
 def test_a_plan_is_checked_before_anything_is_made(tmp_path, monkeypatch):

@@ -177,7 +177,22 @@ def test_a_digest_is_the_hash_of_the_content_without_plan_and_places(name):
     del content["start"], content["plan"]
     for source in content["data"] + content["validation"]:
         del source["root"]
+        for table in ("splits_file", "cameras_file"):
+            source.pop(table, None)
+        if "lists" in source:  # by split, of which only the places of the files are left out
+            source["lists"] = sorted(source["lists"])
     assert load(name).digest() == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def test_a_digest_does_not_depend_on_where_files_lie(tmp_path):
+    def digest(**settings) -> str:
+        source = {"dataset": "hypersim", "split": "train", **settings}
+        return loaded(tmp_path, {**LEAST, "data": [source], "validation": [source]}).digest()
+
+    assert digest() == digest(root="elsewhere", splits_file="a.csv", cameras_file="b.csv")
+    here, there = (digest(lists={"train": f"{place}/train.txt"}) for place in ("here", "there"))
+    assert here == there
+    assert len({here, digest(), digest(lists={"val": "here/train.txt"}), digest(camera="published")}) == 4
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ class Options:
     shard_size: int = 512
     """About so many MB in a shard."""
     most_dropped: float = 0.01
-    """The largest share of samples that cannot be read and are left out; with more the command fails."""
+    """The largest share of samples that cannot be read and are left out; with more the command fails. Those that the
+    data set's own rules refuse do not count."""
     workers: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """Processes that read and write; one for each processor core when left out. They change no byte of the result."""
 
@@ -137,7 +138,8 @@ def _summarise(report: "Report") -> None:
         each = f", {_size(part.bytes / part.samples)} a sample" if part.samples else ""
         shards = f"{part.shards} shard{'s' * (part.shards != 1)}"
         line = f"{split}: {part.samples} samples in {shards}, {_size(part.bytes)}{each}"
-        print(line + (f"; {part.dropped} left out" if part.dropped else ""), file=sys.stderr)
+        refused = f"; {part.refused} refused by the data set's own rules" if part.refused else ""
+        print(line + (f"; {part.dropped} left out" if part.dropped else "") + refused, file=sys.stderr)
     _print_some([f"left out: {one.why}" for one in report.dropped], "report.json lists them all")
 
 

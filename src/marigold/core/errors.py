@@ -6,6 +6,7 @@ MarigoldError
 │   └── DeviceMemoryError    a photo that does not fit into the device's memory with these settings
 ├── ImageError           a photo or map that cannot be read
 ├── DataError            a data set sample that breaks its promise
+│   └── RefusedSampleError   one that is as it should be, and that the data set's own rules leave out
 ├── CheckpointError      a checkpoint that cannot be opened, or weights that cannot be used
 ├── OutputError          a file or folder that cannot be written
 └── MissingExtraError    an optional library that is not installed
@@ -51,6 +52,10 @@ class ImageError(MarigoldError):
 
 class DataError(MarigoldError):
     """A data set sample that breaks its promise; the message holds the sample's key."""
+
+
+class RefusedSampleError(DataError):
+    """A sample that is as it should be, and that the data set's own rules leave out: nothing is wrong with the data."""
 
 
 class CheckpointError(MarigoldError):

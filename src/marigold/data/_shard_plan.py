@@ -11,7 +11,7 @@ from typing import Any
 from marigold.core.config import NAME, encode, require, settings
 from marigold.core.console import printable
 from marigold.core.documents import read_json
-from marigold.core.errors import ConfigError, DataError, OutputError
+from marigold.core.errors import ConfigError, DataError, OutputError, RefusedSampleError
 from marigold.core.fields import FIELDS
 from marigold.core.files import as_json, write_json
 from marigold.core.find import name_of, unknown
@@ -30,6 +30,8 @@ PLAN = "plan.json"
 _REMEDY = f"delete the folder {WORK} there and give the command again"
 _MEASURED = 8
 """Samples that tell how many have room in a shard."""
+_TRIED = 100
+"""Samples that are tried to find so many, where the data set's rules refuse most."""
 _MOST_TOGETHER = 10_000
 _LEAST_SHARD, _MOST_SHARD = 1, 1 << 20
 _OPTIONS = {
@@ -282,16 +284,26 @@ def _digest(keys: Sequence[str]) -> str:
 def _sample_bytes(preparation: Preparation, keys: dict[str, Sequence[str]]) -> int:
     """About how much a sample takes, by some from everywhere. Raises `DataError` where none of them can be read."""
     every = [(split, key) for split, found in keys.items() for key in found]
-    step, sizes, error = max(1, len(every) // _MEASURED), [], None
-    for split, key in every[::step][:_MEASURED]:
+    sizes, unread, refused = list[int](), list[DataError](), list[DataError]()
+    for split, key in (*_spread(every, _MEASURED), *_spread(every, _TRIED)):
         try:
             parts = _shard_parts.encode(preparation.read(key), split, preparation.fields)
             sizes.append(sum(1024 + len(part) for part in parts.values()))
-        except DataError as unread:
-            error = error or unread
-    if not sizes and error is not None:
-        raise DataError(f"none of {min(len(every), _MEASURED)} samples from all over it can be read: {error}")
+        except RefusedSampleError as error:
+            refused.append(error)
+        except DataError as error:
+            unread.append(error)
+        if len(sizes) + len(unread) >= min(_MEASURED, len(every)):
+            break
+    if not sizes:
+        tried = len(unread) + len(refused)
+        raise DataError(f"none of {tried} samples from all over it can be read: {(unread or refused)[0]}")
     return sum(sizes) // len(sizes)
+
+
+def _spread(every: list[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+    """So many of these from all over them, or all."""
+    return every[:: max(1, len(every) // count)][:count]
 
 
 def _check_space(out: Path, needed: int) -> None:

@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 
 from marigold.core.documents import read_json
-from marigold.core.errors import DataError, OutputError
+from marigold.core.errors import DataError, OutputError, RefusedSampleError
 from marigold.core.files import whole_file, write_json
 from marigold.core.reading import read_bytes
 from marigold.core.sample import Sample
@@ -36,6 +36,8 @@ class Dropped:
     split: str
     key: str
     why: str
+    refused: bool = False
+    """By the data set's own rules: nothing is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def write(preparation: Preparation, out: Path, piece: Piece) -> Done:
             try:
                 sample = preparation.read(key)
             except DataError as error:
-                dropped.append(Dropped(piece.split, key, str(error)))
+                dropped.append(Dropped(piece.split, key, str(error), isinstance(error, RefusedSampleError)))
                 continue
             stem, contents = _shard_index.stem(piece.split, number), _shard_parts.encode(sample, piece.split, fields)
             parts = [_append(file, f"{stem}.{name}", content) for name, content in contents.items()]
@@ -84,13 +86,13 @@ def done(preparation: Preparation, out: Path, piece: Piece) -> Done | None:
     try:
         rows = _decode.npy(read_bytes(place.with_suffix(".npy"), DataError, "", _MOST_ROWS), str(place))
         found = read_json(place.with_suffix(".json"), DataError, "")
-        dropped = tuple(Dropped(piece.split, key, why) for key, why in found["dropped"])
+        dropped = tuple(Dropped(piece.split, key, why, refused) for key, why, refused in found["dropped"])
         done = Done(piece.name, found["bytes"], rows, dropped)
         if os.stat(out / piece.name).st_size != done.size or len(rows) + len(dropped) != len(piece.keys):
             return None
     except (DataError, OSError, TypeError, ValueError, LookupError):  # not there, or not what was written
         return None
-    return None if any(_is_readable(preparation, one.key) for one in dropped) else done
+    return None if any(_is_readable(preparation, one.key) for one in dropped if not one.refused) else done
 
 
 def _is_readable(preparation: Preparation, key: str) -> bool:
@@ -147,5 +149,5 @@ def _record(out: Path, done: Done) -> None:
     place = out / WORK / done.name
     with whole_file(place.with_suffix(".npy")) as file:
         np.save(file, done.rows, allow_pickle=False)
-    dropped = [[one.key, one.why] for one in done.dropped]
+    dropped = [[one.key, one.why, one.refused] for one in done.dropped]
     write_json(place.with_suffix(".json"), {"bytes": done.size, "dropped": dropped})

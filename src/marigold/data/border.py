@@ -11,7 +11,7 @@ from typing import Any
 
 from marigold.core.console import printable
 from marigold.core.device import memory_is_full
-from marigold.core.errors import ConfigError, DataError, MarigoldError
+from marigold.core.errors import ConfigError, DataError, MarigoldError, RefusedSampleError
 from marigold.core.find import name_of
 from marigold.core.flaws import flaw
 from marigold.core.sample import Sample, stack
@@ -51,7 +51,7 @@ def keys(dataset: Dataset, root: Path, split: str) -> Sequence[str]:
 
 
 def read(dataset: Dataset, root: Path, key: str) -> Sample:
-    """One sample, with this key. Raises `DataError` naming it, whatever is wrong."""
+    """One sample, with this key. Raises `DataError` naming it, whatever is wrong, or `RefusedSampleError`."""
     with _named(dataset, key):
         dataset = _at(root, dataset)
         sample = dataset.read(root, key)
@@ -119,7 +119,7 @@ def _named(dataset: Dataset, where: str) -> Iterator[None]:
 def _told(error: BaseException, where: str, dataset: Dataset) -> MarigoldError:
     words = _words(error)
     kind = type(error)
-    if kind in (DataError, ConfigError):
+    if kind in (DataError, RefusedSampleError, ConfigError):
         return kind(words)  # pyright: ignore[reportReturnType]
     if isinstance(error, MarigoldError):
         return DataError(printable(f"{where}: {words}"))

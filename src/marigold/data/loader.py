@@ -49,6 +49,8 @@ class Fetched:
     latents: dict[str, Tensor]
     """Of the others, in the order of their places, [rest, ...]."""
     skipped: tuple[Skipped, ...]
+    refused: tuple[str, ...]
+    """The keys of those that the data set's rules leave out."""
 
     def pin_memory(self) -> "Fetched":
         """The same in memory that a GPU reads while the processor goes on."""
@@ -154,6 +156,7 @@ class Fetcher(Dataset[Item]):
                 sample=stack(read) if read else None,
                 latents={name: torch.stack([one[name] for one in kept]) for name in kept[0]} if kept else {},
                 skipped=tuple(skipped for item in items for skipped in item.skipped),
+                refused=tuple(key for item in items for key in item.refused),
             ),
             self._through_pipes,
         )

@@ -119,19 +119,21 @@ class Mix:
     def _read(self, streamed: Streamed, first: int, count: int) -> Sample:
         """So many samples from this number on, read in this process."""
         items = [streamed.item(index) for index in range(first, first + count)]
-        self._note(streamed, [skipped for item in items for skipped in item.skipped])
+        refused = [key for item in items for key in item.refused]
+        self._note(streamed, [skipped for item in items for skipped in item.skipped], refused)
         return stack([item.sample for item in items if item.sample])
 
     def _fetch(self, position: int) -> Fetched:
         fetched = self._loader.fetch(position)
         streamed = self._streams[fetched.source]
         assert streamed is not None
-        self._note(streamed, fetched.skipped)
+        self._note(streamed, fetched.skipped, fetched.refused)
         return fetched
 
-    def _note(self, streamed: Streamed, skipped: Iterable[Skipped]) -> None:
-        source = streamed.source
-        self._pools.skipped.add(f"{source.name}: {source.root}", len(streamed.keys), skipped)
+    def _note(self, streamed: Streamed, skipped: Iterable[Skipped], refused: Iterable[str] = ()) -> None:
+        name = f"{streamed.source.name}: {streamed.source.root}"
+        self._pools.skipped.refuse(name, refused)
+        self._pools.skipped.add(name, len(streamed.keys), skipped)
 
     def _changed(self, number: int, position: int, sample: Sample) -> Batch:
         """The batch of the samples that were read, augmented."""

@@ -2,7 +2,7 @@
 
     OUT/shards.json, index.npy    what is there, written last (`datasets/_shard_index.py`)
     OUT/train-00000.tar           samples (`datasets/_shard_parts.py`)
-    OUT/report.json               how many there are, which were left out, and why
+    OUT/report.json               how many there are, which were left out or refused, and why
     OUT/contact_sheet.jpg         some of them, which the command adds
     OUT/.prepare                  while it is being made: the plan, and which shards are done
 
@@ -47,6 +47,8 @@ class Part:
     shards: int
     bytes: int
     """Of its shards."""
+    refused: int = 0
+    """By the data set's own rules."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,17 @@ class Report:
 
     splits: dict[str, Part]
     dropped: tuple[Dropped, ...]
+    refused: tuple[Dropped, ...] = ()
+    """Those that the data set's own rules leave out, with which nothing is wrong."""
 
 
 def prepare(preparation: Preparation, out: Path, *, workers: int = 1, most_dropped: float = 0.01) -> Report:
     """Makes the shards that are missing in the folder `out`, and tells of all.
 
-    A sample that cannot be read is left out. Raises `DataError` when those are a larger share than `most_dropped`, or
-    where the data set cannot be read at all; `ConfigError` where `out` was begun with another command; `OutputError`
-    where it cannot be written, or holds something else.
+    A sample that cannot be read, or that the data set's own rules refuse, is left out. Raises `DataError` when those
+    that cannot be read are a larger share than `most_dropped`, or where the data set cannot be read at all;
+    `ConfigError` where `out` was begun with another command; `OutputError` where it cannot be written, or holds
+    something else.
     """
     out = as_path(out, "OUT")
     require(0 <= most_dropped <= 1, "--most-dropped", most_dropped, "a share, 0 to 1")
@@ -137,9 +142,12 @@ def _report(splits: Sequence[str], every: Iterable[Done]) -> Report:
     parts = {}
     for split in splits:
         own = [done for done in every if done.name.rpartition("-")[0] == split]
-        samples, dropped = (sum(len(getattr(done, name)) for done in own) for name in ("rows", "dropped"))
-        parts[split] = Part(samples, dropped, len(own), sum(done.size for done in own))
-    return Report(parts, tuple(one for done in every for one in done.dropped))
+        samples, size = sum(len(done.rows) for done in own), sum(done.size for done in own)
+        refused = [one.refused for done in own for one in done.dropped]
+        parts[split] = Part(samples, refused.count(False), len(own), size, refused.count(True))
+    left_out = [one for done in every for one in done.dropped]
+    dropped, refused = (tuple(one for one in left_out if one.refused is kind) for kind in (False, True))
+    return Report(parts, dropped, refused)
 
 
 def _write_report(out: Path, report: Report) -> None:
@@ -151,7 +159,8 @@ def _read_report(out: Path) -> Report:
     content = read_json(out / REPORT, DataError, remedy)
     try:
         splits = {split: Part(**part) for split, part in content["splits"].items()}
-        return Report(splits, tuple(Dropped(**one) for one in content["dropped"]))
+        dropped, refused = (tuple(Dropped(**one) for one in content[name]) for name in ("dropped", "refused"))
+        return Report(splits, dropped, refused)
     except (TypeError, LookupError, AttributeError) as error:
         raise DataError(f"{out / REPORT}: is no report; {remedy}") from error
 

@@ -16,7 +16,7 @@ from marigold.core import seeds
 from marigold.core.config import require
 from marigold.core.console import printable
 from marigold.core.device import require_room
-from marigold.core.errors import DataError, MarigoldError
+from marigold.core.errors import DataError, MarigoldError, RefusedSampleError
 from marigold.core.sample import Sample, stack
 from marigold.data import border
 from marigold.data.skipped import Skipped
@@ -130,9 +130,13 @@ def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> tuple[A
         return border.prepare(source.dataset, source.root, keys), []
     samples: list[Sample] = []
     skipped: list[Skipped] = []
+    refused = ""
     for key in keys:
         try:
             samples.append(fitted(only(border.read(source.dataset, source.root, key), fields), source))
+        except RefusedSampleError as error:
+            refused = str(error)
+            continue
         except DataError as error:
             skipped.append(Skipped(key, str(error)))
             continue
@@ -140,7 +144,7 @@ def prepare(source: Source, fields: tuple[str, ...], keys: list[str]) -> tuple[A
             needed = 2 * _size(samples[0]) * len(keys)
             require_room(needed, "cpu", f"{key}: {len(keys)} samples of its size", "set a smaller `block`")
     if not samples:
-        raise DataError(skipped[0].why)
+        raise DataError(skipped[0].why if skipped else refused)
     check_size(source, *samples)
     return stack([samples[number % len(samples)] for number in range(len(keys))]), skipped
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from marigold.core.errors import DataError
+from marigold.core.errors import DataError, RefusedSampleError
 from marigold.core.sample import Sample
 from marigold.data import border
 from marigold.data.latents import LatentFiles
@@ -16,7 +16,9 @@ from marigold.data.skipped import Skipped
 from marigold.data.source import Source
 
 ATTEMPTS = 8
-"""Samples that are tried, one in place of the other, before a source counts as broken."""
+"""Samples that cannot be read, one in place of the other, before a source counts as broken."""
+REFUSALS = 100
+"""Samples that are tried at most, where the data set's rules refuse most of them."""
 CHECKED = 32
 """Samples of a source that are read before the first step."""
 Size = tuple[int, int]
@@ -32,6 +34,8 @@ class Item:
     name: str
     """What its latents are kept under; empty where none are kept."""
     skipped: tuple[Skipped, ...] = ()
+    refused: tuple[str, ...] = ()
+    """The keys of those that the data set's rules leave out."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +49,27 @@ class Streamed:
     size: Size = (0, 0)
 
     def item(self, index: int, latents: LatentFiles | None = None, mirrored: bool = False) -> Item:
-        """The sample that comes as number `index`; one that cannot be used gives its place to another.
+        """The sample that comes as number `index`; one that cannot be used, or is refused, gives its place to another.
 
         With `latents` what is kept of the sample, mirrored or not, is taken instead of it. Raises `DataError` where so
         many in a row cannot be used that the source must be broken.
         """
         skipped: list[Skipped] = []
-        for attempt in range(ATTEMPTS):
-            key = self.key(index, attempt)
+        refused: list[Skipped] = []
+        while len(skipped) < ATTEMPTS and len(skipped) + len(refused) < REFUSALS:
+            key = self.key(index, len(skipped) + len(refused))
             try:
                 name, sample = self._named(key, latents, mirrored)
                 kept = latents.find(name) if latents else None
                 if kept is None:
                     sample = sample or self.read(key)
-                return Item(key, None if kept else sample, kept, name, tuple(skipped))
+                passed = tuple(one.key for one in refused)
+                return Item(key, None if kept else sample, kept, name, tuple(skipped), passed)
+            except RefusedSampleError as error:
+                refused.append(Skipped(key, str(error)))
             except DataError as error:
                 skipped.append(Skipped(key, str(error)))
-        raise DataError(f"{self.source.root}: {ATTEMPTS} samples in a row cannot be used, the first: {skipped[0].why}")
+        raise DataError(self._in_vain(skipped, refused))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,14 +97,19 @@ class Streamed:
         """The same, knowing the size that all samples have if none is set. Raises `DataError` if none can be read."""
         if self.source.resize or self.source.side:
             return self
-        errors: list[DataError] = []
-        for key in self._spread(ATTEMPTS):
+        skipped: list[Skipped] = []
+        refused: list[Skipped] = []
+        for key in self._spread(REFUSALS):
             try:
                 height, width = self.read(key).image.shape[-2:]
                 return replace(self, size=(height, width))
+            except RefusedSampleError as error:
+                refused.append(Skipped(key, str(error)))
             except DataError as error:
-                errors.append(error)
-        raise errors[0]
+                skipped.append(Skipped(key, str(error)))
+            if len(skipped) == ATTEMPTS:
+                break
+        raise DataError(skipped[0].why if skipped else self._in_vain(skipped, refused))
 
     def broken(self) -> list[Skipped]:
         """Those that cannot be used of some samples, spread over the source."""
@@ -104,9 +117,20 @@ class Streamed:
         for key in self._spread(CHECKED):
             try:
                 self.read(key)
+            except RefusedSampleError:
+                continue
             except DataError as error:
                 found.append(Skipped(key, str(error)))
         return found
+
+    def _in_vain(self, skipped: list[Skipped], refused: list[Skipped]) -> str:
+        """Why none of the samples that were tried will do."""
+        root = self.source.root
+        if len(skipped) < ATTEMPTS and refused:
+            count, why = len(skipped) + len(refused), refused[0].why
+            remedy = "turn the rule off, or give a source that holds others"
+            return f"{root}: the data set's own rules leave none of {count} samples, the first: {why}; {remedy}"
+        return f"{root}: {len(skipped)} samples in a row cannot be used, the first: {skipped[0].why}"
 
     def _spread(self, count: int) -> list[str]:
         """Keys of at most so many samples, from the first on."""

@@ -2,10 +2,9 @@
 
 import csv
 import io
-import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,12 +12,13 @@ from typing import Self
 from marigold.core.console import printable
 from marigold.core.errors import DataError
 from marigold.core.sample import Sample
-from marigold.datasets._lists import read_list
+from marigold.datasets import _splits
 from marigold.datasets._tree import FolderTree, Tree
 
 SPLITS = ("train", "val", "test")
-_SPLIT = "{split}"
 _NAME = r"[A-Za-z0-9_]+"
+SPLIT = re.compile(_NAME)
+"""What a split can be called."""
 _KEY = re.compile(rf"({_NAME})/({_NAME})/({_NAME})/(\d{{4,6}})")
 _PHOTO = re.compile(rf"(?:\./)?(?:({_NAME})/)?({_NAME})/rgb_({_NAME})_fr(\d{{4,6}})\.png")
 
@@ -80,35 +80,24 @@ class Layout(ABC):
         """The photo with these fields. Raises `DataError`."""
 
 
-def listed(path: str, split: str) -> list[Frame]:
-    """The frames that a list of the published training names, one photo a line, whatever stands behind it.
+def listed(lists: Mapping[str, Path], split: str) -> list[Frame]:
+    """The frames that a split's list names, one photo a line, whatever stands behind it.
 
-    `{split}` in the path is the split's name; without it, the list is that of `train`. Lines whose photo is `None`,
-    which the published preprocessing writes for normals that it leaves out, are none. Raises `DataError`.
+    A photo belongs to the split that its folder says or, where none does, to the one that the list is for. Lines whose
+    photo is `None`, which the published preprocessing writes for normals that it leaves out, are none. Raises
+    `DataError`.
     """
-    if _SPLIT not in path and split != "train":
-        raise DataError(
-            f"{path}: is the list of `train`, and `{printable(split)}` is asked for; write {{split}} in `list_file` "
-            "for the part of the name that differs"
-        )
-    file, frames = path.replace(_SPLIT, split), []
-    for (name,) in read_list(Path(file), 1):
+    frames = []
+    for name in _splits.rows(lists, split, 1):
         if name == "None":
             continue
         if (frame := Frame.of_photo(name, split)) is None:
             raise DataError(
-                f"{file}: `{printable(name[:200])}` is no photo of Hypersim (SCENE/rgb_CAMERA_frNNNN.png); give a list "
-                "of the published training"
+                f"{lists[split]}: `{printable(name[:200])}` is no photo of Hypersim (SCENE/rgb_CAMERA_frNNNN.png); "
+                "give a list of the published training"
             )
         frames.append(frame)
     return frames
-
-
-def listed_splits(path: str) -> tuple[str, ...]:
-    """The splits of which there is such a list."""
-    if _SPLIT not in path:
-        return SPLITS[:1]
-    return tuple(split for split in SPLITS if os.path.isfile(path.replace(_SPLIT, split)))
 
 
 class Presence:
@@ -129,13 +118,13 @@ class Presence:
         return file in self._folders[folder]
 
 
-def table(tree: Tree, given: str, name: str, remedy: str) -> tuple[Tree, str]:
+def table(tree: Tree, given: Path, name: str, remedy: str) -> tuple[Tree, str]:
     """Where a table lies that Hypersim keeps apart from its images: as given, at the root, or beside it.
 
     Raises `DataError` with `remedy` where there is none.
     """
-    if given:
-        return FolderTree(Path(given).parent), Path(given).name
+    if given != Path():
+        return FolderTree(given.parent), given.name
     for place in (tree, FolderTree(tree.root.absolute().parent)):
         if place.has(name):
             return place, name

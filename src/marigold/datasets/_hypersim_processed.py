@@ -66,7 +66,7 @@ class Processed(Layout):
         if split not in self.splits():
             raise DataError(
                 f"{self.tree.where('')}: has no folder `{split}`, no list of that split and no SCENE/images; give the "
-                "folder or tar that holds Hypersim, or a list of the split as `list_file`"
+                "folder or tar that holds Hypersim, or a list of the split in `lists`"
             )
         above = self._above(split)
         names = [f"{scene}/{name}" for scene in self.tree.folders(above) for name in self.tree.files(f"{above}{scene}")]

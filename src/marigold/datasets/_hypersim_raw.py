@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from marigold.core.console import printable
-from marigold.core.errors import DataError
+from marigold.core.errors import DataError, RefusedSampleError
 from marigold.core.sample import Sample
 from marigold.datasets import _hypersim_light as light
 from marigold.datasets import _hypersim_rays as rays
@@ -59,8 +60,8 @@ class Settings:
     """How the tree is read; see `Hypersim`."""
 
     camera: str
-    cameras_file: str
-    splits_file: str
+    cameras_file: Path
+    splits_file: Path
     checked: bool
 
 
@@ -101,7 +102,7 @@ class Raw(Layout):
         return f"{self._matrix(frame, fields, 1, 1)} {self._settings.checked}"
 
     def read(self, frame: Frame, fields: tuple[str, ...]) -> Sample:
-        """The photo, tone-mapped, with these fields. Raises `DataError`, also for a frame that `checked` refuses."""
+        """The photo, tone-mapped, with these fields. Raises `DataError`, or `RefusedSampleError` by `checked`."""
         colour = self._array(_name(frame, *_COLOUR), 3)
         size = colour.shape[:2]
         array = cache(lambda name: self._array(_name(frame, *_FILES[name]), values.FIELDS[name], size))
@@ -137,7 +138,9 @@ class Raw(Layout):
         wrong = light.no_surface(seen) or ("" if frame.split == "test" else light.no_decomposition(*maps))
         if wrong:
             where = self.tree.where(_name(frame, *_COLOUR))
-            raise DataError(f"{where}: refused by the rules of the published lighting data: {wrong}; drop the frame")
+            raise RefusedSampleError(
+                f"{where}: refused by the rules of the published lighting data: {wrong}; drop the frame"
+            )
 
 
 def _name(frame: Frame, folder: str, kind: str) -> str:

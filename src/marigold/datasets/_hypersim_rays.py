@@ -36,7 +36,7 @@ def published(height: int, width: int) -> Matrix:
     return (across, 0.0, 0.0, 0.0, across * height / width, 0.0, 0.0, 0.0, -1.0)
 
 
-def of_scene(tree: Tree, given: str, scene: str) -> Matrix:
+def of_scene(tree: Tree, given: Path, scene: str) -> Matrix:
     """A scene's own camera. Raises `DataError` where the table, or the scene in it, is missing or cannot be used."""
     place, name = table(tree, given, CAMERAS, _REMEDY)
     known = _matrices(place.root, name, place.identity(name))

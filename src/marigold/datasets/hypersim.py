@@ -25,13 +25,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from marigold.core.config import require
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.files import as_path
 from marigold.core.find import unknown
 from marigold.core.plain import word
 from marigold.core.sample import Sample
-from marigold.datasets._hypersim_frames import SPLITS, Frame, Layout, Presence, listed, listed_splits
+from marigold.datasets._hypersim_frames import SPLIT, SPLITS, Frame, Layout, Presence, listed
 from marigold.datasets._hypersim_processed import Processed
 from marigold.datasets._hypersim_raw import Raw, Settings
 from marigold.datasets._hypersim_values import FARTHEST, FIELDS, NEAREST
@@ -51,19 +52,19 @@ class Hypersim(Dataset):
     """The fields to read, and to require of every frame; empty reads those that a frame has. Others are not decoded."""
     layout: Literal["auto", "raw", "processed"] = "auto"
     """As downloaded, or as the published preprocessing writes it; `auto` looks."""
-    list_file: str = ""
-    """A list of the published training, in which `{split}` stands for the split; without it, it is that of `train`.
-    Empty takes Hypersim's own split."""
-    splits_file: str = ""
-    """Where `metadata_images_split_scene_v1.csv` lies; empty looks in the root and beside it."""
+    lists: dict[str, Path] = field(default_factory=dict)
+    """A list of the published training for each split, one photo a line, in place of Hypersim's own splits."""
+    splits_file: Path = Path()
+    """Where `metadata_images_split_scene_v1.csv` lies; a dot looks for it in the root and beside it."""
     camera: Literal["per_scene", "published"] = "per_scene"
     """The cameras of a raw tree. `per_scene` is exact. `published` takes one pinhole, f = 886.81 at 1024 x 768 pixels,
     for all scenes, as the published training does; 229 of 482 scenes have another, which changes depth by up to 5.7 %.
     In a processed tree, depth is as it was made with the published one."""
-    cameras_file: str = ""
-    """Where `metadata_camera_parameters.csv` lies; empty looks in the root and beside it."""
+    cameras_file: Path = Path()
+    """Where `metadata_camera_parameters.csv` lies; a dot looks for it in the root and beside it."""
     checked: bool = False
-    """Refuse those frames of a raw tree, when they are read, which the published lighting data leave out."""
+    """Refuse those frames of a raw tree, when they are read, which the published lighting data leave out. Others take
+    their places in training."""
     partial: bool = False
     """Leave out frames of which files are missing; otherwise they are an error that counts them."""
     card: DatasetCard = field(default=_CARD, init=False)
@@ -75,12 +76,14 @@ class Hypersim(Dataset):
         for name, known in (("layout", _LAYOUTS), ("camera", _CAMERAS)):
             if (value := getattr(self, name)) not in known:
                 raise ConfigError(f"{name}: {unknown('choice', word(value), known)}")
+        for split in self.lists:
+            require(SPLIT.fullmatch(split) is not None, "lists", printable(split), "a word of letters, digits and _")
         object.__setattr__(self, "card", replace(_CARD, fields=tuple(dict.fromkeys(self.fields or FIELDS))))
 
     def card_of(self, root: Path) -> DatasetCard:
         """The splits that the root has, and the fields that its first frame has. Raises `DataError`."""
         layout = self._layout(opened(as_path(root, "root", DataError)))
-        splits = listed_splits(self.list_file) if self.list_file else layout.splits()
+        splits = tuple(self.lists) or layout.splits()
         found = (frame for split in splits for frame, missing in self._frames(layout, split) if not missing)
         if (first := next(found, None)) is None:
             raise DataError(f"{layout.tree.where('')}: no frame of Hypersim is there; give the folder or tar of it")
@@ -95,7 +98,10 @@ class Hypersim(Dataset):
         return [frame.key for part in split.split("+") for frame in self._required(layout, part)]
 
     def read(self, root: Path, key: str) -> Sample:
-        """One frame. Raises `DataError` naming the file that is missing, damaged or of a wrong shape."""
+        """One frame. Raises `DataError` naming the file that is missing, damaged or of a wrong shape.
+
+        Raises `RefusedSampleError` for a frame that `checked` leaves out.
+        """
         layout, frame = self._found(root, key)
         return layout.read(frame, self._fields(layout, frame))
 
@@ -129,10 +135,10 @@ class Hypersim(Dataset):
 
     def _frames(self, layout: Layout, split: str) -> Iterator[tuple[Frame, str]]:
         """The frames of a split, each with the first of its files that is missing, or nothing."""
-        if split not in SPLITS:
+        if not self.lists and split not in SPLITS:
             raise DataError(f"{layout.tree.where('')}: {unknown('split', printable(split), SPLITS)}")
         presence = Presence(layout.tree)
-        for frame in listed(self.list_file, split) if self.list_file else layout.frames(split):
+        for frame in listed(self.lists, split) if self.lists else layout.frames(split):
             yield frame, presence.first_missing(layout.files(frame, self.fields))
 
     def _required(self, layout: Layout, split: str) -> list[Frame]:

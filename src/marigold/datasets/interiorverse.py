@@ -90,11 +90,14 @@ class InteriorVerse(Dataset):
         return replace(self.card, fields=self.fields or fields, splits=tuple(self.lists) or self.card.splits)
 
     def scan(self, root: Path, split: str) -> list[str]:
-        """The names of a split's photos, in the order of its list.
+        """The names of the photos of a split, or of several joined by `+` as in `train+val`, in the order of the lists.
 
         Scenes of the data set's own list that are not there are left out: it comes in pieces, and one may do. Raises
         `DataError` where there is no list, or no photo.
         """
+        return [key for part in split.split("+") for key in self._photos(root, part)]
+
+    def _photos(self, root: Path, split: str) -> list[str]:
         if self.lists:
             return list(_splits.rows(self.lists, split, 2))
         if split not in self.card.splits:

@@ -52,12 +52,17 @@ class Shards(Dataset):
         return opened(as_path(root, "root", DataError)).card
 
     def scan(self, root: Path, split: str) -> list[str]:
-        """The keys of a split, in the order of the data set that they were made from. Raises `DataError`."""
+        """The keys of a split, or of several joined by `+` as in `train+val`, in the order of the original data set.
+
+        Raises `DataError`.
+        """
         index = opened(as_path(root, "root", DataError))
-        if split not in index.card.splits:
-            there = ", ".join(index.card.splits) or "none"
-            raise DataError(f"{root}: no split `{printable(split)}`; there are: {there}")
-        return index.keys(split)
+        parts = [split] if split in index.card.splits else split.split("+")
+        for part in parts:
+            if part not in index.card.splits:
+                there = ", ".join(index.card.splits) or "none"
+                raise DataError(f"{root}: no split `{printable(part)}`; there are: {there}")
+        return [key for part in parts for key in index.keys(part)]
 
     def read(self, root: Path, key: str) -> Sample:
         """One sample. Raises `DataError` naming its shard and key when it is not what was written."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from marigold.accel.plan import make_plan
 from marigold.core.console import printable
-from marigold.core.errors import DataError, ImageError
+from marigold.core.errors import DataError, ImageError, RefusedSampleError
 from marigold.core.images import to_image
 from marigold.core.sample import Sample, unstack
 from marigold.data import border
@@ -65,14 +65,18 @@ def evaluate(
     """Scores what `predict` makes of every photo, beside the representation ceiling and the modality's baselines.
 
     Samples are read `batch` at a time, which must then be of one size; scores do not depend on it. Raises `DataError`
-    for a sample without valid truth, and for values of a wrong shape or that are no numbers.
+    for a sample without valid truth, and for values of a wrong shape or that are no numbers. Samples that the data
+    set's own rules refuse are left out; it is an error if that is all.
     """
     methods: dict[str, dict[str, Tally]] = {name: {}}
     rows: list[dict[str, float | str]] = []
     with tqdm(total=len(keys), desc=printable(name), unit="photo", disable=None if progress else True) as bar:
         for first in range(0, len(keys), batch):
-            chosen = list(keys[first : first + batch])
-            sample = border.read_many(dataset, root, chosen, device)
+            together = list(keys[first : first + batch])
+            chosen, sample = _read(dataset, root, together, device)
+            bar.update(len(together) - len(chosen))
+            if sample is None:
+                continue
             try:
                 values = _checked(predict(sample.image), modality, sample, name)
             except ImageError as error:
@@ -84,6 +88,8 @@ def evaluate(
                 methods = {method: merge([methods.get(method, {}), tallies]) for method, tallies in scored.items()}
                 rows.append({"key": one.key, **{metric: tally.mean for metric, tally in scored[name].items()}})
             bar.update(len(chosen))
+    if keys and not rows:
+        raise DataError(f"{root}: the data set's own rules refuse all {len(keys)} samples; choose others")
     return Scores(methods, rows, modality.metrics)
 
 
@@ -136,6 +142,23 @@ def snapshot(estimator: Estimator, request: Request = Request()) -> Predictor:  
     It predicts what the estimator would predict once saved and opened again.
     """
     return Predictor(copy.deepcopy(estimator), make_plan(request.device, request.precision))
+
+
+def _read(dataset: Dataset, root: Path, keys: list[str], device: str) -> tuple[list[str], Sample | None]:
+    """The samples of those keys that the data set does not refuse, as one; None where it refuses all."""
+    try:
+        return keys, border.read_many(dataset, root, keys, device)
+    except RefusedSampleError:
+        left = [key for key in keys if not _is_refused(dataset, root, key)]
+        return left, border.read_many(dataset, root, left, device) if left else None
+
+
+def _is_refused(dataset: Dataset, root: Path, key: str) -> bool:
+    try:
+        border.read(dataset, root, key)
+    except RefusedSampleError:
+        return True
+    return False
 
 
 def _checked(values: Tensor, modality: Modality, sample: Sample, name: str) -> Tensor:

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+GAMMA = 2.2
+"""Of a display, with which the published code encodes and compares: light to the power of 1 / 2.2."""
 PIPELINES = ("MarigoldIntrinsicsPipeline", "MarigoldIIDPipeline")
 
 

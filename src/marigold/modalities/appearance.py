@@ -1,6 +1,6 @@
 """Appearance: what surfaces are made of, as albedo, roughness and metallicity."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,7 +23,8 @@ from marigold.measure.tally import Tally
 from marigold.modalities import _intrinsics as intrinsics
 from marigold.modalities.base import Modality
 
-ALBEDO_SPACES = ("srgb", "linear")
+ALBEDO_SPACES = ("srgb", "linear", "gamma")
+MATERIAL_SPACES = ("linear", "gamma")
 MATERIAL = ["roughness", "metallicity", None]
 """The channels of the material image."""
 
@@ -36,8 +37,12 @@ class Appearance(Modality):
     metallicity as they are.
     """
 
-    albedo_space: Literal["srgb", "linear"] = "srgb"
-    """How albedo is encoded; values are sRGB in both."""
+    albedo_space: Literal["srgb", "linear", "gamma"] = "srgb"
+    """How albedo is encoded; values are sRGB in all. `gamma` is linear light to the power of 1 / 2.2, as the published
+    training has it, which differs from sRGB by up to 0.034."""
+    material_space: Literal["linear", "gamma"] = "linear"
+    """How roughness and metallicity are encoded: as they are, or to the power of 1 / 2.2, as the published training has
+    them. Values are as they are in both."""
 
     pipelines = intrinsics.PIPELINES
     published: ClassVar[Mapping[str, str]] = {"prs-eth/marigold-iid-appearance-v1-1": "RAIL++-M"}
@@ -60,19 +65,19 @@ class Appearance(Modality):
         """
         surface = sample.usable("albedo")
         material = sample.usable("roughness") & sample.usable("metallicity")
-        albedo = sample.maps["albedo"].clamp(0, 1)
-        albedo = linear_to_srgb(albedo) if self.albedo_space == "srgb" else albedo
-        roughness, metallicity = sample.maps["roughness"], sample.maps["metallicity"]
+        albedo = _ENCODED[self.albedo_space](sample.maps["albedo"].clamp(0, 1))
+        roughness, metallicity = (sample.maps[name].clamp(0, 1) for name in ("roughness", "metallicity"))
         stacked = torch.cat([roughness, metallicity, torch.zeros_like(roughness)], dim=-3)
+        stacked = _ENCODED[self.material_space](stacked)
         pixels = torch.stack([pictures.to_pixels(albedo, surface), pictures.to_pixels(stacked, material)], dim=-4)
         return pixels, torch.stack([surface, material], dim=-4)
 
     def decode(self, pixels: Tensor) -> Tensor:
         """Target images as predicted, [B, 2, 3, H, W] to values [B, 5, H, W] in 0 to 1."""
-        values = pictures.to_values(torch.cat([pixels[:, 0], pixels[:, 1, :2]], dim=1))
-        if self.albedo_space == "srgb":
-            return values
-        return torch.cat([linear_to_srgb(values[:, :3]), values[:, 3:]], dim=1)
+        albedo, material = pictures.to_values(pixels[:, 0]), pictures.to_values(pixels[:, 1, :2])
+        if self.albedo_space != "srgb":
+            albedo = linear_to_srgb(_DECODED[self.albedo_space](albedo))
+        return torch.cat([albedo, _DECODED[self.material_space](material)], dim=1)
 
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """The median or mean of [E, 5, H, W], and the deviation from it [1, H, W], averaged over the channels."""
@@ -143,9 +148,10 @@ class Appearance(Modality):
 
     @classmethod
     def stored(cls, content: Mapping[str, Any]) -> Self:
-        """The fields, and where there are none what `target_properties` says of albedo.
+        """The fields, and where there are none what `target_properties` says of albedo and roughness.
 
-        Raises `CheckpointError` for a material image with other channels.
+        The published checkpoint says `srgb` and `linear`. Raises `CheckpointError` for a material image with other
+        channels.
         """
         properties = content.get("target_properties") or {}
         albedo, material = (properties.get(name) or {} for name in ("albedo", "material"))
@@ -154,29 +160,49 @@ class Appearance(Modality):
                 f"target_properties: material holds {material['sub_target_names']}, but `appearance` reads roughness "
                 "in red and metallicity in green; write a modality of your own for it"
             )
-        return super().stored({"albedo_space": albedo.get("prediction_space"), **content})
+        roughness = properties.get("roughness")
+        shown = isinstance(roughness, Mapping) and roughness.get("prediction_space") == "srgb"
+        stated = {"albedo_space": albedo.get("prediction_space"), "material_space": "gamma" if shown else None}
+        return super().stored({**stated, **content})
 
     def __post_init__(self) -> None:
         if self.albedo_space not in ALBEDO_SPACES:
             raise ConfigError(f"appearance: albedo_space: {find.unknown('space', self.albedo_space, ALBEDO_SPACES)}")
+        if self.material_space not in MATERIAL_SPACES:
+            raise ConfigError(
+                f"appearance: material_space: {find.unknown('space', self.material_space, MATERIAL_SPACES)}"
+            )
 
     def options(self) -> dict[str, Any]:
-        """As diffusers' intrinsics pipeline and the published one read them."""
-        linear = {"prediction_space": "linear", "up_to_scale": False}
+        """As diffusers' intrinsics pipeline and the published one read them, whose `srgb` is what a screen shows."""
+        albedo, material = ("srgb" if space == "gamma" else space for space in (self.albedo_space, self.material_space))
         return {
             "prediction_type": "intrinsics",
             "target_properties": {
                 "target_names": list(self.targets),
-                "albedo": {"prediction_space": self.albedo_space, "up_to_scale": False},
+                "albedo": {"prediction_space": albedo, "up_to_scale": False},
                 "material": {
                     "prediction_space": "stack",
                     "up_to_scale": False,
                     "sub_target_names": list(MATERIAL),
                 },
-                "roughness": linear,
-                "metallicity": dict(linear),
+                "roughness": {"prediction_space": material, "up_to_scale": False},
+                "metallicity": {"prediction_space": material, "up_to_scale": False},
             },
         }
+
+
+_ENCODED: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "srgb": linear_to_srgb,
+    "linear": lambda values: values,
+    "gamma": lambda values: values ** (1 / intrinsics.GAMMA),
+}
+"""What is stored of values in linear light, 0 to 1."""
+_DECODED: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "linear": lambda values: values,
+    "gamma": lambda values: values**intrinsics.GAMMA,
+}
+"""The way back."""
 
 
 def _best_constant(sample: Sample, name: str) -> Tensor:

@@ -27,8 +27,6 @@ from marigold.modalities.base import Ambiguity, Modality
 DARKEST = 1e-6
 """A scene with less light than this is encoded as black."""
 ALBEDO_SPACES = ("linear", "srgb")
-GAMMA = 2.2
-"""Albedo is compared at this display gamma, and light with none, as in the published tables."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,9 @@ class Lighting(Modality):
         """
         found = self.split(values)
         valid = {name: sample.usable(name) for name in self.needs}
-        shown, albedo = (map_.clamp(0, 1) ** (1 / GAMMA) for map_ in (found["albedo"], sample.maps["albedo"]))
+        shown, albedo = (
+            map_.clamp(0, 1) ** (1 / intrinsics.GAMMA) for map_ in (found["albedo"], sample.maps["albedo"])
+        )
         try:
             scores = {"albedo_psnr": psnr(shown, albedo, valid["albedo"])} | {
                 f"{name}_psnr": light_psnr(found[name], sample.maps[name], valid[name])

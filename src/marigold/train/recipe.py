@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from marigold.accel.training import TrainPlan
 from marigold.checkpoints.card import wrong_default
@@ -221,13 +221,24 @@ class Recipe:
         content = encode(self)
         content.pop("start")
         content.pop("plan")
-        for source in (*content["data"], *content["validation"]):
-            source.pop("root")
+        for name in ("data", "validation"):
+            content[name] = [_without_places(source) for source in getattr(self, name)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def label(self) -> str:
         """The recipe's name and hash, as a card states them."""
         return f"{self.name}@{self.digest()}"
+
+
+def _without_places(source: Source) -> dict[str, Any]:
+    """A source as mappings, without the paths in it; of those that have names the names stay."""
+    content = encode(source)
+    del content["root"]
+    for name, kind in get_type_hints(type(source.dataset)).items():
+        if name in content and Path in (kind, *get_args(kind)):
+            places = content.pop(name)
+            content |= {name: sorted(places)} if isinstance(places, dict) else {}
+    return content
 
 
 def names() -> list[str]:
