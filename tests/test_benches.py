@@ -15,7 +15,7 @@ from marigold_scenes.families import FAMILIES
 BENCH = Path(__file__).parents[1] / "bench"
 PARTS = (
     *("ablations_page", "hostile_documents", "photographs", "prior_page", "slim", "small_runs"),
-    *("spread", "stored_scenes", "training_loops"),
+    *("spread", "stored_scenes", "training_loops", "training_report", "training_variants"),
 )
 """Modules that the scripts share."""
 
