@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=REQUIRED, metavar="NAME")
     parser.add_argument("--samples", type=int, default=32, help="samples of one step")
     parser.add_argument("--repeats", type=int, default=3, help="timed steps")
-    parser.add_argument("--seconds", type=float, default=390, help="no row begins after so many")
+    parser.add_argument("--seconds", type=float, default=450, help="no row begins after so many")
     parser.add_argument("--kernels", action="store_true", help="also list the slowest kernels of compiled variants")
     parser.add_argument("--two", action="store_true", help="several GPUs against one; started by torchrun")
     parser.add_argument("--result", type=Path, default=Path(__file__).parent / "results" / "training.json")
@@ -90,7 +90,7 @@ def measure(variant: Variant, options: argparse.Namespace, row: Row) -> None:
         noisy, t = noisy.to(device), torch.full((2,), 500, device=device)
         reference = estimator.backbone.network(noisy[:2], t, condition)
     clear()
-    began, compiling = time.perf_counter(), compile_seconds()
+    began, before = time.perf_counter(), compiled()
     step = Ours(estimator, pictures, samples, variant)
     latents = step.prepare()
     row["latents_differ"] = difference(latents["condition"], condition)
@@ -100,7 +100,7 @@ def measure(variant: Variant, options: argparse.Namespace, row: Row) -> None:
         row["output_differs"] = difference(step.output(noisy, latents["condition"]).detach(), reference)
         row |= timed(step.update, options, began)
         row["cached_ms"] = median(lambda: step.update(latents), options) * 1e3 / samples
-    row["compile_seconds"] = compile_seconds() - compiling
+    row["compile_seconds"], row["graphs"] = (now - then for now, then in zip(compiled(), before, strict=True))
     if options.kernels and variant.compiled:
         row["kernels"] = {"encode": kernels(step.prepare, variant.batch)}
         if not variant.encoder_alone:
@@ -172,10 +172,12 @@ def _largest(found: Counter[str], most: int) -> dict[str, float]:
     return dict(short.most_common(most))
 
 
-def compile_seconds() -> float:
-    """The seconds that this process has spent on compilation; cuDNN's trials are not among them."""
+def compiled() -> tuple[float, int]:
+    """The seconds that this process has spent on compilation, cuDNN's trials aside, and the graphs that came of it."""
     compiler = sys.modules.get("torch._dynamo.utils")  # which is there only once something was compiled
-    return compiler.calculate_time_spent()["total_wall_time"] if compiler else 0.0
+    if not compiler:
+        return 0.0, 0
+    return compiler.calculate_time_spent()["total_wall_time"], compiler.counters["stats"]["unique_graphs"]
 
 
 def compare_processes(options: argparse.Namespace) -> None:
@@ -239,7 +241,7 @@ def write(options: argparse.Namespace, rows: list[dict[str, Any]], processes: in
 
 def say(row: dict[str, Any], passed: float) -> None:
     numbers = {key: round(value, 3) for key, value in row.items() if isinstance(value, float)}
-    print(f"{passed:5.0f} s  {row['name']}: {row.get('error') or json.dumps(numbers)}", flush=True)
+    print(f"{passed:5.0f} s  {row['name']}: {json.dumps(numbers)} {row.get('error', '')}".rstrip(), flush=True)
 
 
 def report(files: list[Path]) -> None:
