@@ -1,7 +1,7 @@
 """What `training.py` compares: a loop that follows the published trainer, and the package's own step."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import full_size
 from marigold.accel.compile import compile_networks
 from marigold.accel.parallel import Replicas, World
-from marigold.accel.training import Bits, TrainPlan
+from marigold.accel.training import TrainPlan, autocast
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.checkpoints.card import Card
 from marigold.core.sample import Batch, Sample
@@ -144,6 +144,12 @@ class Ours:
         self.estimator, self.pictures, self.variant = estimator, pictures, variant
         self.parts, self.device, self.drawn = _passes(samples, pictures), pictures.image.device, 0
         self.objective, self.kept = Denoise(), nn.Module()
+        self.plan = TrainPlan(
+            precision="bf16" if variant.precision == "bf16" else "fp32",
+            checkpointing=variant.checkpointing,
+            compiled=variant.compiled,
+            optimizer_bits=variant.bits,
+        )
         self.trained = self.objective.trainable(estimator)
         estimator.requires_grad_(False)
         self.trained.requires_grad_(True).train()
@@ -152,10 +158,10 @@ class Ours:
         if variant.half_encoder:
             estimator.backbone.autoencoder.to(torch.bfloat16)
         if variant.checkpointing:
-            estimator.backbone.unet.enable_gradient_checkpointing()
+            estimator.backbone.checkpoint_activations()
         if variant.compiled:
             self._compile()
-        self.optimizer = _optimizer(self.trained, variant.bits, variant.compiled)
+        self.optimizer = make_optimizer(self.trained.parameters(), Optim(), self.plan)
         self.replicas = Replicas(self.trained, World())
 
     def update(self, latents: dict[str, Tensor] | None = None) -> None:
@@ -193,10 +199,8 @@ class Ours:
 
     @contextmanager
     def precision(self, automatic: bool = True) -> Iterator[None]:
-        """Autocast, with its cache of weights only where a layer's weights are used again before they are dropped."""
-        autocast = automatic and self.variant.precision == "bf16"
-        kept = not self.variant.checkpointing
-        cast = torch.autocast(self.device.type, torch.bfloat16, enabled=autocast, cache_enabled=kept)
+        """Where networks compute in the variant's precision."""
+        cast = autocast(self.plan, self.device.type) if automatic else nullcontext()
         with CUDNN[self.variant.attention](), cast:
             yield
 
@@ -227,10 +231,6 @@ def _passes(samples: int, pictures: Batch) -> int:
     if rest := samples % len(pictures.image):
         raise ValueError(f"a step of {samples} samples leaves {rest} beside passes of {len(pictures.image)}")
     return samples // len(pictures.image)
-
-
-def _optimizer(trained: nn.Module, bits: Bits, compiled: bool) -> torch.optim.Optimizer:
-    return make_optimizer(trained.parameters(), Optim(), TrainPlan(optimizer_bits=bits, compiled=compiled))
 
 
 def _tables(schedule: Schedule) -> tuple[Tensor, Tensor]:

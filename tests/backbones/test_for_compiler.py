@@ -51,10 +51,12 @@ def test_a_compiled_encoder_gives_the_same_latents(backbone, compiled):
     image = torch.rand(2, 3, 32, 48) * 2 - 1
     before, names = backbone.encode(image), list(backbone.state_dict())
     backbone.suit_compiler()
+    backbone.suit_compiler()  # again, which changes nothing
     layers = [type(layer) for layer in backbone.vae.encoder.modules()]
     assert nn.GroupNorm not in layers and GroupNormByChannel in layers
     (attention,) = backbone.vae.encoder.mid_block.attentions
     assert isinstance(attention.processor, AttentionByProducts)
+    assert not isinstance(attention.processor.otherwise, AttentionByProducts)
     backbone.vae.encoder.compile(backend="eager", fullgraph=True)
     torch.testing.assert_close(backbone.encode(image), before, rtol=1e-4, atol=1e-5)
     assert list(backbone.state_dict()) == names

@@ -85,6 +85,7 @@ class AttentionByProducts:
 
 
 def _is_plain(attention: Any) -> bool:
-    """Whether it is of one head, normalised by groups and added to its input, as in the KL autoencoder."""
+    """Whether it is as the KL autoencoder has it: of one head, normalised by groups and added to its input."""
     normal = attention.group_norm is not None and attention.spatial_norm is None
-    return normal and attention.heads == 1 and attention.residual_connection
+    changed = isinstance(attention.processor, AttentionByProducts)
+    return normal and attention.heads == 1 and attention.residual_connection and not changed
