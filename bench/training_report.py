@@ -86,12 +86,18 @@ def compared(result: Result) -> list[Row]:
 
 def missing(results: list[Result]) -> str:
     """The variants that were asked for and are in no result."""
-    names = {
-        (row["name"], result["processes"] > 1) for result in results for row in result["rows"] if "error" not in row
-    }
+    found = [(row, result["processes"] > 1) for result in results for row in result["rows"]]
+    names = {(row["name"], several) for row, several in found if _measured(row, several)}
     left = [f"{VARIANTS[name].about} ({VARIANTS[name].batch})" for name in REQUIRED if (name, False) not in names]
     left += [f"several GPUs, {name}" for name in SHARED if (name, True) not in names]
     return f"Not measured: {'; '.join(left)}." if left else "Every variant was measured."
+
+
+def _measured(row: Row, several: bool = False) -> bool:
+    """Whether the row has the number that it is there for."""
+    if several:
+        return "each_ms" in row
+    return ("encode_ms" if VARIANTS[row["name"]].encoder_alone else "ms") in row
 
 
 def hours(milliseconds: float, updates: int = 30_000, samples: int = 32) -> float:
@@ -111,7 +117,8 @@ def table(result: Result) -> str:
         "| peak GB | hours | hours, cached | latents differ by | output differs by | first step, s | compiling, s |"
     )
     lines = [f"| {row['about']} | {row['batch']} | {_cells(row, published)} |" for row in result["rows"]]
-    return "\n".join([head, "", title, f"|---|{'---:|' * 13}", *lines])
+    failed = [f"\n{row['about']}: {row['error']}" for row in result["rows"] if "error" in row and _measured(row)]
+    return "\n".join([head, "", title, f"|---|{'---:|' * 13}", *lines, *failed])
 
 
 def _published(result: Result) -> float:
@@ -119,7 +126,7 @@ def _published(result: Result) -> float:
 
 
 def _cells(row: Row, published: float) -> str:
-    if "ms" not in row and "error" in row:
+    if "error" in row and not _measured(row):
         return f"{row['error'].replace('|', '/')} |" + " |" * 10
     whole, cached = row.get("ms"), row.get("cached_ms")
     cells = [f"{whole:.1f}", f"{published / whole:.1f}"] if whole else ["", ""]
