@@ -1,20 +1,18 @@
 """What `training.py` compares: a loop that follows the published trainer, and the package's own step."""
 
-import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.parallel import DistributedDataParallel
 
 import full_size
-from marigold.accel.compile import compile_networks, compiling
-from marigold.accel.training import Bits, TrainPlan
+from marigold.accel.compile import compile_networks
+from marigold.accel.parallel import Replicas, World
+from marigold.accel.training import TrainPlan, autocast
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.checkpoints.card import Card
 from marigold.core.sample import Batch, Sample
@@ -24,6 +22,7 @@ from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
 from marigold.train.optim import make_optimizer
 from marigold.train.recipe import Optim
+from training_variants import CUDNN, Variant
 
 SIZES: dict[str, dict[str, Any]] = {
     "full": {"unet": full_size.UNET, "vae": full_size.AUTOENCODER, "pixels": (480, 640)},
@@ -46,41 +45,6 @@ SIZES: dict[str, dict[str, Any]] = {
         "pixels": (16, 24),
     },
 }
-
-ATTENTION = {
-    "cudnn": [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH],
-    "products": [SDPBackend.MATH],
-}
-"""Kernels of attention in the order in which they are tried: cuDNN's first; the plain matrix products."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to make an optimizer step. Its fields but `about` and `batch` change nothing but rounding."""
-
-    about: str
-    """What the table says of it."""
-    batch: int = 16
-    """Samples in one forward pass; as many passes follow as make up a step."""
-    precision: str = "bf16"
-    """`fp32`; `tf32` for matrix products too; `bf16` under autocast."""
-    compiled: bool = False
-    mode: str = ""
-    """Mode of compilation of the denoiser; empty: the package's choice."""
-    tuned: bool = False
-    """Generated kernels are tuned by coordinate descent."""
-    channels_last: bool = False
-    benchmark: bool = False
-    """cuDNN tries its algorithms; compiled variants do so anyway."""
-    attention: str = ""
-    """Kernels of the denoiser's attention, by the names in `ATTENTION`; empty: torch's choice."""
-    encoder_attention: str = ""
-    """The same for the autoencoder, whose one head has 512 numbers."""
-    half_encoder: bool = False
-    """The frozen autoencoder is stored in bfloat16 and runs without autocast."""
-    checkpointing: bool = False
-    bits: Bits = 32
-    """Of the optimizer's moments."""
 
 
 def make_estimator(size: str, device: str) -> Estimator:
@@ -179,7 +143,13 @@ class Ours:
     def __init__(self, estimator: Estimator, pictures: Batch, samples: int, variant: Variant) -> None:
         self.estimator, self.pictures, self.variant = estimator, pictures, variant
         self.parts, self.device, self.drawn = _passes(samples, pictures), pictures.image.device, 0
-        self.objective = Denoise()
+        self.objective, self.kept = Denoise(), nn.Module()
+        self.plan = TrainPlan(
+            precision="bf16" if variant.precision == "bf16" else "fp32",
+            checkpointing=variant.checkpointing,
+            compiled=variant.compiled,
+            optimizer_bits=variant.bits,
+        )
         self.trained = self.objective.trainable(estimator)
         estimator.requires_grad_(False)
         self.trained.requires_grad_(True).train()
@@ -188,11 +158,11 @@ class Ours:
         if variant.half_encoder:
             estimator.backbone.autoencoder.to(torch.bfloat16)
         if variant.checkpointing:
-            estimator.backbone.unet.enable_gradient_checkpointing()
+            estimator.backbone.checkpoint_activations()
         if variant.compiled:
-            compile_networks(estimator, accumulates=self.parts > 1, mode=variant.mode)
-        self.optimizer = _optimizer(self.trained, variant.bits, variant.compiled)
-        self.loss: nn.Module = _Loss(self.objective, estimator)
+            self._compile()
+        self.optimizer = make_optimizer(self.trained.parameters(), Optim(), self.plan)
+        self.replicas = Replicas(self.trained, World())
 
     def update(self, latents: dict[str, Tensor] | None = None) -> None:
         """One optimizer step; with `latents` the autoencoder has nothing to do."""
@@ -200,14 +170,21 @@ class Ours:
             self.drawn += 1
             rng = torch.Generator(self.device).manual_seed(self.drawn)
             prepared = latents or self.prepare()
-            with self._shared(part), self.precision():
-                (self.loss(prepared, rng) / self.parts).backward()
+            with self.replicas.apart(part == self.parts - 1), self.precision():
+                (self.replicas.compute(partial(self._loss, prepared, rng)) / self.parts).backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
+    def _compile(self) -> None:
+        if self.variant.blocks:
+            compile_blocks(self.estimator)
+            return
+        mode, as_written = self.variant.mode, self.variant.as_written
+        compile_networks(self.estimator, accumulates=self.parts > 1, mode=mode, as_written=as_written)
+
     def prepare(self) -> dict[str, Tensor]:
         """The latents of the pictures."""
-        with self._attention(self.variant.encoder_attention), self.precision(not self.variant.half_encoder):
+        with self.precision(not self.variant.half_encoder):
             return self.objective.prepare(self.estimator, self.pictures)
 
     def output(self, noisy: Tensor, condition: Tensor) -> Tensor:
@@ -216,64 +193,32 @@ class Ours:
         with self.precision():
             return self.estimator.backbone.network(noisy, t, condition)
 
-    def share(self, **options: Any) -> None:
-        """From now on the gradients are averaged over all processes."""
-        whole = _Loss(self.objective, self.estimator)
-        self.loss = DistributedDataParallel(whole, gradient_as_bucket_view=True, **options)
+    def share(self, world: World) -> None:
+        """From now on the processes average their gradients, as the package's training does."""
+        self.replicas = Replicas(self.trained, world)
 
     @contextmanager
     def precision(self, automatic: bool = True) -> Iterator[None]:
-        """Autocast, with its cache of weights only where a layer's weights are used again before they are dropped."""
-        kernels = self.variant.attention if automatic else ""
-        autocast = automatic and self.variant.precision == "bf16"
-        kept = not self.variant.checkpointing
-        cast = torch.autocast(self.device.type, torch.bfloat16, enabled=autocast, cache_enabled=kept)
-        with self._attention(kernels), cast:
+        """Where networks compute in the variant's precision."""
+        cast = autocast(self.plan, self.device.type) if automatic else nullcontext()
+        with CUDNN[self.variant.attention](), cast:
             yield
 
-    def _shared(self, part: int) -> Any:
-        """Gradients travel with the last pass of a step alone."""
-        waits = isinstance(self.loss, DistributedDataParallel) and part < self.parts - 1
-        return self.loss.no_sync() if waits else nullcontext()
-
-    @staticmethod
-    def _attention(kernels: str) -> Any:
-        return sdpa_kernel(ATTENTION[kernels], set_priority=True) if kernels else nullcontext()
-
-
-class _Loss(nn.Module):
-    """The loss as a module, which is what several processes share."""
-
-    def __init__(self, objective: Denoise, estimator: Estimator) -> None:
-        super().__init__()
-        self.objective, self.estimator, self.kept = objective, estimator, nn.Module()
-
-    def forward(self, prepared: dict[str, Tensor], rng: torch.Generator) -> Tensor:
+    def _loss(self, prepared: dict[str, Tensor], rng: torch.Generator) -> Tensor:
         return self.objective.loss(self.estimator, prepared, self.kept, rng)
 
 
-@contextmanager
-def settings(variant: Variant) -> Iterator[None]:
-    """The settings of torch that a variant runs under."""
-    with ExitStack() as stack:
-        if variant.precision == "tf32":
-            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-            torch.set_float32_matmul_precision("high")
-        if variant.compiled:
-            stack.enter_context(compiling())
-        elif variant.benchmark:
-            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
-        if variant.tuned:
-            from torch._inductor import config
-
-            stack.enter_context(config.patch(coordinate_descent_tuning=True))
-        if "products" in (variant.attention, variant.encoder_attention):
-            stack.callback(
-                torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp,
-                torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed(),
-            )
-            torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
-        yield
+def compile_blocks(estimator: Estimator) -> None:
+    """The U-Net's residual and attention blocks, each compiled once for all that have its shapes, and the encoder."""
+    unet, encoder = estimator.backbone.unet, estimator.backbone.vae.encoder
+    estimator.backbone.suit_compiler()
+    for part in (unet, encoder):
+        if next(part.parameters()).is_cuda:
+            part.to(memory_format=torch.channels_last)
+    encoder.compile()
+    for block in unet.modules():
+        if type(block).__name__ in ("ResnetBlock2D", "Transformer2DModel"):
+            block.compile()
 
 
 def difference(found: Tensor, reference: Tensor) -> float:
@@ -281,20 +226,11 @@ def difference(found: Tensor, reference: Tensor) -> float:
     return float((found[: len(reference)].float() - reference).norm() / reference.norm())
 
 
-def hours(milliseconds: float, updates: int = 30_000, samples: int = 32) -> float:
-    """The hours of a published run at so many milliseconds a sample."""
-    return math.prod((milliseconds, updates, samples)) / 3_600_000
-
-
 def _passes(samples: int, pictures: Batch) -> int:
     """The forward passes of one step."""
     if rest := samples % len(pictures.image):
         raise ValueError(f"a step of {samples} samples leaves {rest} beside passes of {len(pictures.image)}")
     return samples // len(pictures.image)
-
-
-def _optimizer(trained: nn.Module, bits: Bits, compiled: bool) -> torch.optim.Optimizer:
-    return make_optimizer(trained.parameters(), Optim(), TrainPlan(optimizer_bits=bits, compiled=compiled))
 
 
 def _tables(schedule: Schedule) -> tuple[Tensor, Tensor]:

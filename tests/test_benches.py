@@ -14,8 +14,8 @@ from marigold_scenes.families import FAMILIES
 
 BENCH = Path(__file__).parents[1] / "bench"
 PARTS = (
-    *("ablations_page", "hostile_documents", "photographs", "slim", "small_runs"),
-    *("spread", "stored_scenes", "training_loops"),
+    *("ablations_page", "hostile_documents", "photographs", "prior_page", "slim", "small_runs"),
+    *("spread", "stored_scenes", "training_loops", "training_report", "training_variants"),
 )
 """Modules that the scripts share."""
 
@@ -77,10 +77,12 @@ def prior_result(*seeds):
 def test_the_prior_is_judged_by_the_ratio_at_the_end_of_every_seed(bench):
     one = ((0.4, 0.3, 0.2), (0.8, 0.6, 0.4), (0.4, 0.3, 0.2))
     other = ((0.3, 0.5, 0.3), (0.8, 0.6, 0.4), (0.4, 0.3, 0.2))
-    rooms, others, claim, *noise = bench("prior").conclusions(prior_result(one, other, one))
+    rooms, others, claim, *noise = bench("prior_page").conclusions(prior_result(one, other, one))
     assert "0.583 (0.500 to 0.750) times that from random weights: lower with every seed" in rooms
     # 0.4 is where random weights end: below to stay from step 10 on with one seed, from step 30 on with the other.
-    assert "With every seed it is where those end after 10 to 30 of 30 steps, and stays below." in others
+    assert "With every seed it comes to stay below where those end after 10 to 30 of 30 steps." in others
+    # At the first step the seeds have 0.5, 0.375 and 0.5; later the second one has 0.833 and 0.75.
+    assert "It is furthest ahead after 10 steps, with 0.458 (0.375 to 0.500) times." in others
     assert "has 0.500; from the generator the error ends below with 3 of 3 seeds" in others
     assert "support the claim" in claim
     assert "1.167 (1.000 to 1.500) times that with Gaussian noise" in noise[0]
@@ -98,18 +100,18 @@ def test_the_prior_is_judged_by_the_ratio_at_the_end_of_every_seed(bench):
 )
 def test_the_claim_is_supported_only_by_a_clear_lead_over_both(bench, seeds, said):
     curves = [((generator,), (random,), (generator,)) for generator, random in seeds]
-    assert said in bench("prior").conclusions(prior_result(*curves))[2]
+    assert said in bench("prior_page").conclusions(prior_result(*curves))[2]
 
 
 def test_a_seed_without_a_run_of_every_condition_is_left_out(bench):
-    prior, curves = bench("prior"), ((0.2,), (0.4,), (0.2,))
+    prior, curves = bench("prior_page"), ((0.2,), (0.4,), (0.2,))
     result = prior_result(curves, curves)
     result["runs"].pop()
     assert prior.curves(result, FAMILIES)["generator"] == [pytest.approx([0.2])]
 
 
 def test_a_page_keeps_all_but_what_is_between_its_marks(bench, tmp_path):
-    prior, page = bench("prior"), tmp_path / "page.md"
+    prior, page = bench("prior_page"), tmp_path / "page.md"
     page.write_text(f"before\n{prior.BLOCK[0]}old{prior.BLOCK[1]}after")
     prior.into(page, "first")
     prior.into(page, "second")
@@ -123,6 +125,14 @@ def test_ablations_name_the_lowest_error_and_compare_it(bench):
         best(errors, "two") == "lowest with one, 0.650 (0.500 to 0.800) times the error with two, lower with every seed"
     )
     assert best(errors, "one").endswith("times the error with two, lower with every seed")
+
+
+def test_published_errors_are_compared_set_by_set(bench):
+    published = bench("ablations_page").Published("Someone 2024", {"old": (8.0, 20.0), "ours": (6.0, 15.0)})
+    assert published.text("old") == (
+        "Published on NYU and KITTI, in per cent (Someone 2024): old 8.0 and 20.0, ours 6.0 and 15.0; ours is at 0.75 "
+        "and 0.75 times old."
+    )
 
 
 def test_every_variant_of_the_ablations_is_on_their_page(bench):

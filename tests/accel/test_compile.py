@@ -32,6 +32,10 @@ class Weight:
 class Backbone:
     def __init__(self, on_gpu=True):
         self.denoiser, self.encoder = Network(on_gpu), Network(on_gpu)
+        self.suited = False
+
+    def suit_compiler(self):
+        self.suited = True
 
     def hot_parts(self):
         return [self.denoiser, self.encoder]
@@ -67,6 +71,11 @@ def test_a_large_denoiser_is_not_replayed(monkeypatch):
 def test_a_mode_that_is_asked_for_is_the_denoisers():
     found = compilation.compile_networks(Estimator(), mode="max-autotune-no-cudagraphs")
     assert modes(found) == ("max-autotune-no-cudagraphs", "default")
+
+
+def test_networks_are_suited_to_the_compiler_unless_they_stay_as_written():
+    assert compilation.compile_networks(Estimator()).backbone.suited
+    assert not compilation.compile_networks(Estimator(), as_written=True).backbone.suited
 
 
 def test_settings_of_compiled_training_end_with_the_block():

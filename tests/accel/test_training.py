@@ -145,3 +145,9 @@ def test_the_loss_is_scaled_in_fp16_alone(precision, enabled):
     scaler = training.make_scaler(TrainPlan(precision=precision), "cpu")
     scaled = scaler.scale(torch.tensor(2.0))
     assert float(scaled) == (2.0 * 65536 if enabled else 2.0)
+
+
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_cast_weights_are_kept_unless_activations_are_not(checkpointing):
+    with training.autocast(TrainPlan(precision="bf16", checkpointing=checkpointing), "cpu"):
+        assert torch.is_autocast_cache_enabled() != checkpointing

@@ -71,10 +71,13 @@ def running(plan: TrainPlan) -> Iterator[None]:
 
 
 def autocast(plan: TrainPlan, device: str) -> AbstractContextManager:
-    """In which networks compute in the plan's precision."""
+    """In which networks compute in the plan's precision.
+
+    With checkpointing no cast weights are kept until the end of a pass: they would take half of what the weights take.
+    """
     if plan.precision == "fp32":
         return nullcontext()
-    return torch.autocast(torch.device(device).type, DTYPES[plan.precision])
+    return torch.autocast(torch.device(device).type, DTYPES[plan.precision], cache_enabled=not plan.checkpointing)
 
 
 def make_scaler(plan: TrainPlan, device: str) -> torch.amp.GradScaler:

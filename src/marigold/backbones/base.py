@@ -111,6 +111,12 @@ class Backbone(nn.Module, ABC):
         """
         raise ConfigError(f"plan.checkpointing: {type(self).__name__} keeps all its activations; leave it out")
 
+    def suit_compiler(self) -> None:
+        """Computes what compiles to slow kernels in another order from now on, the same to within rounding.
+
+        Here there is nothing to change. Weights and their names stay.
+        """
+
     def stored_bytes(self) -> int:
         """Bytes that `write` writes, but for configurations."""
         return sum(tensor.nbytes for tensor in self.state_dict().values())

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from marigold.backbones import _networks as networks
 from marigold.backbones._deepen import deeper
+from marigold.backbones._for_compiler import rearrange
 from marigold.backbones._prompt import (
     TEXT_PARTS,
     TextFiles,
@@ -216,6 +217,10 @@ class StableDiffusion(Backbone):
         """In the U-Net and the autoencoder, where gradients pass through them."""
         for part in (self.unet, self.vae):
             part.enable_gradient_checkpointing()
+
+    def suit_compiler(self) -> None:
+        """The norms and the attention of the autoencoder's encoder."""
+        rearrange(self.vae.encoder)
 
     def stored_bytes(self) -> int:
         """With the text encoder, which is written along."""
