@@ -111,21 +111,21 @@ def test_the_slurm_script_is_one_that_bash_and_sbatch_read():
     assert all(re.fullmatch(SBATCH[name], value) for name, value in options.items())
 
 
+PROGRAMS = {
+    "srun": "printf '%s\\0' \"$@\"",
+    "scontrol": '[ "$*" = "show hostnames node[07-08]" ] && printf "node07\\nnode08\\n"',
+}
+
+
 def run_by_slurm(tmp_path, *words):
     """What the script gives to `srun` where Slurm's variables and commands are as in a job of its own."""
-    (tmp_path / "srun").write_text("#!/bin/bash\nprintf '%s\\0' \"$@\"\n")
-    (tmp_path / "scontrol").write_text(
-        '#!/bin/bash\n[ "$*" = "show hostnames node[07-08]" ] && printf "node07\\nnode08\\n"\n'
-    )
-    for name in ("srun", "scontrol"):
+    for name, content in PROGRAMS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{content}\n")
         (tmp_path / name).chmod(0o755)
-    job = {"SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "node[07-08]", "SLURM_NNODES": asked_for()["nodes"]}
-    environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "SLURM_GPUS_ON_NODE": asked_for()["gpus-per-node"],
-        **job,
-    }
-    done = subprocess.run(["bash", SLURM, *words], env=environment, capture_output=True, text=True, check=False)
+    options = asked_for()
+    job = {"SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "node[07-08]", "SLURM_NNODES": options["nodes"]}
+    job |= {"SLURM_GPUS_ON_NODE": options["gpus-per-node"], "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", SLURM, *words], env=job, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     program, *arguments = done.stdout.rstrip("\0").split("\0")
     assert program == "torchrun"
