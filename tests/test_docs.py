@@ -45,7 +45,14 @@ def started_by_torchrun(words):
 def every_command():
     for page in PAGES:
         for words in commands(page):
-            yield pytest.param(words, id=f"{page.name}: {shlex.join(words)}")
+            yield pytest.param(page, words, id=f"{page.name}: {shlex.join(words)}")
+
+
+def write_files(page):
+    """Writes the YAML blocks of a page whose first line is a comment with a file's name into such files."""
+    for block in blocks(page, "yaml"):
+        if name := re.match(r"# (\S+\.yaml)\n", block):
+            Path(name[1]).write_text(block, encoding="utf-8")
 
 
 def help_of(verb):
@@ -68,8 +75,10 @@ def test_every_option_of_a_verb_stands_in_its_page(verb):
     assert {option for option in options if option not in page} == set()
 
 
-@pytest.mark.parametrize("arguments", list(every_command()))
-def test_a_command_in_the_pages_is_understood(arguments):
+@pytest.mark.parametrize(("page", "arguments"), list(every_command()))
+def test_a_command_in_the_pages_is_understood(page, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_files(page)
     if arguments[0] in ("--help", "--version"):
         assert cli.main(arguments) == 0
         return

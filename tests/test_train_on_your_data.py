@@ -16,23 +16,19 @@ from marigold.data import border
 from marigold.data.streamed import Streamed
 from marigold.train.checks import training_sources
 from marigold.train.recipe import load
+from test_docs import ROOT, write_files
 from toys.pairs import write_pairs
 
-PAGE = (Path(__file__).parents[1] / "docs" / "train-on-your-data.md").read_text(encoding="utf-8")
+FILE = ROOT / "docs" / "train-on-your-data.md"
+PAGE = FILE.read_text(encoding="utf-8")
 HEIGHT, WIDTH = 48, 64
-
-
-def write_recipes() -> None:
-    """The YAML blocks of the page, in files that their first lines name."""
-    for name, content in re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
-        Path(name).write_text(content, encoding="utf-8")
 
 
 @pytest.fixture
 def garden(tmp_path, monkeypatch) -> Path:
     """The folder `garden` of the page, with 20 pairs, and the recipes beside it, where commands are given."""
     monkeypatch.chdir(tmp_path)
-    write_recipes()
+    write_files(FILE)
     write_pairs(Path("garden"), count=20, height=HEIGHT, width=WIDTH)
     return Path("garden")
 
