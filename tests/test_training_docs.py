@@ -145,6 +145,7 @@ def test_the_slurm_script_starts_a_process_for_each_gpu_that_meet_on_the_first_n
 
 
 def test_the_slurm_script_passes_a_recipe_and_its_options_on(tmp_path):
-    _, words = run_by_slurm(tmp_path, "normals", "--run", "a folder")
+    _, words = run_by_slurm(tmp_path, "normals", "--run", "a folder", "--start", "another")
     assert words[:2] == ["train", "normals"]
-    assert cli.verb("train").parse(words[1:]).run == Path("a folder")
+    options = cli.verb("train").parse(words[1:])
+    assert (options.run, options.recipe.start) == (Path("a folder"), "another")
