@@ -1,4 +1,4 @@
-"""The page on training, followed with miniatures of the data sets: they are prepared, read by the recipes, and scored."""
+"""The page on training, followed with miniatures of its data sets: prepared, read by the recipes, and scored."""
 
 import json
 import shutil

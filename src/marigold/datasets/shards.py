@@ -52,15 +52,12 @@ class Shards(Dataset):
         return opened(as_path(root, "root", DataError)).card
 
     def scan(self, root: Path, split: str) -> list[str]:
-        """The keys of a split, or of several joined by `+`, in the order of the data set that they were made from.
-
-        Raises `DataError` for a split that the shards do not have.
-        """
-        index, parts = opened(as_path(root, "root", DataError)), split.split("+")
-        if missing := [part for part in parts if part not in index.card.splits]:
+        """The keys of a split, in the order of the data set that they were made from. Raises `DataError`."""
+        index = opened(as_path(root, "root", DataError))
+        if split not in index.card.splits:
             there = ", ".join(index.card.splits) or "none"
-            raise DataError(f"{root}: no split `{printable(missing[0])}`; there are: {there}")
-        return [key for part in parts for key in index.keys(part)]
+            raise DataError(f"{root}: no split `{printable(split)}`; there are: {there}")
+        return index.keys(split)
 
     def read(self, root: Path, key: str) -> Sample:
         """One sample. Raises `DataError` naming its shard and key when it is not what was written."""
