@@ -22,8 +22,8 @@ from toys.scenes import NETWORK
 
 TRAIN = ROOT / "docs" / "train.md"
 PUBLISHED = ("depth", "normals", "appearance", "lighting")
-SIZES = {"hypersim": {(480, 640)}, "vkitti": {(352, 1216)}, "interiorverse": {(4, 6)}, "sintel": {(480, 640)}}
-"""What a network sees of each data set; the miniature of InteriorVerse, which keeps its own size, is so small."""
+SIZES = {"hypersim": {(480, 640)}, "vkitti": {(352, 1216)}, "interiorverse": {(12, 16)}, "sintel": {(480, 640)}}
+"""What a network sees of each data set; InteriorVerse keeps its own size, which is so small here."""
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,20 @@ def place(tmp_path_factory) -> Path:
         patch.chdir(folder)
         hypersim.raw(Path("data/hypersim"))
         worlds.vkitti(Path("data/vkitti"))
-        worlds.interiorverse(Path("data/interiorverse"))
+        write_interiorverse(Path("data/interiorverse"))
         write_sintel(Path("data/sintel"))
         write_nyu(Path("data/nyu"))
         for words in commands(TRAIN):
             if words[0] == "prepare" and words[1] != "check":
                 assert cli.main([*words, "--count", "1", "--workers", "1"]) == 0, words
     return folder
+
+
+def write_interiorverse(root: Path) -> None:
+    """Grey frames, at a size that a network can see."""
+    worlds.interiorverse(root)
+    for file in root.rglob("*.exr"):
+        worlds.exr(file, np.full((12, 16, 3), 0.5, np.float32))
 
 
 def write_sintel(root: Path) -> None:
