@@ -17,6 +17,7 @@ from marigold.data.reader import fitted
 from marigold.estimator import Estimator
 from marigold.train.recipe import Recipe, load
 from test_docs import ROOT, commands
+from test_training_docs import given
 from toys import hypersim, worlds
 from toys.scenes import NETWORK
 
@@ -68,10 +69,9 @@ def write_nyu(root: Path) -> None:
     )
 
 
-def recipes() -> list[tuple[str, Recipe]]:
+def recipes() -> list[Recipe]:
     """The recipes of the page's commands for published runs, with their options."""
-    lines = [words for words in commands(TRAIN) if words[0] == "train" and words[1].split("-")[0] in PUBLISHED]
-    return [(" ".join(words), cli.verb("train").parse(words[1:]).recipe) for words in lines]
+    return [options.recipe for options in given("train") if options.recipe.name.split("-")[0] in PUBLISHED]
 
 
 @pytest.fixture
@@ -81,13 +81,13 @@ def here(place, monkeypatch) -> Path:
 
 
 def test_every_command_finds_its_data_at_the_size_of_its_recipe(here):
-    for words, recipe in recipes():
+    for recipe in recipes():
         for source in (*recipe.data, *recipe.validation):
             key = border.keys(source.dataset, source.root, source.split)[0]
             sample = fitted(border.read(source.dataset, source.root, key), source)
-            assert sample.image.shape[-2:] in SIZES[name_of(source.dataset)], words
+            assert sample.image.shape[-2:] in SIZES[name_of(source.dataset)], source.root
             if source in recipe.data:
-                assert set(recipe.modality.needs) <= set(sample.maps), words
+                assert set(recipe.modality.needs) <= set(sample.maps), source.root
 
 
 def test_every_published_checkpoint_is_scored_as_the_page_says(here):

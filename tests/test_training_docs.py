@@ -1,8 +1,10 @@
 """The page on training is true of the recipes, and the Slurm script starts what it says."""
 
+import contextlib
 import os
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,25 @@ from test_docs import ROOT, blocks, commands, started_by_torchrun
 TRAIN = ROOT / "docs" / "train.md"
 SLURM = ROOT / "docs" / "train.sbatch"
 PUBLISHED = ("depth", "depth-v1-0", "normals", "appearance", "lighting")
+OPTION = r"(?<=[ `(\[])--[a-z][a-z0-9._-]*"
 A_STEP = 32
 """Samples in an optimisation step of every published training (Ke et al. 2025)."""
 
 
+@cache
 def given(verb):
     """The options of the page's commands with this verb."""
     lines = [words for words in commands(TRAIN) if words[0] == verb and words[1] not in ("check", "inspect")]
     return [cli.verb(verb).parse(words[1:]) for words in lines]
+
+
+def test_options_in_the_prose_are_options(capsys):
+    prose = re.sub(r"^```.*?^```", "", TRAIN.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for words in ("train", "train normals", "train tiny-depth", "prepare", "evaluate"):
+        with contextlib.suppress(SystemExit):
+            cli.main([*words.split(), "--help"])
+    known = set(re.findall(OPTION, capsys.readouterr().out))
+    assert set(re.findall(OPTION, " ".join(re.findall("`[^`]+`", prose)))) - known == set()
 
 
 def test_the_page_names_every_recipe():
