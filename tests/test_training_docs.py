@@ -32,7 +32,7 @@ def given(verb):
 
 def test_options_in_the_prose_are_options(capsys):
     prose = re.sub(r"^```.*?^```", "", TRAIN.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for words in ("train", "train normals", "train tiny-depth", "prepare", "evaluate"):
+    for words in ("train", "train normals", "train tiny-depth", "prepare", "predict"):
         with contextlib.suppress(SystemExit):
             cli.main([*words.split(), "--help"])
     known = set(re.findall(OPTION, capsys.readouterr().out))
