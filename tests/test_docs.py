@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from torch.distributed.run import get_args_parser
 
 import marigold
 from marigold import cli
@@ -22,14 +23,36 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def commands():
-    """Every `marigold ...` line of the pages' shell blocks, with its page."""
+def commands(page):
+    """The words of every `marigold ...` line of a page's shell blocks, and of those that `torchrun` starts."""
+    for block in blocks(page, "(?:sh|bash|shell|console)"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if "marigold" in words[:1]:
+                yield words[1:]
+            elif "torchrun" in words[:1]:
+                yield started_by_torchrun(words[1:])[1]
+
+
+def started_by_torchrun(words):
+    """What torch's own parser makes of `torchrun ... -m marigold ...`, and the words behind `marigold`."""
+    found = get_args_parser().parse_args(words)
+    assert found.module
+    assert found.training_script == "marigold"
+    return found, found.training_script_args
+
+
+def every_command():
     for page in PAGES:
-        for block in blocks(page, "(?:sh|bash|shell|console)"):
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line.removeprefix("$ "), comments=True)
-                if "marigold" in words[:1]:
-                    yield pytest.param(words[1:], id=f"{page.name}: {line}")
+        for words in commands(page):
+            yield pytest.param(page, words, id=f"{page.name}: {shlex.join(words)}")
+
+
+def write_files(page):
+    """Writes the YAML blocks of a page whose first line is a comment with a file's name into such files."""
+    for block in blocks(page, "yaml"):
+        if name := re.match(r"# (\S+\.yaml)\n", block):
+            Path(name[1]).write_text(block, encoding="utf-8")
 
 
 def help_of(verb):
@@ -52,8 +75,10 @@ def test_every_option_of_a_verb_stands_in_its_page(verb):
     assert {option for option in options if option not in page} == set()
 
 
-@pytest.mark.parametrize("arguments", list(commands()))
-def test_a_command_in_the_pages_is_understood(arguments):
+@pytest.mark.parametrize(("page", "arguments"), list(every_command()))
+def test_a_command_in_the_pages_is_understood(page, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_files(page)
     if arguments[0] in ("--help", "--version"):
         assert cli.main(arguments) == 0
         return
@@ -100,6 +125,18 @@ def test_python_in_the_pages_is_python_and_its_names_exist(page):
 def test_links_between_pages_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_pages_lead_to_a_heading(page):
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", page.read_text(encoding="utf-8")):
+        assert heading in headings(page.parent / target if target else page), f"{target}#{heading}"
+
+
+def headings(page):
+    """The headings of a page as links call them: small letters, no punctuation, hyphens for spaces."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in found}
 
 
 def test_the_layers_of_contributing_are_those_of_the_test():

@@ -14,6 +14,7 @@ from marigold.cli import main
 from marigold.datasets.folder import write_index, write_sample
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
+from toys.pairs import write_pairs
 from toys.scenes import NETWORK, Toy
 
 
@@ -54,6 +55,20 @@ def test_it_prints_the_table_and_the_protocol(tiny, scenes, capsys):
     assert methods[2:] == ["tiny", "representation ceiling", "affine in the row", "constant"]
     for fact in ("steps: 2", "ensemble: 1", "seed: 0", "test, 3 samples", "least squares scale and shift in depth"):
         assert fact in printed
+
+
+def test_settings_say_how_a_data_set_is_to_be_read(tiny, tmp_path, capsys):
+    write_pairs(tmp_path / "rooms", count=3)
+    words = ["--set", "depth=depth/*.png", "--set", "unit=0.001", "--set", "test_every=1", "--output", "scores.json"]
+    assert run(tiny, "pairs", "--root", tmp_path / "rooms", *words) == 0
+    assert "set: depth=depth/*.png unit=0.001 test_every=1" in capsys.readouterr().out
+    report = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert {row["key"] for row in report["samples"]} == {"0000", "0001", "0002"}
+
+
+def test_a_setting_that_a_data_set_does_not_have_is_an_error(tiny, scenes, capsys):
+    assert run(tiny, "pairs", "--root", scenes, "--set", "depths=depth/*.png") == 1
+    assert "--set.depths: no key named `depths`; did you mean `depth`" in capsys.readouterr().err
 
 
 def test_it_writes_json_with_every_sample(tiny, scenes, tmp_path):

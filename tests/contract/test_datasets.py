@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from marigold.core.config import decode
 from marigold.core.errors import DataError
 from marigold.core.fields import FIELDS
-from marigold.core.find import implementation, names
+from marigold.core.find import implementation, name_of, names
+from marigold.data.source import Source
 from marigold.datasets.base import Dataset
 from toys.datasets import MINIATURES
 
@@ -47,6 +49,11 @@ def test_its_card_says_what_it_holds(dataset, root):
 def test_every_split_of_its_card_has_samples(dataset, root):
     for split in dataset.card_of(root).splits:
         assert len(dataset.scan(root, split)) > 0
+
+
+def test_its_settings_can_lie_beside_the_keys_of_a_source(dataset):
+    content = {"dataset": name_of(dataset), "weight": 2.0}
+    assert decode(Source, content) == Source(dataset, weight=2.0)
 
 
 def test_an_empty_folder_is_an_error_or_not_needed(dataset, tmp_path):

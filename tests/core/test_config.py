@@ -129,6 +129,18 @@ def test_what_a_chosen_class_does_not_have_is_an_error_with_its_path(kind, conte
 
 
 @dataclass(frozen=True)
+class Room:
+    dataset: Dataset = beside()
+    height: int = 3
+
+
+def test_a_setting_called_like_a_key_beside_it_is_an_error():
+    with pytest.raises(ConfigError, match=r"part\.dataset: photos has a setting `height`, .* rename it") as failure:
+        decode(Room, {"dataset": "photos", "height": 64}, "part")
+    assert "every room" in str(failure.value)
+
+
+@dataclass(frozen=True)
 class Scalars:
     number: float = 0.0
     count: int = 0

@@ -256,9 +256,9 @@ def test_a_photo_is_turned_as_its_file_says_and_the_map_has_to_be_too(root):
 
 def test_a_smaller_map_is_brought_to_the_photo_only_if_told_to(root):
     grey_photo(root / "rgb/0.jpg", 0, 2 * WIDTH, 2 * HEIGHT)
-    with pytest.raises(DataError, match="depth is 12 x 9, its photo 24 x 18; set `resize: true`"):
+    with pytest.raises(DataError, match="depth is 12 x 9, its photo 24 x 18; set `resize_maps: true`"):
         pairs().read(root, "0")
-    sample = pairs(resize=True, nearest=0.01, farthest=60).read(root, "0")
+    sample = pairs(resize_maps=True, nearest=0.01, farthest=60).read(root, "0")
     depth, valid = sample.maps["depth"][0], sample.valid["depth"][0]
     assert depth[17].tolist() == [1.5] * 24
     assert depth[0].tolist() == [0] * 6 + [1] * 6 + [2] * 6 + [3] * 6
@@ -266,13 +266,13 @@ def test_a_smaller_map_is_brought_to_the_photo_only_if_told_to(root):
     assert valid[0].tolist() == [False] * 7 + [True] * 17
     grey_photo(root / "rgb/0.jpg", 0, 3 * WIDTH, 2 * HEIGHT)
     with pytest.raises(DataError, match="another aspect ratio; cut both to the same view"):
-        pairs(resize=True).read(root, "0")
+        pairs(resize_maps=True).read(root, "0")
 
 
 def test_rays_of_a_smaller_map_have_the_focal_length_of_the_photo(root):
     grey_photo(root / "rgb/0.jpg", 0, 2 * WIDTH, 2 * HEIGHT)
     distance = np.full((HEIGHT, WIDTH), 5, np.float32)
-    settings = {"depth": "z/*.npy", "depth_is": "ray", "focal": 4.0, "resize": True}
+    settings = {"depth": "z/*.npy", "depth_is": "ray", "focal": 4.0, "resize_maps": True}
     sample = one(root, "z/0.npy", lambda path: np.save(path, distance), **settings)
     assert float(sample.maps["depth"][0, 0, 0]) == pytest.approx(5 / math.sqrt(1 + 2.75**2 + 2**2))
 

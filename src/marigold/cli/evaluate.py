@@ -39,6 +39,8 @@ class Options:
     """The name of a data set, such as procedural, or a folder that `marigold synth` wrote."""
     root: Path | None = None
     """Where a data set given by name lies; those that render need none."""
+    settings: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE")] = ()
+    """A setting of the data set, as a recipe has it; several each with --set."""
     split: Annotated[str, tyro.conf.arg(help_behavior_hint="")] = ""
     """Which part of the data set; when left out, test or the only one there is."""
     count: int = 0
@@ -111,16 +113,16 @@ def _check(options: Options) -> None:
 
 def _dataset(options: Options) -> "tuple[Dataset, Path]":
     """The data set and where it lies. A name stands for the data set, whatever folders there are."""
+    from marigold.cli import _settings
     from marigold.core.errors import ConfigError, DataError
-    from marigold.core.find import implementation, names
+    from marigold.core.find import names
     from marigold.datasets.base import Dataset
-    from marigold.datasets.folder import Folder
 
     folder, known = expanded(options.dataset), names(Dataset)
     if options.dataset in known or (not folder.is_dir() and "/" not in options.dataset):
         if folder.is_dir():
             print(f"`{folder}` is the data set of that name; the folder is `./{folder}`", file=sys.stderr)
-        return implementation(Dataset, options.dataset)(), options.root or Path()
+        return _settings.dataset(options.dataset, options.settings), options.root or Path()
     if options.root is not None:
         raise ConfigError(
             f"--root {options.root}: goes with the name of a data set, and `{options.dataset}` is a folder; leave it "
@@ -128,7 +130,7 @@ def _dataset(options: Options) -> "tuple[Dataset, Path]":
         )
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give one that `marigold synth` wrote, or the name of a data set")
-    return Folder(), folder
+    return _settings.dataset("folder", options.settings), folder
 
 
 def _only_split(dataset: str, card: "DatasetCard") -> str:
@@ -171,6 +173,8 @@ def _facts(options: Options, predictor: "Predictor", samples: str, protocol: Any
         "data": f"{options.dataset} {samples}",
         **{name: value for name, value in asdict(settings).items() if value is not None},
     }
+    if options.settings:
+        facts["set"] = " ".join(map(printable, options.settings))
     if alignment := predictor.estimator.modality.alignment(protocol):
         facts["alignment"] = alignment
     mean = {"mean": "over images of each image's value", "mask": "pixels that the data set allows"}

@@ -9,12 +9,12 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from marigold.cli import expanded, one_line, parsed, paths, refuse_empty, strict
+from marigold.cli import one_line, parsed, paths, refuse_empty, strict
 from marigold.core.console import printable
 
 if TYPE_CHECKING:
@@ -108,29 +108,13 @@ def _prepare(options: Options) -> int:
 
 def _preparation(options: Options) -> "Preparation":
     """What the options ask for. Raises `ConfigError` for settings that the data set does not have."""
-    from marigold.core.config import NAME, decode
+    from marigold.cli import _settings
     from marigold.data.prepare import Preparation
-    from marigold.datasets.base import Dataset
 
-    given = dict(map(_setting, options.settings))
-    dataset = decode(Dataset, {NAME: options.dataset, **given}, "--set")
+    dataset = _settings.dataset(options.dataset, options.settings)
     return Preparation(
         dataset, options.raw, options.splits, options.count, options.size, options.fields, options.shard_size
     )
-
-
-def _setting(word: str) -> tuple[str, Any]:
-    """The key and the value, which is YAML; `~/` in front of it is the user's folder."""
-    from marigold.core.documents import from_yaml
-    from marigold.core.errors import ConfigError
-
-    key, equals, text = word.partition("=")
-    if not equals or not key.isidentifier() or key == "name":
-        raise ConfigError(f"--set {printable(word)}: no setting; write KEY=VALUE, such as height=192")
-    try:
-        return key, str(expanded(text)) if text.startswith("~/") else from_yaml(text)
-    except ValueError as error:
-        raise ConfigError(f"--set {printable(key)}: {one_line(str(error))}; write it as a recipe has it") from error
 
 
 def _summarise(report: "Report") -> None:

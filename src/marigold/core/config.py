@@ -6,7 +6,7 @@ alone stands for their defaults:
     objective: {name: end_to_end, decoded: 0.25}
     objective: denoise
 
-The keys of a field made with `beside` lie beside its name, but for those that mean something else there:
+The keys of a field made with `beside` lie beside its name, so that none of them may be called like one there:
 
     {dataset: procedural, height: 192, capacity: 4096}
 """
@@ -159,7 +159,10 @@ def _decode_dataclass(kind: Any, content: object, path: str) -> Any:
     given, known = _mapping(content, path), list(fields)
     for name in (name for name, field in fields.items() if is_beside(field) and isinstance(given.get(name), str)):
         member = _member(hints[name], given[name], f"{path}.{name}")
-        own = [field.name for field in settings(member) if field.name not in fields]
+        own = [field.name for field in settings(member)]
+        if taken := [key for key in own if key in fields]:
+            where = f"{path}.{name}: {given[name]} has a setting `{taken[0]}`"
+            raise ConfigError(f"{where}, which is a key of every {kind.__name__.lower()}; rename it in its class")
         given[name] = _decode_dataclass(member, {key: given.pop(key) for key in own if key in given}, path)
         known += own
     for key in given:

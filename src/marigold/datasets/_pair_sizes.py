@@ -21,7 +21,7 @@ def sized(name: str, where: str, values: Tensor, valid: Tensor, size: tuple[int,
     told = f"{where}: {name} is {own_width} x {own_height}, its photo {width} x {height}"
     if abs(own_width * height / (own_height * width) - 1) <= _TOLERANCE:
         if not resize:
-            raise DataError(f"{told}; set `resize: true` to bring maps to the size of their photos")
+            raise DataError(f"{told}; set `resize_maps: true` to bring maps to the size of their photos")
         return resize_field(name, values[None], height, width)[0], shrink_mask(valid[None], height, width)[0]
     if (own_width, own_height) == size:
         raise DataError(f"{told}, once it is turned upright as its EXIF data say; turn the map likewise")

@@ -66,7 +66,7 @@ class Pairs(Dataset):
     `+x -y -z` for x right, y down, z away."""
     albedo_space: Literal["file", "srgb", "linear"] = "file"
     """How albedo is stored; `file`: pictures of 8 and 16 bits in sRGB, floats linear."""
-    resize: bool = False
+    resize_maps: bool = False
     """Bring maps to the size of their photos, where both have one aspect ratio."""
     test_every: int = 10
     """Every so many samples one is held out as the split `test`; 0 holds out none, 1 all."""
@@ -133,7 +133,7 @@ class Pairs(Dataset):
         for name, pattern in self._maps().items():
             file = pattern.file(key)
             found = self._read(name, tree.read(file), tree.where(file), width)
-            maps[name] = sized(name, tree.where(file), *found, (height, width), self.resize)
+            maps[name] = sized(name, tree.where(file), *found, (height, width), self.resize_maps)
         _, allowed = maps.pop("mask", (None, torch.ones(1, height, width, dtype=torch.bool)))
         usable = {name: valid & allowed for name, (_, valid) in maps.items()}
         if empty := [name for name, valid in usable.items() if not valid.any()]:
