@@ -179,8 +179,8 @@ class Ours:
         if self.variant.blocks:
             compile_blocks(self.estimator)
             return
-        mode, as_written = self.variant.mode, self.variant.as_written
-        compile_networks(self.estimator, accumulates=self.parts > 1, mode=mode, as_written=as_written)
+        mode, suited = self.variant.mode, self.variant.suited
+        compile_networks(self.estimator, accumulates=self.parts > 1, mode=mode, suited=suited)
 
     def prepare(self) -> dict[str, Tensor]:
         """The latents of the pictures."""

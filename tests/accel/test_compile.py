@@ -74,8 +74,8 @@ def test_a_mode_that_is_asked_for_is_the_denoisers():
 
 
 def test_networks_are_suited_to_the_compiler_unless_they_stay_as_written():
-    assert compilation.compile_networks(Estimator()).backbone.suited
-    assert not compilation.compile_networks(Estimator(), as_written=True).backbone.suited
+    assert compilation.compile_networks(Estimator(), suited=True).backbone.suited
+    assert not compilation.compile_networks(Estimator()).backbone.suited
 
 
 def test_settings_of_compiled_training_end_with_the_block():

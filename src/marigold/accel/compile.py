@@ -13,16 +13,17 @@ SMALL = 100_000_000
 
 
 def compile_networks(
-    estimator: Estimator, *, accumulates: bool = False, mode: str = "", as_written: bool = False
+    estimator: Estimator, *, accumulates: bool = False, mode: str = "", suited: bool = False
 ) -> Estimator:
     """Marks the backbone's networks for compilation, which happens when each is first used with a new shape.
 
     On a GPU weights are laid out channels last, which its matrix units read without a copy, and a small denoiser is
     replayed as one recorded graph. A graph writes its gradients to the same place at every replay, so there is none
     where training `accumulates` the gradients of several passes. `mode` is a mode of `torch.compile` for the denoiser,
-    in place of this choice. The backbone suits its networks to the compiler first, unless they stay `as_written`.
+    in place of this choice. With `suited` the backbone first rearranges what compilers do badly with: its gain on a
+    GPU is not measured (`bench/training.py`), so nothing else asks for it.
     """
-    if not as_written:
+    if suited:
         estimator.backbone.suit_compiler()
     for part in estimator.backbone.hot_parts():
         on_gpu = next(part.parameters()).is_cuda
