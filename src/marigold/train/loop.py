@@ -159,6 +159,7 @@ class Trainer:
         self.recorder = Recorder(recipe, run, self.estimator, self.network, self.trained, self.progress, device)
         self.streak = Streak(recipe.nonfinite, device)
         self.batches: list[Computed] = []  # of the last step
+        self.refusing: set[str] = set()  # the sources of which samples were refused
         self.latents = latents and latents.opened(recipe, self.estimator)
         self.stage = self.shown = self._resume()
         best, steps = not self.notes[-1], 0 if minutes else recipe.steps  # how many a time budget makes is not known
@@ -261,6 +262,10 @@ class Trainer:
             note(f"left out: {skipped.why}")
             if self.world.is_first:
                 self.run.log(self.step, "skipped", {}, {"key": skipped.key, "why": skipped.why})
+        refused = self.pools.skipped.refused()
+        for source in (source for source in refused if source not in self.refusing):
+            self.refusing.add(source)
+            note(f"{source}: samples that the data set's own rules refuse are replaced by others; the log counts them")
         if self.latents is not None and (trouble := self.latents.take_trouble()):
             note(f"encoded samples are not kept any more: {trouble}")
 

@@ -122,6 +122,8 @@ class Recorder:
         numbers = {"loss": loss, "lr": float(group["lr"]), "seconds": round(progress.seconds, 1)}
         if left_out:
             numbers["left_out"] = left_out
+        if refused := stage.refused:
+            numbers["refused"] = refused
         if self._trained.scaler.is_enabled():
             numbers["scale"] = self._trained.scaler.get_scale()
             if numbers["scale"] < LEAST_SCALE:

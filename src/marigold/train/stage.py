@@ -40,7 +40,7 @@ class Stage:
         every: int = 1,
         latents: LatentStore | None = None,
     ) -> None:
-        self.recipe, self.estimator = recipe, estimator
+        self.recipe, self.estimator, self._skipped = recipe, estimator, pools.skipped
         self.kept = phase.objective.setup(estimator).to(device)
         self._objective, self._batch, self._device = phase.objective, phase.batch, device
         sides = {"size": phase.size, "stride": estimator.backbone.stride}
@@ -61,6 +61,11 @@ class Stage:
     def pixels(self) -> int:
         """Of the samples of the last batch."""
         return self._mix.pixels
+
+    @property
+    def refused(self) -> int:
+        """How many different samples the data sets' own rules have refused until now."""
+        return sum(self._skipped.refused().values())
 
     def close(self) -> None:
         """Ends the processes that read."""
