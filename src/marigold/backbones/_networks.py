@@ -1,8 +1,10 @@
 """The networks of diffusers as parts of a backbone: made, read, written and widened."""
 
 import json
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,45 @@ from marigold.core.memory import require_memory
 
 # Attention layers of autoencoders saved by early versions of diffusers.
 _LEGACY = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+_TALKATIVE = ("diffusers", "torchao", "torch.utils._pytree")
 
 
 def unet() -> Any:
     """The class of Stable Diffusion's denoiser."""
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    with _quietly():
+        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     return UNet2DConditionModel
 
 
 def autoencoder(config: Mapping[str, Any]) -> Any:
     """The class of the autoencoder that a configuration names, KL if it names none; raises `ConfigError`."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    with _quietly():
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+        from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     kinds = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
     name = str(config.get("_class_name", "AutoencoderKL"))[:80]
     if name not in kinds:
         raise ConfigError(f"vae: no autoencoder named `{name}`; there are: {', '.join(kinds)}")
     return kinds[name]
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Inside the block a library that diffusers imports merely because it is there says nothing below an error."""
+    from diffusers.utils import logging as own
+
+    own.get_logger()  # which sets a level, once
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def make(kind: Any, options: Mapping[str, Any], where: str) -> Any:

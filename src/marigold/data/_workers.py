@@ -76,11 +76,16 @@ def _begin(stop: Event) -> None:
     """What a process does first."""
     _stops.append(stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started it tells it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Makes this process end once the one that started it has died, by whatever means."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)

@@ -1,13 +1,11 @@
 """Blocks of samples, read or rendered ahead in other processes; without those, when they are asked for."""
 
-import os
 import pickle
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from marigold.core.device import require_room
 from marigold.core.errors import DataError, MarigoldError, RefusedSampleError
 from marigold.core.sample import Sample, stack
 from marigold.data import border
+from marigold.data._workers import end_with_parent
 from marigold.data.skipped import Skipped
 from marigold.data.source import Source
 from marigold.datasets.base import Dataset
@@ -192,17 +191,10 @@ def fitted(sample: Sample, source: Source) -> Sample:
 
 def _begin(compiled: Dataset | None) -> None:
     """What a process does first; `compiled` is a data set whose rendering is to be compiled there."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     if compiled is not None:
         compiled.compile()
-
-
-def _end_with_parent() -> None:
-    """Ends this process once the one that started it has died, by whatever means."""
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(source: Source, fields: tuple[str, ...], keys: list[str], renderer: str) -> bytes:
