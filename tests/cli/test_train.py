@@ -8,6 +8,7 @@ import pytest
 
 from marigold import cli
 from marigold.accel.training import TrainPlan
+from marigold.core.errors import ConfigError
 from marigold.core.locks import locked
 from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
@@ -70,6 +71,13 @@ def test_compiled_is_short_for_a_key_of_the_plan():
     assert not plan.compiled
     for words in (["--compiled"], ["--plan.compiled"]):
         assert parsed("tiny-depth", *words).plan == replace(plan, compiled=True)
+
+
+def test_precision_is_short_for_a_key_of_the_plan():
+    for words in (["--precision", "fp32"], ["--plan.precision", "fp32"]):
+        assert parsed("tiny-depth", *words).plan.precision == "fp32"
+    with pytest.raises(ConfigError, match="half"):
+        parsed("tiny-depth", "--precision", "half")
 
 
 def test_every_key_of_the_plan_is_an_option():

@@ -9,6 +9,7 @@ from typing import get_type_hints
 import pytest
 import yaml
 
+from marigold.accel.training import TrainPlan
 from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, MarigoldError, UnknownNameError
 from marigold.data.source import Source
@@ -267,3 +268,11 @@ def test_previews_of_more_steps_than_the_schedule_has_are_refused_before_any_wor
     with pytest.raises(ConfigError, match=r"preview_steps: steps: 4 is not between 1 and 3"):
         train(Recipe("x", Depth(), (source,), network=few, steps=1), tmp_path / "run")
     assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_precision_may_stand_beside_the_plan(tmp_path):
+    (tmp_path / "own.yaml").write_text("base: tiny-depth\nname: own\nprecision: fp32\nplan: {checkpointing: true}\n")
+    assert load(str(tmp_path / "own.yaml")).plan == TrainPlan(precision="fp32", checkpointing=True)
+    (tmp_path / "own.yaml").write_text("base: tiny-depth\nname: own\nprecision: fp32\nplan: {precision: bf16}\n")
+    with pytest.raises(ConfigError, match="given once"):
+        load(str(tmp_path / "own.yaml"))

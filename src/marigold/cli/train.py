@@ -1,15 +1,15 @@
 """Train or fine-tune by a recipe; the same command resumes an interrupted run."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE] [--compiled]
-                      [--minutes MINUTES] [--cache-latents FOLDER] [--cache-size GB] [--board NAME] [--dry-run]
-                      [--trust PACKAGE] [--KEY VALUE ...]
+                      [--precision NAME] [--minutes MINUTES] [--cache-latents FOLDER] [--cache-size GB]
+                      [--board NAME] [--dry-run] [--trust PACKAGE] [--KEY VALUE ...]
        marigold train inspect RUN/nonfinite/STEP.safetensors
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run. `inspect` shows the batch that a run has
@@ -34,6 +34,8 @@ class Options:
     """A device on which those processes, at least one, also make the samples, such as cuda:1."""
     compiled: bool = False
     """Compile networks and rendering: a slow start, then more steps a second. Short for --plan.compiled."""
+    precision: str = ""
+    """fp32, bf16 or fp16. Short for --plan.precision."""
     minutes: float = 0.0
     """Train for so long: the phases and the rate's decay get their shares of the time. The run's recipe then says how
     many steps that made, which depends on the machine. 0 makes the recipe's steps."""
@@ -91,10 +93,14 @@ def parse(arguments: list[str]) -> Options | Inspection:
         registry=paths(),
     )
     line = strict(parse, "train", arguments[1:])
-    recipe = decode(recipes.Recipe, encode(line.recipe), "recipe")
-    if line.compiled:
-        recipe = replace(recipe, plan=replace(recipe.plan, compiled=True))
+    recipe = decode(recipes.Recipe, _planned(encode(line.recipe), line), "recipe")
     return Options(**{**vars(line), "recipe": recipe})
+
+
+def _planned(recipe: dict[str, Any], line: Options) -> dict[str, Any]:
+    """A recipe with what the short options say of its plan."""
+    given = {"compiled": line.compiled, "precision": line.precision}
+    return {**recipe, "plan": {**recipe["plan"], **{name: value for name, value in given.items() if value}}}
 
 
 def _trusted(arguments: list[str]) -> list[str]:

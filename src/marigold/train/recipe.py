@@ -301,7 +301,17 @@ def _content(name: str, trusted: tuple[str, ...] | None) -> dict[str, Any]:
     if name.endswith((".yaml", ".yml")):
         content = load_yaml(Path(name))
         check_code(content, Path(name), trusted)
-        return content
+        return _planned(content)
     if name not in names():
         raise UnknownNameError(find.unknown("recipe", word(name), names()))
-    return load_yaml(_folder() / f"{name}.yaml")
+    return _planned(load_yaml(_folder() / f"{name}.yaml"))
+
+
+def _planned(content: dict[str, Any]) -> dict[str, Any]:
+    """A recipe whose `precision` is in its plan, where it may also be written beside it."""
+    plan = content.get("plan", {})
+    if "precision" not in content or not isinstance(plan, dict):
+        return content
+    require("precision" not in plan, "precision", shown(content["precision"]), "given once: leave out plan.precision")
+    precision = content.pop("precision")
+    return {**content, "plan": {**plan, "precision": precision}}
