@@ -226,3 +226,9 @@ def test_a_published_list_fits_the_folder_of_scenes_too(root, tmp_path):
         assert dataset.scan(place, "train") == [key]
         assert dataset.read(place, key).maps["roughness"].unique().tolist() == [0.25]
         assert dataset.identity(place, key)
+
+
+def test_a_photo_that_two_splits_share_comes_once_where_both_are_read(root):
+    (root / "test.txt").write_text("roomb/001\nroomc\n")
+    expected = ["roomb/000_im.exr", "roomb/001_im.exr", "roomc/000_im.exr", "roomc/001_im.exr"]
+    assert InteriorVerse().scan(root, "val+test") == expected

@@ -117,7 +117,7 @@ class FolderTree(Tree):
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(self.root / folder) as entries:
-                yield from (entry for entry in entries if not entry.name.startswith("."))
+                yield from (entry for entry in entries if _visible(entry.name))
         except (FileNotFoundError, NotADirectoryError):
             return
         except (OSError, ValueError) as error:
@@ -138,11 +138,11 @@ class TarTree(Tree):
 
     def folders(self, folder: str = "") -> list[str]:
         """The names of the folders directly in a folder, sorted."""
-        return sorted(self._folders.get(_plain(folder), ()))
+        return sorted(filter(_visible, self._folders.get(_plain(folder), ())))
 
     def files(self, folder: str = "") -> list[str]:
         """The names of the files directly in a folder, sorted."""
-        return sorted(self._files.get(_plain(folder), ()))
+        return sorted(filter(_visible, self._files.get(_plain(folder), ())))
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -170,7 +170,7 @@ class TarTree(Tree):
 
     def wrapper(self) -> str:
         """The name of the only folder at the root."""
-        return _only(iter(self._folders.get("", set()) - {_RESOURCES}))
+        return _only(name for name in self.folders() if name != _RESOURCES)
 
     def _member(self, name: str) -> tuple[int, int]:
         try:
@@ -188,6 +188,8 @@ class TarTree(Tree):
                         tar.members = []  # type: ignore[attr-defined]  # of which it would keep all
                         if member.isreg() and not member.issparse():
                             self._add(_plain(member.name), member.offset_data, member.size)
+                        elif member.islnk() and (same := self._members.get(_plain(member.linkname))):
+                            self._add(_plain(member.name), *same)
             except (tarfile.TarError, OSError, ValueError, EOFError) as error:
                 raise DataError(f"{self.where('')}: no tar that can be read ({error}); {_REMEDY}") from error
 
@@ -201,6 +203,11 @@ class TarTree(Tree):
             above, _, child = folder.rpartition("/")
             self._folders.setdefault(above, set()).add(child)
             folder = above
+
+
+def _visible(name: str) -> bool:
+    """Not hidden, as what a desktop leaves in a folder is; a Mac's archives have `._NAME` beside each NAME."""
+    return not name.startswith(".")
 
 
 def _only(names: Iterator[str]) -> str:
