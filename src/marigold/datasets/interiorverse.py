@@ -100,9 +100,8 @@ class InteriorVerse(Dataset):
     def scan(self, root: Path, split: str) -> list[str]:
         """The names of the photos of a split, or of several joined by `+` as in `train+val`, in the order of the lists.
 
-        A photo that is in several of them comes once.
-        Scenes of the data set's own list that are not there are left out: it comes in pieces, and one may do. Raises
-        `DataError` where there is no list, or no photo.
+        A photo that is in several of them comes once. Scenes of the data set's own list that are not there are left
+        out: it comes in pieces, and one may do. Raises `DataError` where there is no list, or no photo.
         """
         return list(dict.fromkeys(key for part in split.split("+") for key in self._photos(root, part)))
 
