@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from marigold.core.errors import DataError
-from marigold.core.sample import Camera, Sample, resize_field, shrink_mask, stack, unstack
+from marigold.core.sample import Camera, Sample, resize_field, shrink_mask, stack, unit, unstack
 
 
 def made(height: int = 6, width: int = 8, key: str = "made/0") -> Sample:
@@ -95,3 +95,13 @@ def test_a_batch_is_cut_like_its_samples():
 def test_samples_of_different_size_are_not_stacked():
     with pytest.raises(DataError, match=r"b: 8 x 7 .* a is 8 x 6"):
         stack([made(key="a"), made(height=7, key="b")])
+
+
+def test_unit_vectors_are_exact_in_every_precision_and_zero_stays_zero():
+    """(3, 4, 12) has the length 13; float16 rounds 3/13 to within 2^-13 of it."""
+    vectors = torch.tensor([[3.0, 0.0, 3e-4], [4.0, 0.0, 4e-4], [12.0, 0.0, 12e-4]])[..., None]
+    expected = torch.tensor([[3 / 13, 0, 3 / 13], [4 / 13, 0, 4 / 13], [12 / 13, 0, 12 / 13]])[..., None]
+    assert torch.equal(unit(vectors.half())[:, :2], expected.half()[:, :2])
+    torch.testing.assert_close(unit(vectors.half()), expected.half(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(unit(vectors), expected)
+    torch.testing.assert_close(unit(vectors.double()), expected.double(), rtol=1e-6, atol=1e-7)

@@ -377,3 +377,13 @@ def test_the_identity_of_a_frame_in_a_tar_follows_the_tar(tmp_path):
     published(tmp_path / "a/train", 1)
     toy.tar(tmp_path / "a", tar)
     assert Hypersim().identity(tar, KEY) != before
+
+
+@pytest.mark.parametrize("form", ["folder", "tar"])
+def test_the_folder_above_the_data_set_may_be_given_and_a_tar_with_a_folder_around_it(tmp_path, form):
+    expected = Hypersim().read(toy.raw(tmp_path / "above/hypersim"), KEY)
+    root = tmp_path / "above" if form == "folder" else toy.tar(tmp_path / "above", tmp_path / "x.tar")
+    assert Hypersim().scan(root, "val") == ["val/ai_001_002/cam_01/0007"]
+    sample = Hypersim().read(root, KEY)
+    assert torch.equal(sample.maps["depth"], expected.maps["depth"])
+    assert torch.equal(sample.maps["normals"], expected.maps["normals"])

@@ -114,8 +114,8 @@ def test_only_the_files_of_the_fields_that_are_asked_for_are_read(root):
     assert dataset.card_of(root).fields == ("albedo",)
     assert set(dataset.read(root, KEY).maps) == {"albedo"}
     assert dataset.identity(root, KEY)
-    with pytest.raises(DataError, match=r"000_\w+\.exr: no such file"):
-        InteriorVerse().read(root, KEY)
+    with pytest.raises(DataError, match=r"000_material\.exr: no such file"):
+        InteriorVerse(fields=("roughness",)).read(root, KEY)
     with pytest.raises(ConfigError, match="fields: shading cannot be used; it must be among depth, normals"):
         InteriorVerse(fields=("shading",))
 
@@ -194,3 +194,41 @@ def test_what_is_missing_or_damaged_is_named(root):
     (root / "dataset_85/roomb/000_im.exr").write_bytes(b"v/1\x01" * 30)
     with pytest.raises(DataError, match=r"000_im\.exr: damaged"):
         InteriorVerse().read(root, KEY)
+
+
+def test_fields_that_were_not_downloaded_are_not_those_of_the_data_set(root):
+    for path in root.rglob("*.exr"):
+        if path.stem.endswith(("depth", "normal")):
+            path.unlink()
+    assert InteriorVerse().card_of(root).fields == ("albedo", "roughness", "metallicity")
+    assert list(InteriorVerse().read(root, KEY).maps) == ["albedo", "roughness", "metallicity"]
+
+
+def test_the_folder_of_scenes_may_be_given_with_its_lists_beside_it(root):
+    expected = ["roomb/000_im.exr", "roomb/001_im.exr"]
+    assert InteriorVerse().scan(root / "dataset_85", "val") == expected
+    (root / "val.txt").write_bytes(b"\xef\xbb\xbf\r\nroomb\r\n")
+    assert InteriorVerse().scan(root / "dataset_85", "val") == expected
+
+
+def test_the_folder_above_the_data_set_may_be_given_and_a_tar_with_a_folder_around_it(tmp_path):
+    interiorverse(tmp_path / "above/InteriorVerse")
+    for root in (tmp_path / "above", packed(tmp_path / "above", tmp_path / "x.tar", "")):
+        assert InteriorVerse().scan(root, "val") == ["roomb/000_im.exr", "roomb/001_im.exr"]
+        assert InteriorVerse().read(root, KEY).maps["metallicity"].unique().tolist() == [1]
+
+
+def test_a_published_list_fits_the_folder_of_scenes_too(root, tmp_path):
+    key = "./scenes_85/roomc/001_im.exr"
+    (root / "dataset_85").rename(root / "scenes_85")
+    dataset = published(root, tmp_path, " ".join(key.replace("im", word) for word in ("im", "albedo", "material")))
+    for place in (root, root / "scenes_85", packed(root / "scenes_85", tmp_path / "x.tar")):
+        assert dataset.scan(place, "train") == [key]
+        assert dataset.read(place, key).maps["roughness"].unique().tolist() == [0.25]
+        assert dataset.identity(place, key)
+
+
+def test_a_photo_that_two_splits_share_comes_once_where_both_are_read(root):
+    (root / "test.txt").write_text("roomb/001\nroomc\n")
+    expected = ["roomb/000_im.exr", "roomb/001_im.exr", "roomc/000_im.exr", "roomc/001_im.exr"]
+    assert InteriorVerse().scan(root, "val+test") == expected

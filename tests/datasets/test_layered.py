@@ -41,3 +41,29 @@ def test_the_identity_is_that_of_the_part(root):
     before = tree.identity("here/b.txt")
     (root / "top/here/b.txt").write_text("longer")
     assert tree.identity("here/b.txt") != before
+
+
+def test_a_single_folder_at_the_root_may_hold_everything_with_tops_of_its_own(root, tmp_path):
+    outer = tmp_path / "outer"
+    (outer / "__MACOSX").mkdir(parents=True)
+    (outer / ".hidden").mkdir()
+    (outer / "readme.txt").write_text("outer")
+    (root / "here").rename(outer / "set")
+    (root / "top").rename(outer / "set/top")
+    for place in (outer, packed(outer, tmp_path / "outer.tar")):
+        tree = layered(place, lambda tree: [name for name in tree.folders() if name == "top"])
+        assert tree.read("a.txt") == b"outer"
+        assert tree.read("here/b.txt") == b"b"
+        source, name = tree.source("here/b.txt")
+        assert source.read(name) == b"b"
+        assert tree.where("here/b.txt") == f"{place}/set/top/here/b.txt"
+
+
+def test_none_of_several_folders_is_looked_into(root):
+    assert not layered(root).has("a.txt")
+    assert layered(root).has("here/a.txt")
+
+
+def test_text_may_begin_with_a_byte_order_mark(root):
+    (root / "train.txt").write_bytes(b"\xef\xbb\xbfroom\r\n")
+    assert text_of(layered(root), "train.txt").splitlines() == ["room"]

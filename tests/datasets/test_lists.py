@@ -20,3 +20,9 @@ def test_a_list_without_samples_is_refused(tmp_path, content):
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(DataError, match=r"list\.txt"):
         read_list(tmp_path / "list.txt", 1)
+
+
+def test_a_list_may_come_from_windows(tmp_path):
+    """A byte order mark before the first path, two characters at the end of each line, a line of blanks."""
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png a.npy\r\n  \r\nb.png b.npy")
+    assert read_list(tmp_path / "list.txt", 2) == [("a.png", "a.npy"), ("b.png", "b.npy")]

@@ -221,7 +221,7 @@ def test_every_so_many_samples_one_is_held_out(root):
 
 
 def test_lists_name_keys_or_photos(root):
-    (root / "mine.txt").write_text("2\n\n./rgb/0.jpg\n")
+    (root / "mine.txt").write_text("\ufeff2\r\n\r\n./rgb/0.jpg\r\n", encoding="utf-8", newline="")
     dataset = pairs(lists={"mine": root / "mine.txt"})
     assert dataset.card_of(root).splits == ("mine",)
     assert dataset.scan(root, "mine") == ["2", "0"]

@@ -105,3 +105,27 @@ def test_threads_do_not_share_a_position(tmp_path):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_second_name_of_a_file_in_a_tar_has_its_content(tmp_path):
+    """`tar` stores a hard link without content, by the name that came first."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/a").write_bytes(b"content")
+    (tmp_path / "set/b").hardlink_to(tmp_path / "set/a")
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "\u00e9"}) as tar:
+        tar.add(tmp_path / "set", ".")
+    tree = _tree.opened(tmp_path / "x.tar")
+    assert tree.files() == ["a", "b"]
+    assert tree.read("a") == tree.read("b") == b"content"
+
+
+@pytest.mark.parametrize(("folders", "wrapper"), [((), ""), (("set",), "set"), (("set", "other"), "")])
+def test_the_wrapper_is_the_only_folder_whatever_files_lie_beside_it(tmp_path, folders, wrapper):
+    for name in (*folders, "__MACOSX", ".hidden"):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+        (tmp_path / "tree" / name / "file").write_bytes(b"")
+    (tmp_path / "tree/readme.txt").write_bytes(b"")
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(tmp_path / "tree", ".")
+    assert _tree.opened(tmp_path / "tree").wrapper() == wrapper
+    assert _tree.opened(tmp_path / "x.tar").wrapper() == wrapper

@@ -125,6 +125,24 @@ def test_a_published_tar_is_read_by_its_lists(small, tmp_path, prefix):
         dataset.read(tar, "another.jpg")
 
 
+@pytest.mark.parametrize("layout", ["two folders", "one"])
+def test_the_folder_above_the_data_set_may_be_given(unpacked, tmp_path, layout):
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    parts(unpacked, tmp_path)
+    (outer / "vkitti").symlink_to(unpacked if layout == "one" else tmp_path / layout)
+    assert ONE.scan(outer, "val") == ONE.scan(unpacked, "val")
+    assert torch.equal(ONE.read(outer, PHOTO).image, ONE.read(unpacked, PHOTO).image)
+
+
+def test_a_folder_may_hold_the_published_tar(small):
+    expected = ONE.read(small, PHOTO).maps["depth"]
+    (small / "tars").mkdir()
+    packed(small, small / "tars/vkitti.tar", "./", "Scene01")
+    assert ONE.scan(small / "tars", "val") == [PHOTO]
+    assert torch.equal(ONE.read(small / "tars", PHOTO).maps["depth"], expected)
+
+
 def test_lists_and_choices_are_settings_of_a_recipe(tmp_path):
     content = {"dataset": "vkitti", "crop": True, "lists": {"train": str(tmp_path / "a.txt")}, "cameras": [1]}
     dataset = decode(Source, content).dataset

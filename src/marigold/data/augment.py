@@ -10,7 +10,7 @@ from torch import Tensor
 
 from marigold.core.config import require
 from marigold.core.fields import FIELDS
-from marigold.core.sample import Sample
+from marigold.core.sample import Sample, unit
 from marigold.data import filters
 
 _RANGES = (
@@ -161,7 +161,7 @@ def _windowed(sample: Sample, how: Augment, rng: torch.Generator) -> Sample:
         rule = FIELDS[name].resize if name in FIELDS else "smooth"
         if rule == "nearest":
             return cut(x, "nearest")
-        return F.normalize(cut(x, "bilinear"), dim=1, eps=1e-6) if rule == "unit" else cut(x, "bilinear")
+        return unit(cut(x, "bilinear")) if rule == "unit" else cut(x, "bilinear")
 
     return sample.by_field(by_rule, lambda x: cut(x, "bilinear") > 1 - 1e-4)
 

@@ -127,7 +127,7 @@ def table(tree: Tree, given: Path, name: str, remedy: str) -> tuple[Tree, str]:
         return FolderTree(given.parent), given.name
     for place in (tree, FolderTree(tree.root.absolute().parent)):
         if place.has(name):
-            return place, name
+            return place.source(name)
     raise DataError(f"{tree.where(name)}: no such file there or beside the root; {remedy}")
 
 

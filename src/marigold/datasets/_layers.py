@@ -1,7 +1,7 @@
 """Several trees as one: a data set that comes in parts, which unpack into folders of their own or stay tars."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from marigold.core.errors import DataError
@@ -45,6 +45,15 @@ class Layers(Tree):
         tree, name = self._find(name)
         return tree.where(name)
 
+    def wrapper(self) -> str:
+        """That of the first tree."""
+        return self._parts[0][0].wrapper()
+
+    def source(self, name: str) -> tuple[Tree, str]:
+        """The tree that holds a file, and its name there."""
+        tree, name = self._find(name)
+        return tree.source(name)
+
     def _find(self, name: str) -> tuple[Tree, str]:
         for tree, top in self._parts:
             if tree.has(_below(top, name)):
@@ -53,21 +62,30 @@ class Layers(Tree):
         return tree, _below(top, name)
 
 
-def layered(root: Path, tops: Names, tars: Names = lambda tree: ()) -> Layers:
+def layered(root: Path, tops: Names = lambda tree: (), tars: Names = lambda tree: ()) -> Layers:
     """What lies in `root` itself, in those of its folders that are `tops`, and in its `tars`, which may have tops too.
 
-    Both give names that may be there. Raises `DataError`, as `opened` does.
+    Where there is a single folder, it may hold everything: the folder above the data set's was given, or a tar made of
+    that one. `tops` and `tars` give names that may be there. Raises `DataError`, as `opened` does.
     """
     whole = opened(root)
     packed = [root / name for name in tars(whole)] if os.path.isdir(root) else []
     trees = [whole, *(opened(path) for path in packed if os.path.isfile(path))]
-    return Layers(root, [(tree, "") for tree in trees] + [(tree, name) for tree in trees for name in tops(tree)])
+    return Layers(root, [(tree, "") for tree in trees] + [(tree, name) for tree in trees for name in _tops(tree, tops)])
+
+
+def _tops(tree: Tree, tops: Names) -> Iterator[str]:
+    """The folders below which files may lie: `tops`, and the only folder with `tops` of its own."""
+    wrapper = tree.wrapper()
+    names = [*tops(tree), *([wrapper] if wrapper else [])]
+    inner = tops(Layers(tree.root, [(tree, wrapper)])) if wrapper else ()
+    yield from dict.fromkeys([*names, *(f"{wrapper}/{name}" for name in inner)])
 
 
 def text_of(tree: Tree, name: str) -> str:
     """A file of text. Raises `DataError`."""
     try:
-        return tree.read(name).decode()
+        return tree.read(name).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{tree.where(name)}: no text in UTF-8 ({error.reason}); download it again") from error
 

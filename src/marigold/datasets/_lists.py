@@ -15,7 +15,7 @@ def read_list(path: Path, columns: int) -> list[tuple[str, ...]]:
     Raises `DataError` naming the file and the line for one with fewer words, and for a list that is empty or no text.
     """
     try:
-        text = read_bytes(path, DataError, _REMEDY, _MOST).decode()
+        text = read_bytes(path, DataError, _REMEDY, _MOST).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: no text in UTF-8 ({error.reason}); {_REMEDY}") from error
     rows = []

@@ -79,7 +79,7 @@ def chosen(keys: Sequence[str], photos: Pattern, path: Path) -> list[str]:
     """
     known = {**{photos.file(key): key for key in keys}, **{key: key for key in keys}}
     try:
-        lines = read_bytes(path, DataError, "correct `lists`", _MOST).decode().splitlines()
+        lines = read_bytes(path, DataError, "correct `lists`", _MOST).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: no text in UTF-8 ({error.reason}); correct `lists`") from error
     names = [line.strip().removeprefix("./") for line in lines if line.strip()]

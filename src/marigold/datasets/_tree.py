@@ -7,7 +7,9 @@ whose names begin with `./`, reads like one without.
 import os
 import tarfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from marigold.core.console import printable
@@ -17,6 +19,8 @@ from marigold.core.reading import open_file, read_bytes
 MOST = 1 << 30
 """Bytes that one file of a sample may have."""
 _REMEDY = "download it again, or give another --root"
+_RESOURCES = "__MACOSX"
+"""A folder that a Mac adds to archives."""
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
@@ -45,6 +49,14 @@ class Tree(ABC):
     @abstractmethod
     def identity(self, name: str) -> str:
         """A text that changes when the file does, found without reading it. Raises `DataError` when it is missing."""
+
+    @abstractmethod
+    def wrapper(self) -> str:
+        """The name of the only folder at the root, in which everything may lie; empty where there are none or more."""
+
+    def source(self, name: str) -> "tuple[Tree, str]":
+        """The tree that holds a file, and the name that it has there."""
+        return self, name
 
     def where(self, name: str) -> str:
         """What messages call a file."""
@@ -98,12 +110,16 @@ class FolderTree(Tree):
             raise DataError(f"{self.where(name)}: cannot be read ({words}); {_REMEDY}") from error
         return f"{name} {state.st_size} {state.st_mtime_ns}"
 
-    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+    def wrapper(self) -> str:
+        """The name of the only folder at the root; looking ends with a second one, as there may be thousands."""
+        return _only(entry.name for entry in self._entries("") if entry.name != _RESOURCES and _is_folder(entry))
+
+    def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(self.root / folder) as entries:
-                return [entry for entry in entries if not entry.name.startswith(".")]
+                yield from (entry for entry in entries if _visible(entry.name))
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return
         except (OSError, ValueError) as error:
             words = reason(error) if isinstance(error, OSError) else str(error)
             raise DataError(f"{self.where(folder)}: cannot be listed ({words}); check its permissions") from error
@@ -122,11 +138,11 @@ class TarTree(Tree):
 
     def folders(self, folder: str = "") -> list[str]:
         """The names of the folders directly in a folder, sorted."""
-        return sorted(self._folders.get(_plain(folder), ()))
+        return sorted(filter(_visible, self._folders.get(_plain(folder), ())))
 
     def files(self, folder: str = "") -> list[str]:
         """The names of the files directly in a folder, sorted."""
-        return sorted(self._files.get(_plain(folder), ()))
+        return sorted(filter(_visible, self._files.get(_plain(folder), ())))
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -152,6 +168,10 @@ class TarTree(Tree):
         offset, size = self._member(name)
         return f"{name} {offset} {size} of {self._state}"
 
+    def wrapper(self) -> str:
+        """The name of the only folder at the root."""
+        return _only(name for name in self.folders() if name != _RESOURCES)
+
     def _member(self, name: str) -> tuple[int, int]:
         try:
             return self._members[_plain(name)]
@@ -168,6 +188,8 @@ class TarTree(Tree):
                         tar.members = []  # type: ignore[attr-defined]  # of which it would keep all
                         if member.isreg() and not member.issparse():
                             self._add(_plain(member.name), member.offset_data, member.size)
+                        elif member.islnk() and (same := self._members.get(_plain(member.linkname))):
+                            self._add(_plain(member.name), *same)
             except (tarfile.TarError, OSError, ValueError, EOFError) as error:
                 raise DataError(f"{self.where('')}: no tar that can be read ({error}); {_REMEDY}") from error
 
@@ -181,6 +203,17 @@ class TarTree(Tree):
             above, _, child = folder.rpartition("/")
             self._folders.setdefault(above, set()).add(child)
             folder = above
+
+
+def _visible(name: str) -> bool:
+    """Not hidden, as what a desktop leaves in a folder is; a Mac's archives have `._NAME` beside each NAME."""
+    return not name.startswith(".")
+
+
+def _only(names: Iterator[str]) -> str:
+    """The name, if there is exactly one."""
+    first = list(islice(names, 2))
+    return first[0] if len(first) == 1 else ""
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

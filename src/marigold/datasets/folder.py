@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from marigold.core.console import printable
@@ -32,7 +31,7 @@ from marigold.core.plain import word
 from marigold.core.png import write_png
 from marigold.core.raster import MIN_SIDE
 from marigold.core.reading import open_file
-from marigold.core.sample import Camera, Sample
+from marigold.core.sample import Camera, Sample, unit
 from marigold.datasets import _index, _maps
 from marigold.datasets._index import read_index
 from marigold.datasets._index import write_index as write_index
@@ -216,7 +215,7 @@ def _packed(key: str, name: str, values: Tensor) -> np.ndarray:
 
 def _unpacked(name: str, array: np.ndarray) -> Tensor:
     values = torch.from_numpy(array)
-    return F.normalize(values, dim=0) if FIELDS[name].resize == "unit" else values
+    return unit(values) if FIELDS[name].resize == "unit" else values
 
 
 def _check(where: str, name: str, arrays: dict[str, np.ndarray], size: tuple[int, ...]) -> None:

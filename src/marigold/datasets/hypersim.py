@@ -36,7 +36,8 @@ from marigold.datasets._hypersim_frames import SPLIT, SPLITS, Frame, Layout, Pre
 from marigold.datasets._hypersim_processed import Processed
 from marigold.datasets._hypersim_raw import Raw, Settings
 from marigold.datasets._hypersim_values import FARTHEST, FIELDS, NEAREST
-from marigold.datasets._tree import Tree, opened
+from marigold.datasets._layers import layered
+from marigold.datasets._tree import Tree
 from marigold.datasets.base import Dataset, DatasetCard
 
 _CARD = DatasetCard(tuple(FIELDS), SPLITS, "CC-BY-SA-3.0", "https://github.com/apple/ml-hypersim", (NEAREST, FARTHEST))
@@ -82,7 +83,7 @@ class Hypersim(Dataset):
 
     def card_of(self, root: Path) -> DatasetCard:
         """The splits that the root has, and the fields that its first frame has. Raises `DataError`."""
-        layout = self._layout(opened(as_path(root, "root", DataError)))
+        layout = self._layout(layered(as_path(root, "root", DataError)))
         splits = tuple(self.lists) or layout.splits()
         found = (frame for split in splits for frame, missing in self._frames(layout, split) if not missing)
         if (first := next(found, None)) is None:
@@ -94,7 +95,7 @@ class Hypersim(Dataset):
 
         No array is read. Raises `DataError` for a split that there is not, and where files are missing.
         """
-        layout = self._layout(opened(as_path(root, "root", DataError)))
+        layout = self._layout(layered(as_path(root, "root", DataError)))
         return [frame.key for part in split.split("+") for frame in self._required(layout, part)]
 
     def read(self, root: Path, key: str) -> Sample:
@@ -124,7 +125,7 @@ class Hypersim(Dataset):
             raise DataError(
                 f"{printable(key)}: no key of Hypersim (SPLIT/SCENE/CAMERA/NUMBER); scan the data set again"
             )
-        return self._layout(opened(as_path(root, "root", DataError)), frame.scene), frame
+        return self._layout(layered(as_path(root, "root", DataError)), frame.scene), frame
 
     def _fields(self, layout: Layout, frame: Frame) -> tuple[str, ...]:
         """What is read of a frame: as asked for, or what there is."""

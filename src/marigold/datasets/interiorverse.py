@@ -31,7 +31,7 @@ from marigold.core.sample import Sample
 from marigold.datasets import _decode, _physical, _splits
 from marigold.datasets._layers import layered, text_of
 from marigold.datasets._physical import Masked
-from marigold.datasets._tree import Tree
+from marigold.datasets._tree import FolderTree, Tree
 from marigold.datasets.base import Dataset, DatasetCard
 
 MATERIALS = ("albedo", "roughness", "metallicity")
@@ -69,7 +69,7 @@ class InteriorVerse(Dataset):
     """Photos with planar depth, normals, albedo, roughness and metallicity."""
 
     fields: tuple[str, ...] = ()
-    """The fields to read; empty means all, or with `lists` those that the lists are for."""
+    """The fields to read; empty means those that a frame has, or with `lists` those that the lists are for."""
     lists: dict[str, Path] = field(default_factory=dict)
     """A list for each split, in place of `train.txt` and so on: `im albedo material mask` or `photo normals`."""
 
@@ -85,17 +85,25 @@ class InteriorVerse(Dataset):
             require(name in STORED, "fields", name, f"among {', '.join(STORED)}")
 
     def card_of(self, root: Path) -> DatasetCard:
-        """The fields that are read, and the splits of the lists where there are any. Raises `DataError`."""
-        fields = self._listed_fields() if self.lists else self.card.fields
-        return replace(self.card, fields=self.fields or fields, splits=tuple(self.lists) or self.card.splits)
+        """The fields that are read of the first photo, and the splits of lists, where there are any.
+
+        Raises `DataError`.
+        """
+        if self.fields or self.lists:
+            fields = self.fields or self._listed_fields()
+            return replace(self.card, fields=fields, splits=tuple(self.lists) or self.card.splits)
+        tree = _opened(root)
+        splits = [split for split in self.card.splits if _list(tree, split)]
+        first = next((key for split in splits for key in _split(tree, split)), "")
+        return replace(self.card, fields=_present(tree, first) or self.card.fields)
 
     def scan(self, root: Path, split: str) -> list[str]:
         """The names of the photos of a split, or of several joined by `+` as in `train+val`, in the order of the lists.
 
-        Scenes of the data set's own list that are not there are left out: it comes in pieces, and one may do. Raises
-        `DataError` where there is no list, or no photo.
+        A photo that is in several of them comes once. Scenes of the data set's own list that are not there are left
+        out: it comes in pieces, and one may do. Raises `DataError` where there is no list, or no photo.
         """
-        return [key for part in split.split("+") for key in self._photos(root, part)]
+        return list(dict.fromkeys(key for part in split.split("+") for key in self._photos(root, part)))
 
     def _photos(self, root: Path, split: str) -> list[str]:
         if self.lists:
@@ -103,9 +111,9 @@ class InteriorVerse(Dataset):
         if split not in self.card.splits:
             raise DataError(f"{root}: {unknown('split', printable(split), self.card.splits)}")
         tree = _opened(root)
-        if not tree.has(f"{split}.txt"):
+        if not _list(tree, split):
             raise DataError(f"{root}: no {split}.txt; put it there, or give `lists`")
-        keys = [key for line in text_of(tree, f"{split}.txt").splitlines() for key in _photos(tree, line.strip())]
+        keys = list(_split(tree, split))
         if not keys:
             raise DataError(f"{root}: no photo of the scenes in {split}.txt; unpack dataset_85 there")
         return list(dict.fromkeys(keys))
@@ -115,10 +123,11 @@ class InteriorVerse(Dataset):
 
         Where the photo is no number, no field is valid.
         """
-        tree, fields = _opened(root), self.card_of(root).fields
+        tree = _opened(root)
+        fields = self._fields(tree, key)
         if not key.endswith(".exr"):
             return self._with_normals(tree, key, fields)
-        light = _exr(tree, key)
+        light = _exr(tree, _inside(key))
         image = torch.from_numpy(np.nan_to_num(light, posinf=1).clip(0, 1) ** np.float32(1 / GAMMA)).permute(2, 0, 1)
         files = {word: _exr(tree, _beside(key, word)) for word in {STORED[name].word for name in fields}}
         sample = _physical.assembled(key, image, {name: STORED[name].read(files[STORED[name].word]) for name in fields})
@@ -130,33 +139,63 @@ class InteriorVerse(Dataset):
 
     def identity(self, root: Path, key: str) -> str:
         """Of the settings and all files that are read."""
-        tree, fields = _opened(root), self.card_of(root).fields
+        tree = _opened(root)
+        fields = self._fields(tree, key)
         words = dict.fromkeys([*(STORED[name].word for name in fields), "mask"])
         beside = [_beside(key, word) for word in words] if key.endswith(".exr") else [self._vectors(key)]
-        return " ".join([repr(self), *map(tree.identity, [key, *beside])])
+        return " ".join([repr(self), *map(tree.identity, [_inside(key), *beside])])
 
     def _with_normals(self, tree: Tree, key: str, fields: tuple[str, ...]) -> Sample:
         """A sample of the published preprocessing: a photo in 8 bits, and vectors in NPY."""
         if set(fields) != {"normals"}:
             raise DataError(f"{key}: has normals alone, not {', '.join(fields)}; correct `fields` or `lists`")
-        image = _decode.photo(tree.read(key), tree.where(key))
+        photo = _inside(key)
+        image = _decode.photo(tree.read(photo), tree.where(photo))
         name = self._vectors(key)
         vectors = _physical.vectors(_decode.npy(tree.read(name), tree.where(name)), tree.where(name))
         return _physical.assembled(key, image, {"normals": _physical.unit_vectors(vectors, SHORTEST)})
 
     def _vectors(self, key: str) -> str:
-        return _splits.row(self.lists, key, 2)[1]
+        return _inside(_splits.row(self.lists, key, 2)[1])
+
+    def _fields(self, tree: Tree, key: str) -> tuple[str, ...]:
+        """What is read of a photo: as asked for, what the lists are for, or what it has."""
+        return self.fields or (self._listed_fields() if self.lists else _present(tree, key))
 
     def _listed_fields(self) -> tuple[str, ...]:
         first = next(iter(_splits.rows(self.lists, next(iter(self.lists)), 2)))
         return MATERIALS if first.endswith(".exr") else ("normals",)
 
 
+def _present(tree: Tree, key: str) -> tuple[str, ...]:
+    """The fields of which a photo has the files."""
+    return tuple(name for name, stored in STORED.items() if tree.has(_beside(key, stored.word)))
+
+
+def _list(tree: Tree, split: str) -> tuple[Tree, str] | None:
+    """Where the data set's own list of a split lies: at the root or, where that is the folder of scenes, beside it."""
+    name = f"{split}.txt"
+    places = [tree, *([FolderTree(tree.root.absolute().parent)] if tree.root.absolute().name in TOPS else [])]
+    return next((place.source(name) for place in places if place.has(name)), None)
+
+
+def _split(tree: Tree, split: str) -> Iterator[str]:
+    """The names of the photos of a split by the data set's own list; none where there is no list."""
+    if found := _list(tree, split):
+        for line in text_of(*found).splitlines():
+            yield from _photos(tree, line.strip())
+
+
+def _inside(name: str) -> str:
+    """A file's name below the folder of scenes, whether or not a list has it with that folder."""
+    name = name.removeprefix("./")
+    top, _, inside = name.partition("/")
+    return inside if top in TOPS else name
+
+
 def _photos(tree: Tree, line: str) -> Iterator[str]:
     """The names of the photos that a line of the data set's own lists stands for: a scene's, or one of them."""
-    scene, _, frame = line.removeprefix("./").partition("/")
-    if scene in TOPS:
-        scene, _, frame = frame.partition("/")
+    scene, _, frame = _inside(line).partition("/")
     if not scene:
         return
     wanted = _FRAME.fullmatch(frame)
@@ -177,7 +216,7 @@ def _exr(tree: Tree, name: str) -> np.ndarray:
 
 def _beside(key: str, word: str) -> str:
     """The file of another kind of the same frame."""
-    return f"{key.removesuffix('_im.exr')}_{word}.exr"
+    return f"{_inside(key).removesuffix('_im.exr')}_{word}.exr"
 
 
 def _opened(root: Path) -> Tree:

@@ -33,7 +33,7 @@ NEAREST, FARTHEST = 1e-5, 80.0
 HEIGHT, WIDTH = 352, 1216
 """The benchmark crop of KITTI."""
 _SCENE = re.compile(r"Scene\d\d")
-_TAR = re.compile(r"(rgb|depth).*\.tar$")
+_TAR = re.compile(r"(rgb|depth).*\.tar$|^vkitti\.tar$")
 _PHOTO = re.compile(r"rgb_(\d{5})\.jpg")
 
 
