@@ -65,6 +65,7 @@ __all__ = [
     "MarigoldError",
     "MissingExtraError",
     "OutputError",
+    "ProcessError",
     "Prediction",
     "Predictor",
     "RefusedSampleError",
