@@ -158,10 +158,12 @@ def test_a_process_whose_peer_has_ended_says_so_and_ends():
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    command, how = [sys.executable, "-c", ENDED], dict(text=True, stderr=subprocess.PIPE)
+    command, pipe = [sys.executable, "-c", ENDED], subprocess.PIPE
     with ExitStack() as stack:
         first, second = (
-            stack.enter_context(subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, **how))
+            stack.enter_context(
+                subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, stderr=pipe, text=True)
+            )
             for rank in "01"
         )
         said = second.communicate(timeout=100)[1]
