@@ -159,13 +159,10 @@ def test_a_process_whose_peer_has_ended_says_so_and_ends():
         port = str(probe.getsockname()[1])
     common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     command, pipe = [sys.executable, "-c", ENDED], subprocess.PIPE
+    places = [{**common, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
     with ExitStack() as stack:
-        first, second = (
-            stack.enter_context(
-                subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, stderr=pipe, text=True)
-            )
-            for rank in "01"
-        )
+        started = [subprocess.Popen(command, env=place, stderr=pipe, text=True) for place in places]
+        first, second = map(stack.enter_context, started)
         said = second.communicate(timeout=100)[1]
         assert (first.wait(100), second.returncode) == (3, 1)
     assert "marigold: process 1: another process of this run has ended, and its own message says why" in said
