@@ -20,6 +20,7 @@ PUBLIC = [
     "OutputError",
     "Prediction",
     "Predictor",
+    "ProcessError",
     "RefusedSampleError",
     "Request",
     "UnknownNameError",

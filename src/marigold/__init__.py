@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MarigoldError,
         MissingExtraError,
         OutputError,
+        ProcessError,
         RefusedSampleError,
         UnknownNameError,
     )
@@ -49,6 +50,7 @@ _HOMES = {
     "ImageError": "marigold.core.errors",
     "MissingExtraError": "marigold.core.errors",
     "OutputError": "marigold.core.errors",
+    "ProcessError": "marigold.core.errors",
     "RefusedSampleError": "marigold.core.errors",
     "UnknownNameError": "marigold.core.errors",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "OutputError",
     "Prediction",
     "Predictor",
+    "ProcessError",
     "RefusedSampleError",
     "Request",
     "UnknownNameError",

@@ -1,15 +1,18 @@
 """Several processes compute what one computes: losses, weights, and what a run goes on with."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from marigold.accel.parallel import World, joined
+from marigold.accel.parallel import World, is_first, joined
 from marigold.accel.training import TrainPlan
 from marigold.core.errors import ConfigError
 from marigold.data.source import Source
@@ -131,3 +134,43 @@ def test_a_process_that_was_not_started_as_one_of_several_says_what_is_missing(m
     monkeypatch.setenv("WORLD_SIZE", "many")
     with pytest.raises(ConfigError, match="WORLD_SIZE: `many` is no number"), joined("cpu"):
         pass
+
+
+ENDED = """
+import sys, warnings
+warnings.simplefilter("error")
+from marigold.accel.parallel import Replicas, joined
+from marigold.core.errors import ProcessError
+from torch import nn
+try:
+    with joined("cpu") as (world, _):
+        Replicas(nn.Linear(1, 1), world)
+        if world.is_first:
+            sys.exit(3)
+        world.wait()
+except ProcessError as error:
+    sys.exit(f"marigold: {error}")
+"""
+
+
+def test_a_process_whose_peer_has_ended_says_so_and_ends():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    command, pipe = [sys.executable, "-c", ENDED], subprocess.PIPE
+    places = [{**common, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    with ExitStack() as stack:
+        started = [subprocess.Popen(command, env=place, stderr=pipe, text=True) for place in places]
+        first, second = map(stack.enter_context, started)
+        said = second.communicate(timeout=100)[1]
+        assert (first.wait(100), second.returncode) == (3, 1)
+    assert "marigold: process 1: another process of this run has ended, and its own message says why" in said
+    assert "Traceback" not in said
+
+
+def test_the_first_process_is_known_before_the_others_are_joined(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert is_first()
+    monkeypatch.setenv("RANK", "1")
+    assert not is_first()

@@ -57,6 +57,43 @@ def test_a_damaged_sample_is_left_out_and_named(tmp_path):
     assert all(math.isfinite(loss) for _, loss in losses(tmp_path / "run"))
 
 
+@dataclass(frozen=True)
+class HeldOut(Long):
+    """A held-out part of many scenes, every second of which is of another size."""
+
+    card: DatasetCard = field(default=DatasetCard(("depth",), ("test",), "Apache-2.0", "closed form"), init=False)
+
+    def read(self, root: Path, key: str) -> Sample:
+        sample = super().read(root, key)
+        return sample.resized(24, 24) if int(key.partition("/")[2]) % 2 else sample
+
+
+def validated(dataset: Long) -> Recipe:
+    """A run that scores the first ten samples of a data set that are held out."""
+    source = Source(dataset, split="test", resize=(16, 16))
+    every = Every(log=1, save=3, validate=1)
+    return on_disk(steps=2, validation=(source,), validation_batches=1, scored=10, every=every)
+
+
+def test_held_out_samples_of_several_sizes_are_scored_where_the_recipe_brings_them_to_one(tmp_path):
+    train(validated(HeldOut()), tmp_path / "run")
+    assert len(noted(tmp_path / "run", "validate")) == 2
+
+
+def test_a_damaged_held_out_sample_is_left_out_of_the_scores_and_named(tmp_path):
+    notes: list[str] = []
+    train(validated(HeldOut(damaged=(5,))), tmp_path / "run", note=notes.append)
+    assert [line["key"] for line in noted(tmp_path / "run", "skipped")] == ["test/5"]
+    assert all("abs_rel_" in " ".join(line) for line in noted(tmp_path / "run", "validate"))
+    assert sum("left out: test/5" in note for note in notes) == 1
+
+
+def test_too_many_damaged_samples_among_those_that_are_scored_are_found_before_the_first_step(tmp_path):
+    with pytest.raises(DataError, match="5 of 400 samples cannot be used, more than 1%: test/5: damaged"):
+        train(validated(HeldOut(damaged=(5, 6, 7, 8, 9))), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_too_many_damaged_samples_end_the_run_with_a_list(tmp_path):
     with pytest.raises(DataError, match=r"cannot be used, more than 1%: .*train/\d+: damaged"):
         train(on_disk(Long(damaged=tuple(range(3, 400, 5))), validation_batches=0), tmp_path / "run")

@@ -5,6 +5,7 @@ gets the positions rank, rank + size, ... of a step, so that the processes toget
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from marigold.core.errors import ConfigError
+from marigold.core.errors import ConfigError, ProcessError
 
 PATIENCE = timedelta(hours=12)
 """How long a process waits for the others: one of them validates and writes checkpoints."""
+_PEER_IS_GONE = ("closed by peer", "reset by peer", "remote process exited", "Broken pipe")
+"""What gloo and NCCL say of a process that is not there any more."""
 _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -55,7 +58,7 @@ def joined(device: str) -> Iterator[tuple[World, str]]:
     """This process among those that `torchrun` started, and its device: the GPU of its local rank for `cuda`.
 
     Alone where nothing started several; inside another such block the processes stay as they are joined. Raises
-    `ConfigError` for a device that is not there.
+    `ConfigError` for a device that is not there, `ProcessError` in those that are left when one of them ends.
     """
     size = _number("WORLD_SIZE", 1)
     if size <= 1:
@@ -70,8 +73,18 @@ def joined(device: str) -> Iterator[tuple[World, str]]:
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), dist.get_world_size()), device
+    except RuntimeError as error:
+        if any(words in str(error) for words in _PEER_IS_GONE):
+            what = f"process {dist.get_rank()}: another process of this run has ended, and its own message says why"
+            raise ProcessError(f"{what}; correct that, then give the same command again") from error
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes, also before the others are joined."""
+    return _number("RANK", 0) == 0
 
 
 class Replicas:
@@ -83,7 +96,9 @@ class Replicas:
         self._shared = None
         if world.size > 1:
             # Views of the buckets need gradients laid out like them, which those of channels-last weights are not.
-            self._shared = DistributedDataParallel(_Computed(module), device_ids=ids, broadcast_buffers=False)
+            with warnings.catch_warnings():  # of a name that later versions of torch replace, and earlier ones need
+                warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
+                self._shared = DistributedDataParallel(_Computed(module), device_ids=ids, broadcast_buffers=False)
 
     def compute(self, loss: Callable[[], Tensor]) -> Tensor:
         """What `loss` gives, whose gradients the processes will share."""

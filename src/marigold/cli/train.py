@@ -111,6 +111,7 @@ def _trusted(arguments: list[str]) -> list[str]:
 
 def run(options: Options | Inspection) -> int:
     """Trains, or resumes, and says what is left out and where the checkpoint is; or says what would be done."""
+    from marigold.accel.parallel import is_first
     from marigold.accel.precision import resolve_device
     from marigold.core.files import file_name
     from marigold.train import loop, nonfinite, rehearsal
@@ -128,12 +129,15 @@ def run(options: Options | Inspection) -> int:
         boards=options.board,
         trust=options.trust,
     )
+    if options.dry_run and not is_first():
+        return 0
     if options.dry_run:
         print(rehearsal.rehearse(options.recipe, folder, **how))
         return 0
     kept = Latents(options.cache_latents, options.cache_size) if options.cache_latents else None
     finished = loop.train(options.recipe, folder, latents=kept, note=_note, **how)
-    print(f"checkpoint: {finished}", file=sys.stderr)
+    if is_first():
+        print(f"checkpoint: {finished}", file=sys.stderr)
     return 0
 
 

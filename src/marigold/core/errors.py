@@ -9,6 +9,7 @@ MarigoldError
 │   └── RefusedSampleError   one that is as it should be, and that the data set's own rules leave out
 ├── CheckpointError      a checkpoint that cannot be opened, or weights that cannot be used
 ├── OutputError          a file or folder that cannot be written
+├── ProcessError         another process of a run that has ended
 └── MissingExtraError    an optional library that is not installed
 """
 
@@ -64,6 +65,10 @@ class CheckpointError(MarigoldError):
 
 class OutputError(MarigoldError):
     """A file or folder that cannot be written."""
+
+
+class ProcessError(MarigoldError):
+    """Another process of a run has ended; its own message says why."""
 
 
 class MissingExtraError(MarigoldError):

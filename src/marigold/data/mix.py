@@ -90,14 +90,20 @@ class Mix:
         pool = self._pools.of(self.sources[number], self._fields(self.sources[number]), self._seed)
         return self._changed(number, position, pool.draw(position, count, modality.needs))
 
-    def check(self) -> None:
+    def leave_out(self, source: Source, skipped: Skipped) -> None:
+        """Notes a sample of a source that cannot be read. Raises `DataError` once there are too many."""
+        count = len(border.keys(source.dataset, source.root, source.split))
+        self._pools.skipped.add(f"{source.name}: {source.root}", count, [skipped])
+
+    def check(self, first: int = 0) -> None:
         """Reads what the first step needs of every source, and some samples of those that are read from the disk.
 
-        Raises the error of a sample that cannot be used, or of a source of which too many cannot be.
+        Of the latter the `first` so many are read, too. Raises the error of a sample that cannot be used, or of a
+        source of which too many cannot be.
         """
         for number, streamed in enumerate(self._streams):
             if streamed is not None:
-                self._note(streamed, streamed.broken())
+                self._note(streamed, streamed.broken(first))
             self.batch_of(number, 0, 1)
 
     def close(self) -> None:

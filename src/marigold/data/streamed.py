@@ -111,10 +111,10 @@ class Streamed:
                 break
         raise DataError(skipped[0].why if skipped else self._in_vain(skipped, refused))
 
-    def broken(self) -> list[Skipped]:
-        """Those that cannot be used of some samples, spread over the source."""
+    def broken(self, first: int = 0) -> list[Skipped]:
+        """Those that cannot be used of the `first` so many samples and some more, spread over the source."""
         found: list[Skipped] = []
-        for key in self._spread(CHECKED):
+        for key in dict.fromkeys([*self.keys[:first], *self._spread(CHECKED)]):
             try:
                 self.read(key)
             except RefusedSampleError:

@@ -27,6 +27,8 @@ from marigold.predict.settings import Request, Settings
 
 Predict = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W] in the modality's unit."""
+LeaveOut = Callable[[str, str], object]
+"""Takes the key of a sample that cannot be read, and why."""
 
 CEILING = "representation ceiling"
 """The method that encodes the truth as target images and decodes them: the best that any estimator can score."""
@@ -61,19 +63,21 @@ def evaluate(
     batch: int = 8,
     device: str = "cpu",
     progress: bool = True,
+    leave_out: LeaveOut | None = None,
 ) -> Scores:
     """Scores what `predict` makes of every photo, beside the representation ceiling and the modality's baselines.
 
     Samples are read `batch` at a time, which must then be of one size; scores do not depend on it. Raises `DataError`
     for a sample without valid truth, and for values of a wrong shape or that are no numbers. Samples that the data
-    set's own rules refuse are left out; it is an error if that is all.
+    set's own rules refuse are left out; it is an error if that is all. `leave_out` is called with the key of a sample
+    that cannot be read and why, which then is left out, too; without it that is an error.
     """
     methods: dict[str, dict[str, Tally]] = {name: {}}
     rows: list[dict[str, float | str]] = []
     with tqdm(total=len(keys), desc=printable(name), unit="photo", disable=None if progress else True) as bar:
         for first in range(0, len(keys), batch):
             together = list(keys[first : first + batch])
-            chosen, sample = _read(dataset, root, together, device)
+            chosen, sample = _read(dataset, root, together, device, leave_out)
             bar.update(len(together) - len(chosen))
             if sample is None:
                 continue
@@ -104,6 +108,7 @@ def score(
     name: str = "",
     batch: int = 8,
     progress: bool = True,
+    leave_out: LeaveOut | None = None,
 ) -> Scores:
     """Scores a predictor: its values are those that a user gets, to the bit.
 
@@ -124,6 +129,7 @@ def score(
         batch=batch,
         device=str(predictor.plan.device),
         progress=progress,
+        leave_out=leave_out,
     )
 
 
@@ -144,21 +150,30 @@ def snapshot(estimator: Estimator, request: Request = Request()) -> Predictor:  
     return Predictor(copy.deepcopy(estimator), make_plan(request.device, request.precision))
 
 
-def _read(dataset: Dataset, root: Path, keys: list[str], device: str) -> tuple[list[str], Sample | None]:
-    """The samples of those keys that the data set does not refuse, as one; None where it refuses all."""
+def _read(
+    dataset: Dataset, root: Path, keys: list[str], device: str, leave_out: LeaveOut | None
+) -> tuple[list[str], Sample | None]:
+    """The samples of those keys that can be scored, as one; None where none can."""
+    left_out = DataError if leave_out else RefusedSampleError
     try:
         return keys, border.read_many(dataset, root, keys, device)
-    except RefusedSampleError:
-        left = [key for key in keys if not _is_refused(dataset, root, key)]
+    except left_out:
+        left = [key for key in keys if _is_usable(dataset, root, key, leave_out)]
         return left, border.read_many(dataset, root, left, device) if left else None
 
 
-def _is_refused(dataset: Dataset, root: Path, key: str) -> bool:
+def _is_usable(dataset: Dataset, root: Path, key: str, leave_out: LeaveOut | None) -> bool:
+    """Whether the data set gives a sample; where it cannot be read, that is told to `leave_out`."""
     try:
         border.read(dataset, root, key)
     except RefusedSampleError:
-        return True
-    return False
+        return False
+    except DataError as error:
+        if leave_out is None:
+            raise
+        leave_out(key, str(error))
+        return False
+    return True
 
 
 def _checked(values: Tensor, modality: Modality, sample: Sample, name: str) -> Tensor:

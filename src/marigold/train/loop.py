@@ -193,6 +193,7 @@ class Trainer:
                 self._record(lost, bar)
         if self.world.is_first:
             self.recorder.finish(self.shown, self.batches, self._remark())
+            self._tell(note)
         self.world.wait()
 
     def close(self) -> None:

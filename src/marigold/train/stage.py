@@ -12,6 +12,8 @@ from marigold.core.sample import Batch
 from marigold.data.latents import LatentStore
 from marigold.data.mix import Mix
 from marigold.data.pool import Pools
+from marigold.data.skipped import Skipped
+from marigold.data.source import Source
 from marigold.estimator import Estimator
 from marigold.train.cache import LatentCache
 from marigold.train.checks import training_sources, validation_sources
@@ -55,7 +57,7 @@ class Stage:
     def check(self) -> None:
         """Reads what the first step and the validation need. Raises the error of a sample that cannot be used."""
         self._mix.check()
-        self.held_out.check()
+        self.held_out.check(self.recipe.scored)
 
     @property
     def pixels(self) -> int:
@@ -98,6 +100,10 @@ class Stage:
     def held_out_loss(self, batch: Batch, number: int) -> Tensor:
         """The loss of a held-out batch."""
         return self._loss(self._prepared(batch), "validate", number)
+
+    def leave_out(self, source: Source, key: str, why: str) -> None:
+        """Notes a held-out sample that cannot be read. Raises `DataError` once a source has too many."""
+        self.held_out.leave_out(source, Skipped(key, why))
 
     def preview(self, batch: Batch) -> Tensor:
         """What a person looks at, [rows, columns, 3, H, W] in -1 to 1."""

@@ -1,7 +1,9 @@
 """Validation: held-out loss, previews, and the scores that `marigold evaluate` prints."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -12,7 +14,7 @@ from marigold.core.files import make_folder, whole_file
 from marigold.data import border
 from marigold.data.source import Source
 from marigold.estimator import Estimator
-from marigold.evaluate.runner import score, snapshot
+from marigold.evaluate.runner import LeaveOut, score, snapshot
 from marigold.predict.settings import Request
 from marigold.train.stage import Stage
 
@@ -31,19 +33,26 @@ def validate(stage: Stage, device: str) -> Iterator[tuple[str, dict[str, float],
         losses = [stage.held_out_loss(batch, number) for number, batch in enumerate(batches)]
         numbers = {"loss": float(torch.stack(losses).mean())}
         if recipe.scored and not source.modality:
-            numbers |= validation_scores(stage.estimator, source, recipe.scored, device)
+            leave_out = partial(stage.leave_out, source)
+            numbers |= validation_scores(stage.estimator, source, recipe.scored, device, leave_out)
         yield f"{source.name}_{position}", numbers, stage.preview(batches[0].first(ROWS))
 
 
-def validation_scores(estimator: Estimator, source: Source, count: int, device: str) -> dict[str, float]:
-    """The metrics that `marigold evaluate` prints for the first samples of a source; none for a generator."""
+def validation_scores(
+    estimator: Estimator, source: Source, count: int, device: str, leave_out: LeaveOut
+) -> dict[str, float]:
+    """The metrics that `marigold evaluate` prints for the first samples of a source; none for a generator.
+
+    `leave_out` is called with those that cannot be read.
+    """
     if not (estimator.modality.needs and estimator.backbone.conditions):
         return {}
     keys = border.keys(source.dataset, source.root, source.split)[:count]
     request = Request(device=device)
-    batch = 1 if source.side else 8  # samples of several sizes
+    batch = 1 if source.side or source.resize else 8  # samples of several sizes
     predictor = snapshot(estimator, request)
-    found = score(predictor, source.dataset, source.root, keys, request=request, batch=batch, progress=False)
+    how: dict[str, Any] = dict(request=request, batch=batch, progress=False, leave_out=leave_out)
+    found = score(predictor, source.dataset, source.root, keys, **how)
     return found.means()
 
 
