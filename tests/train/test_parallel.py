@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from marigold.accel.parallel import World, is_first, joined
 from marigold.accel.training import TrainPlan
@@ -60,50 +59,32 @@ def logged(folder: Path) -> list[float]:
     return [line["loss"] for line in lines if line["kind"] == "train"]
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> Path:
-    """A run of one process."""
-    folder = tmp_path_factory.mktemp("alone") / "run"
-    train(made(4, 4), folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def together(tmp_path_factory) -> tuple[Path, str]:
-    """Runs of two processes, each of two steps and then of two more, and what they print."""
-    folder = tmp_path_factory.mktemp("together")
+def together(folder: Path) -> str:
+    """Runs of two processes, each of two steps and then of two more; returns what they print."""
     (folder / "script.py").write_text(SCRIPT)
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*start, str(folder / "script.py"), str(TESTS), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder, done.stdout
+    return done.stdout
 
 
-@pytest.mark.parametrize("sharding", SHARDINGS)
-def test_two_processes_give_the_losses_of_one_with_twice_the_accumulation(sharding, alone, together):
-    assert logged(together[0] / sharding) == pytest.approx(logged(alone), rel=1e-5)
-
-
-@pytest.mark.parametrize("sharding", SHARDINGS)
-def test_two_processes_save_what_one_saves(sharding, alone, together):
-    ours, theirs = weights(together[0] / sharding), weights(alone)
-    assert ours.keys() == theirs.keys()
-    for name, value in theirs.items():
-        torch.testing.assert_close(ours[name], value, rtol=1e-3, atol=1e-5, msg=name)
-
-
-@pytest.mark.parametrize("sharding", SHARDINGS)
-def test_one_process_goes_on_with_what_two_have_made(sharding, together):
-    folder = together[0] / sharding
-    checkpoint = train(made(4, 5), folder)
-    assert json.loads((checkpoint / "card.json").read_text())["note"] == "5 of 5 steps"
-    assert load_file(folder / "state.safetensors").keys() == weights(folder).keys()
-
-
-def test_the_first_process_alone_says_what_is_shared(together):
-    # Each of two kinds of sharding begins and goes on.
-    assert together[1].count("2 processes share each step of 8 samples: accumulate is 4 in all") == 4
+def test_two_processes_give_the_losses_of_one_with_twice_the_accumulation(tmp_path):
+    train(made(4, 4), tmp_path / "alone")
+    words = together(tmp_path)
+    # Each of two kinds of sharding begins and goes on, and the first process alone says what is shared.
+    assert words.count("2 processes share each step of 8 samples: accumulate is 4 in all") == 4
+    whole = weights(tmp_path / "alone")
+    for sharding in SHARDINGS:
+        folder = tmp_path / sharding
+        assert logged(folder) == pytest.approx(logged(tmp_path / "alone"), rel=1e-5)
+        saved = weights(folder)
+        assert saved.keys() == whole.keys()
+        for name, value in whole.items():
+            torch.testing.assert_close(saved[name], value, rtol=1e-3, atol=1e-5, msg=f"{sharding}: {name}")
+        # One process goes on with what two have made.
+        checkpoint = train(made(4, 5), folder)
+        assert json.loads((checkpoint / "card.json").read_text())["note"] == "5 of 5 steps"
 
 
 def test_a_time_budget_is_refused_where_clocks_differ():
