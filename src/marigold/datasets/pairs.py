@@ -7,6 +7,7 @@ in the name of a folder reads several scenes: `*/rgb/*.jpg` with `*/depth/*.png`
 `/`, is the sample's key.
 """
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class Pairs(Dataset):
             pattern.check(name, endings, beside=self._image)
         for name in ("unit", "focal", "nearest"):
             value = getattr(self, name)
-            require(value is None or value > 0, name, value, "above 0")
+            require(value is None or 0 < value < math.inf, name, value, "above 0 and finite")
         require(self.depth_is != "ray" or self.focal is not None, "focal", self.focal, "given where depth is by rays")
         require(self.depth_format.farthest > self.nearest, "farthest", self.farthest, "above `nearest`")
         require(bool(_pair_colours.AXES.fullmatch(self.axes)), "axes", self.axes, "x, y and z, each with + or -")

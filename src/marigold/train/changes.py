@@ -36,7 +36,7 @@ def refuse(folder: Path, before: dict[str, Any], now: dict[str, Any], free: tupl
     """Raises `ConfigError` where a folder's run was asked for with another recipe, but for keys that are `free`."""
     if found := differing(before, now, free):
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        named = printable(", ".join(map(_in_words, found[:SHOWN])))
+        named = printable(", ".join(map(in_words, found[:SHOWN])))
         raise ConfigError(
             f"{folder}: holds a run whose recipe differs from this one in {named}{more}; "
             f"compare {folder / 'recipe.yaml'}, then give --run another folder or delete this one"
@@ -58,7 +58,7 @@ def _differing(before: Any, now: Any, path: str) -> list[Difference]:
     return [one for found in inner for one in found]
 
 
-def _in_words(difference: Difference) -> str:
+def in_words(difference: Difference) -> str:
     """A key with the value that the run has and the one that was asked for."""
     before, now = ("left out" if value is None else shown(value) for value in difference[1:])
     return f"{difference.key[:LONGEST]} ({before} there, {now} now)"
