@@ -251,6 +251,19 @@ def test_lists_name_keys_or_photos(root):
         dataset.scan(root, "mine")
 
 
+def test_the_lists_of_all_splits_are_checked_together(root):
+    lists = {"train": root / "train.txt", "test": root / "test.txt"}
+    lists["train"].write_text("0\n1\n")
+    lists["test"].write_text("7\n")
+    with pytest.raises(DataError, match=r"test\.txt: 7 is no sample"):
+        pairs(lists=lists).scan(root, "train")
+    lists["test"].write_text("2\nrgb/1.jpg\n")
+    with pytest.raises(DataError, match=r"test\.txt: 1 is in .*train\.txt too, and no sample may be .*; take it out"):
+        pairs(lists=lists).scan(root, "train")
+    lists["test"].write_text("2\n")
+    assert pairs(lists=lists).scan(root, "train") == ["0", "1"]
+
+
 def test_stars_in_folders_read_several_scenes(tmp_path):
     for scene in ("a", "b c"):
         grey_photo(tmp_path / f"{scene}/left/f_01.png", 0, WIDTH, HEIGHT)

@@ -25,7 +25,7 @@ from marigold.core.errors import DataError, MarigoldError, MissingExtraError
 from marigold.core.pillow import without_warnings
 from marigold.core.raster import MAX_PIXELS
 
-_REMEDY = "download it again"
+_REMEDY = "copy or download it again"
 _EXR = b"\x76\x2f\x31\x01"
 """The bytes that an OpenEXR file begins with."""
 _SINTEL = 202021.25

@@ -25,7 +25,7 @@ from marigold.core.sample import Camera, Sample
 from marigold.datasets import _pair_colours, _pair_files
 from marigold.datasets._pair_depth import DepthFormat
 from marigold.datasets._pair_sizes import sized
-from marigold.datasets._patterns import Pattern, chosen, complete
+from marigold.datasets._patterns import Pattern, apart, chosen, complete
 from marigold.datasets._physical import Masked
 from marigold.datasets._tree import FolderTree
 from marigold.datasets.base import Dataset, DatasetCard
@@ -106,14 +106,17 @@ class Pairs(Dataset):
     def scan(self, root: Path, split: str) -> list[str]:
         """The keys of a split, in alphabetical order or that of its list.
 
-        Raises `DataError` where no photo matches, for a photo without one of its maps, and for a split without samples.
+        Raises `DataError` where no photo matches, for a photo without one of its maps, for a split without samples, and
+        for lists, of any split, that name what is no sample, or one sample twice.
         """
         splits = self.card_of(root).splits
         if split not in splits:
             raise DataError(f"{root}: {unknown('split', printable(split), splits)}")
         keys = complete(_tree(root), self._image, self._maps())
         if self.lists:
-            return chosen(keys, self._image, self.lists[split])
+            return apart({name: chosen(keys, self._image, path) for name, path in self.lists.items()}, self.lists)[
+                split
+            ]
         every = self.test_every
         held_out = [every > 0 and place % every == every - 1 for place in range(len(keys))]
         found = [key for key, held in zip(keys, held_out, strict=True) if held == (split == "test")]

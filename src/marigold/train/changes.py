@@ -1,5 +1,6 @@
 """With what another recipe a run may go on, and the error for what it may not, with both values."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ LATER = ("steps", "every", "nonfinite", *SCORING, *_PLAN)
 """Keys that a run may be continued with another value of: no step that was made depends on them, but for rounding."""
 REMEDIES = ("optim.lr", "optim.warmup", "optim.clip")
 """Keys that may also be changed once a run has stopped because its loss or its weights were no numbers."""
+_ROOT = re.compile(r"(data|validation)\.\d+\.root")
 SHOWN = 5
 """Differing keys that a message lists."""
 LONGEST = 60
@@ -47,6 +49,11 @@ def differing(before: Any, now: Any, free: tuple[str, ...] = ()) -> list[Differe
     """The values that differ, by their paths, but for those that are `free` to, or whose first part is."""
     found = _differing(before, now, "")
     return [one for one in found if one.key not in free and one.key.partition(".")[0] not in free]
+
+
+def roots(found: list[Difference]) -> list[Difference]:
+    """Those that are the folder of a source, which may be moved."""
+    return [one for one in found if _ROOT.fullmatch(one.key)]
 
 
 def _differing(before: Any, now: Any, path: str) -> list[Difference]:
