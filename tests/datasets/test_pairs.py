@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+import OpenEXR
 import PIL.Image
 import pytest
 import tifffile
@@ -102,6 +103,24 @@ def test_a_channel_of_an_openexr_file_is_chosen_by_name(root):
         Pairs(depth="z/*.exr").read(root, "0")
     with pytest.raises(DataError, match=r"z/0\.exr: has no channel depth\.V, only B, G, R; choose"):
         Pairs(depth="z/*.exr", channel="depth.V").read(root, "0")
+
+
+def test_a_channel_that_is_asked_for_has_to_be_there_even_beside_no_other(root):
+    with pytest.raises(DataError, match=r"z/0\.exr: has no channel Q, only Z; choose"):
+        one(root, "z/0.exr", lambda path: exr(path, METRES[..., None], "Z"), depth="z/*.exr", channel="Q")
+    with pytest.raises(DataError, match=r"n/0\.exr: has no channel R, G, B, only Z; choose"):
+        one(root, "n/0.exr", lambda path: exr(path, METRES[..., None], "Z"), normals="n/*.exr")
+
+
+def test_whole_numbers_of_openexr_have_a_unit_too(root):
+    def write(path):
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"Z": MILLIMETRES.astype(np.uint32)}).write(str(path))
+
+    with pytest.raises(DataError, match=r"z/0\.exr: depth holds whole numbers"):
+        one(root, "z/0.exr", write, depth="z/*.exr")
+    sample = one(root, "z/0.exr", write, depth="z/*.exr", unit=0.001)
+    assert middles(sample.maps["depth"])[0, 2].tolist() == [1.5] * 4
 
 
 def test_the_distance_along_a_ray_becomes_planar_depth(root):
@@ -232,6 +251,19 @@ def test_lists_name_keys_or_photos(root):
         dataset.scan(root, "mine")
 
 
+def test_the_lists_of_all_splits_are_checked_together(root):
+    lists = {"train": root / "train.txt", "test": root / "test.txt"}
+    lists["train"].write_text("0\n1\n")
+    lists["test"].write_text("7\n")
+    with pytest.raises(DataError, match=r"test\.txt: 7 is no sample"):
+        pairs(lists=lists).scan(root, "train")
+    lists["test"].write_text("2\nrgb/1.jpg\n")
+    with pytest.raises(DataError, match=r"test\.txt: 1 is in .*train\.txt too, and no sample may be .*; take it out"):
+        pairs(lists=lists).scan(root, "train")
+    lists["test"].write_text("2\n")
+    assert pairs(lists=lists).scan(root, "train") == ["0", "1"]
+
+
 def test_stars_in_folders_read_several_scenes(tmp_path):
     for scene in ("a", "b c"):
         grey_photo(tmp_path / f"{scene}/left/f_01.png", 0, WIDTH, HEIGHT)
@@ -310,6 +342,32 @@ def test_normals_that_are_none_are_refused(root, array, complaint):
         one(root, "n/0.npy", lambda path: np.save(path, array), normals="n/*.npy")
 
 
+def test_normals_in_floats_from_0_to_1_are_refused(root):
+    """(0.6, 0, 0.8) and (0, -0.6, 0.8) as a picture has them."""
+    encoded = np.tile(np.array([[0.8, 0.5, 0.9], [0.5, 0.2, 0.9]], np.float32), (HEIGHT, WIDTH // 2, 1))
+    with pytest.raises(DataError, match=r"n/0\.npy: normals holds floats from 0 to 1, .*; save 2 n - 1"):
+        one(root, "n/0.npy", lambda path: np.save(path, encoded), normals="n/*.npy")
+    sample = one(root, "n/0.npy", lambda path: np.save(path, encoded * 2 - 1), normals="n/*.npy")
+    assert sample.maps["normals"][:, 0, 1].tolist() == pytest.approx([0, -0.6, 0.8])
+
+
+def test_albedo_in_floats_up_to_255_is_refused(root):
+    albedo = np.full((HEIGHT, WIDTH, 3), 128, np.float32)
+    with pytest.raises(DataError, match=r"a/0\.npy: albedo is above 1 for the most part, .*; divide it"):
+        one(root, "a/0.npy", lambda path: np.save(path, albedo), albedo="a/*.npy")
+
+
+@pytest.mark.parametrize("ending", ["png", "npy", "exr", "tif"])
+def test_an_empty_map_is_called_empty(root, ending):
+    with pytest.raises(DataError, match=rf"e/0\.{ending}: the file is empty \(0 bytes\); copy it again, or leave"):
+        one(root, f"e/0.{ending}", lambda path: path.touch(), depth=f"e/*.{ending}", unit=1)
+
+
+def test_what_is_no_openexr_file_is_said_without_a_temporary_name(root):
+    with pytest.raises(DataError, match=r"e/0\.exr: damaged \(not an OpenEXR file\); "):
+        one(root, "e/0.exr", lambda path: path.write_bytes(bytes(400)), depth="e/*.exr")
+
+
 def test_what_is_missing_is_named(root):
     with pytest.raises(DataError, match=r"no photo is called rgb/\*\.png; correct `image`"):
         pairs(image="rgb/*.png").scan(root, "train")
@@ -340,6 +398,8 @@ def test_what_is_missing_is_named(root):
         ({"image": "a/*.png", "depth": "a/*.png"}, "depth: .* another pattern"),
         ({"unit": 0}, "unit"),
         ({"unit": math.nan}, "unit"),
+        ({"unit": math.inf}, "unit: inf cannot be used; it must be above 0 and finite"),
+        ({"focal": math.inf}, "focal"),
         ({"depth_is": "ray"}, "focal: None .* by rays"),
         ({"farthest": 1e-4}, "farthest"),
         ({"axes": "+x +y"}, "axes"),

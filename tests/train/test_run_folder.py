@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -17,12 +18,15 @@ from marigold.checkpoints.card import Card
 from marigold.core.config import encode
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.locks import locked
+from marigold.data.source import Source
+from marigold.datasets.pairs import Pairs
 from marigold.train.board import Boards
 from marigold.train.loop import Trainer, train
 from marigold.train.place import LOCK
-from marigold.train.recipe import Every, load
+from marigold.train.recipe import Every, Recipe, load
 from marigold.train.run import Run
 from marigold.train.state import Facts, read_facts, read_state, write_state
+from toys.worlds import grey_photo
 from train.test_loop import recipe, same, stopped_before, weights
 
 MADE = recipe(steps=4, accumulate=1, scored=0, validation_batches=0, every=Every(log=1, save=1, validate=0))
@@ -62,6 +66,37 @@ def refused(folder: Path, message: str, error=OutputError, made=LONGER) -> None:
     with pytest.raises(error, match=message):
         train(made, folder)
     assert content(folder) == before
+
+
+# Where its data lie
+
+
+def test_a_run_goes_on_where_its_data_have_moved_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here, there = moved("here"), moved("there")
+    folder, told = tmp_path / "run", []
+    train(here, folder)
+    train(replace(there, steps=6), folder, note=told.append)
+    assert read_facts(folder / "state.safetensors").step == 6
+    assert f"{folder}: goes on with the same samples in another folder: data.0.root ('here' there, 'there' now)" in told
+    train(replace(there, steps=7), folder)
+    assert read_facts(folder / "state.safetensors").step == 7
+
+
+def test_a_run_does_not_go_on_with_other_samples_in_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(moved("here"), tmp_path / "run")
+    message = r"differs from this one in data\.0\.root \('here' there, 'there' now\)"
+    refused(tmp_path / "run", message, ConfigError, moved("there", count=4))
+
+
+def moved(name: str, count: int = 3) -> Recipe:
+    """The run on a folder of this name, which holds so many samples."""
+    for number in range(count):
+        grey_photo(Path(name) / f"rgb/{number}.png", 60 * number, 16, 16)
+        np.save(Path(name) / f"rgb/{number}.npy", np.linspace(1, 2, 256).reshape(16, 16))
+    dataset = Pairs(image="rgb/*.png", depth="rgb/*.npy", test_every=0)
+    return replace(MADE, data=(Source(dataset, root=Path(name)),))
 
 
 # What is a run folder

@@ -137,9 +137,8 @@ class Mix:
         return fetched
 
     def _note(self, streamed: Streamed, skipped: Iterable[Skipped], refused: Iterable[str] = ()) -> None:
-        name = f"{streamed.source.name}: {streamed.source.root}"
-        self._pools.skipped.refuse(name, refused)
-        self._pools.skipped.add(name, len(streamed.keys), skipped)
+        self._pools.skipped.refuse(streamed.source, refused)
+        self._pools.skipped.add(streamed.source, len(streamed.keys), skipped)
 
     def _changed(self, number: int, position: int, sample: Sample) -> Batch:
         """The batch of the samples that were read, augmented."""

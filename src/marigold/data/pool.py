@@ -86,7 +86,7 @@ class Pool:
         return self.keys(number * self._source.block, self._source.block)
 
     def _skip(self, skipped: list[Skipped]) -> None:
-        self._skipped.add(f"{self._source.name}: {self._source.root}", len(self._keys), skipped)
+        self._skipped.add(self._source, len(self._keys), skipped)
 
     def _place(self, index: int) -> int:
         """A different order in every epoch: multiplication by a unit modulo the length, plus an offset."""

@@ -25,7 +25,9 @@ from marigold.core.errors import DataError, MarigoldError, MissingExtraError
 from marigold.core.pillow import without_warnings
 from marigold.core.raster import MAX_PIXELS
 
-_REMEDY = "download it again"
+_REMEDY = "copy or download it again"
+_EXR = b"\x76\x2f\x31\x01"
+"""The bytes that an OpenEXR file begins with."""
 _SINTEL = 202021.25
 """The number that a depth or camera file of MPI Sintel begins with."""
 _TIFF_COMPRESSIONS = (1, 5, 8, 32773, 32946, 50000)
@@ -65,7 +67,7 @@ def openexr(content: bytes, where: str, channels: Sequence[str] = "RGB") -> np.n
     A file with a single channel, whatever its name, gives that one for each that is asked for. Raises `DataError`, and
     `MissingExtraError` without OpenEXR.
     """
-    found = exr_channels(content, where)
+    found = {name: values.astype(np.float32) for name, values in exr_channels(content, where).items()}
     if len(found) == 1:
         return np.repeat(next(iter(found.values()))[..., None], len(channels), axis=-1)
     if missing := [name for name in channels if name not in found]:
@@ -75,7 +77,7 @@ def openexr(content: bytes, where: str, channels: Sequence[str] = "RGB") -> np.n
 
 
 def exr_channels(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """All channels of the first part of an OpenEXR file by their names, each [H, W] float32.
+    """All channels of the first part of an OpenEXR file by their names, each [H, W] float32, or uint32 as it is stored.
 
     Raises `DataError`, and `MissingExtraError` without OpenEXR.
     """
@@ -84,13 +86,20 @@ def exr_channels(content: bytes, where: str) -> dict[str, np.ndarray]:
     except ImportError:
         raise MissingExtraError("OpenEXR", "data", f"reading {where}") from None
     with _reading(where), NamedTemporaryFile(suffix=".exr") as copy:
+        if content[:4] != _EXR:
+            raise ValueError("not an OpenEXR file")
         copy.write(content)
         copy.flush()
         with OpenEXR.File(copy.name, header_only=True) as head:
             low, high = head.header()["dataWindow"]
         _check_size(*(int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1)))
         with OpenEXR.File(copy.name, separate_channels=True) as file:
-            return {name: np.array(channel.pixels, np.float32) for name, channel in file.channels().items()}
+            return {name: _numbers(channel.pixels) for name, channel in file.channels().items()}
+
+
+def _numbers(pixels: np.ndarray) -> np.ndarray:
+    """A copy of a channel, in float32 if it holds floats."""
+    return np.array(pixels, np.uint32 if pixels.dtype.kind == "u" else np.float32)
 
 
 def tiff(content: bytes, where: str) -> np.ndarray:

@@ -16,6 +16,8 @@ Space = Literal["file", "srgb", "linear"]
 
 AXES = re.compile(r"[+-]([xyz]) [+-](?!\1)([xyz]) [+-](?!\1|\2)[xyz]")
 """Three signed axes, each of them once."""
+_UNSURE = 0.02
+"""How far from 1 the usual length of unit vectors may be, as 16-bit floats and resizing leave it."""
 _SHORTEST, _LONGEST = 0.5, 1.5
 """Lengths between which a stored normal counts: zero does not, nor do the black and white of a picture."""
 
@@ -27,7 +29,7 @@ def normals(content: bytes, where: str, axes: str) -> Masked:
     each runs, and which way: `+x -y -z` is the usage of computer vision.
     """
     numbers, is_picture, opaque = _three(content, where, "XYZ")
-    numbers = numbers * 2 - 1 if is_picture else numbers
+    numbers = numbers * 2 - 1 if is_picture else _signed(numbers, where)
     turned = np.empty_like(numbers)
     for place, (sign, axis) in enumerate(axes.split()):
         turned[..., "xyz".index(axis)] = numbers[..., place] * (1 if sign == "+" else -1)
@@ -44,6 +46,9 @@ def albedo(content: bytes, where: str, space: Space) -> Masked:
     values, valid = _physical.fractions(numbers)
     is_srgb = is_picture if space == "file" else space == "srgb"
     valid = _some(valid & opaque, where, "albedo has no pixel that is a number; leave the sample out")
+    if np.median(numbers[valid[0].numpy()]) > 1:
+        remedy = "divide it by the number that stands for white"
+        raise DataError(f"{where}: albedo is above 1 for the most part, and no surface reflects as much; {remedy}")
     return srgb_to_linear(values) if is_srgb else values, valid
 
 
@@ -69,6 +74,21 @@ def _three(content: bytes, where: str, names: str) -> tuple[np.ndarray, bool, Te
         colours = numbers[..., :3].astype(np.float32)
     is_picture = kind.kind == "u"
     return colours / np.iinfo(kind).max if is_picture else colours, is_picture, torch.from_numpy(opaque)
+
+
+def _signed(numbers: np.ndarray, where: str) -> np.ndarray:
+    """Vectors that were stored as floats. Raises `DataError` for those that are 0 to 1, as in a picture."""
+    with np.errstate(all="ignore"):
+        vectors = numbers[np.isfinite(numbers).all(axis=-1) & (numbers != 0).any(axis=-1)]
+        if vectors.size and vectors.min() >= 0 and not _are_units(vectors) and _are_units(vectors * 2 - 1):
+            remedy = "save 2 n - 1, which is from -1 to 1, or a picture"
+            raise DataError(f"{where}: normals holds floats from 0 to 1, as pictures have them; {remedy}")
+    return numbers
+
+
+def _are_units(vectors: np.ndarray) -> bool:
+    """Whether the usual length of vectors [N, 3] is 1."""
+    return abs(float(np.median(np.linalg.norm(vectors, axis=-1))) - 1) < _UNSURE
 
 
 def _some(valid: Tensor, where: str, complaint: str) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from marigold.core.console import printable
 from marigold.core.errors import DataError
 from marigold.datasets import _decode
 
@@ -13,15 +14,25 @@ Choose = Callable[[set[str]], Sequence[str]]
 
 def stored(content: bytes, where: str, choose: Choose) -> np.ndarray:
     """Numbers [H, W] or [H, W, C]; `where` ends as the file's name does. Raises `DataError`."""
+    if not content:
+        raise DataError(f"{where}: the file is empty (0 bytes); copy it again, or leave the sample out")
     ending = ending_of(where)
     if ending == ".exr":
-        names = _decode.exr_channels(content, where).keys()
-        return _decode.openexr(content, where, choose(set(names)))
+        return _channels(_decode.exr_channels(content, where), where, choose)
     found = _READERS[ending](content, where)
     if found.dtype.kind not in "buif" or found.ndim not in (2, 3):
         remedy = "save whole numbers or floats [H, W] or [H, W, C]"
         raise DataError(f"{where}: holds {found.dtype} {list(found.shape)}, which is no map; {remedy}")
     return found
+
+
+def _channels(found: dict[str, np.ndarray], where: str, choose: Choose) -> np.ndarray:
+    """Those of an OpenEXR file's channels that are chosen, [H, W, C]."""
+    names = choose({*found})
+    if missing := [name for name in names if name not in found]:
+        there, wanted = printable(", ".join(sorted(found))), printable(", ".join(missing))
+        raise DataError(f"{where}: has no channel {wanted}, only {there}; choose among these, or give them that name")
+    return np.stack([found[name] for name in names], axis=-1)
 
 
 def ending_of(name: str) -> str:

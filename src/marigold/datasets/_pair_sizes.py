@@ -24,5 +24,5 @@ def sized(name: str, where: str, values: Tensor, valid: Tensor, size: tuple[int,
             raise DataError(f"{told}; set `resize_maps: true` to bring maps to the size of their photos")
         return resize_field(name, values[None], height, width)[0], shrink_mask(valid[None], height, width)[0]
     if (own_width, own_height) == size:
-        raise DataError(f"{told}, once it is turned upright as its EXIF data say; turn the map likewise")
+        raise DataError(f"{told}, once it is turned upright as its EXIF data say, if any; turn the map likewise")
     raise DataError(f"{told}, which is another aspect ratio; cut both to the same view")

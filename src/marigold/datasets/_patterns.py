@@ -91,6 +91,17 @@ def chosen(keys: Sequence[str], photos: Pattern, path: Path) -> list[str]:
     return list(dict.fromkeys(known[name] for name in names))
 
 
+def apart(splits: dict[str, list[str]], lists: Mapping[str, Path]) -> dict[str, list[str]]:
+    """The keys of each split, themselves. Raises `DataError` for a key of two of them, which would not be held out."""
+    of: dict[str, str] = {}
+    for split, keys in splits.items():
+        for key in keys:
+            if (other := of.setdefault(key, split)) != split:
+                told = f"{lists[split]}: {key} is in {lists[other]} too"
+                raise DataError(f"{printable(told)}, and no sample may be of two splits; take it out of one")
+    return splits
+
+
 def _matches(part: str, names: list[str]) -> list[tuple[str, tuple[str, ...]]]:
     """The names that fit a part of a pattern, each with what its star stands for."""
     before, star, after = part.partition("*")

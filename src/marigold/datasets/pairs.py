@@ -7,6 +7,7 @@ in the name of a folder reads several scenes: `*/rgb/*.jpg` with `*/depth/*.png`
 `/`, is the sample's key.
 """
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from marigold.core.sample import Camera, Sample
 from marigold.datasets import _pair_colours, _pair_files
 from marigold.datasets._pair_depth import DepthFormat
 from marigold.datasets._pair_sizes import sized
-from marigold.datasets._patterns import Pattern, chosen, complete
+from marigold.datasets._patterns import Pattern, apart, chosen, complete
 from marigold.datasets._physical import Masked
 from marigold.datasets._tree import FolderTree
 from marigold.datasets.base import Dataset, DatasetCard
@@ -82,7 +83,7 @@ class Pairs(Dataset):
             pattern.check(name, endings, beside=self._image)
         for name in ("unit", "focal", "nearest"):
             value = getattr(self, name)
-            require(value is None or value > 0, name, value, "above 0")
+            require(value is None or 0 < value < math.inf, name, value, "above 0 and finite")
         require(self.depth_is != "ray" or self.focal is not None, "focal", self.focal, "given where depth is by rays")
         require(self.depth_format.farthest > self.nearest, "farthest", self.farthest, "above `nearest`")
         require(bool(_pair_colours.AXES.fullmatch(self.axes)), "axes", self.axes, "x, y and z, each with + or -")
@@ -105,14 +106,17 @@ class Pairs(Dataset):
     def scan(self, root: Path, split: str) -> list[str]:
         """The keys of a split, in alphabetical order or that of its list.
 
-        Raises `DataError` where no photo matches, for a photo without one of its maps, and for a split without samples.
+        Raises `DataError` where no photo matches, for a photo without one of its maps, for a split without samples, and
+        for lists, of any split, that name what is no sample, or one sample twice.
         """
         splits = self.card_of(root).splits
         if split not in splits:
             raise DataError(f"{root}: {unknown('split', printable(split), splits)}")
         keys = complete(_tree(root), self._image, self._maps())
         if self.lists:
-            return chosen(keys, self._image, self.lists[split])
+            return apart({name: chosen(keys, self._image, path) for name, path in self.lists.items()}, self.lists)[
+                split
+            ]
         every = self.test_every
         held_out = [every > 0 and place % every == every - 1 for place in range(len(keys))]
         found = [key for key, held in zip(keys, held_out, strict=True) if held == (split == "test")]

@@ -1,8 +1,9 @@
 """The estimator that a recipe starts from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
+from typing import Any
 
 import torch
 
@@ -11,23 +12,31 @@ from marigold.checkpoints import bases, store
 from marigold.checkpoints.card import Card
 from marigold.core import seeds
 from marigold.core.config import NAME
+from marigold.core.console import printable
 from marigold.core.errors import ConfigError, MarigoldError
 from marigold.core.find import implementation, name_of, packages
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
+from marigold.train.changes import differing, in_words
 from marigold.train.lora import attach
 from marigold.train.recipe import Recipe
 
 
-def build(recipe: Recipe, trust: str | Iterable[str] = ()) -> Estimator:
+def build(
+    recipe: Recipe, trust: str | Iterable[str] = (), note: Callable[[str], object] = lambda text: None
+) -> Estimator:
     """A small generator of its own, or the starting checkpoint widened to the modality (Ke et al. 2025, sec. III).
 
     That checkpoint may ask for code of the packages that `trust` names, and of the recipe's own modality. With `lora`
-    the denoiser holds adapters, and of its parameters those require a gradient that are to be trained.
+    the denoiser holds adapters, and of its parameters those require a gradient that are to be trained. `note` is called
+    where the starting checkpoint has learned other target images than the recipe's.
     """
     with _seeded(seeds.number(recipe.seed, "weights")):
         named = [name_of(recipe.modality)] if "." in name_of(recipe.modality) else []
         started = store.open(recipe.start, trust=(*packages(trust), *named)) if recipe.start else None
+        if started and (text := relearned(recipe, started.modality)):
+            note(text)
         backbone = started.backbone if started else _from_scratch(recipe)
         base = _base(recipe, started)
         if recipe.layers:
@@ -53,6 +62,24 @@ def build(recipe: Recipe, trust: str | Iterable[str] = ()) -> Estimator:
         base=base,
     )
     return Estimator(backbone, recipe.modality, card)
+
+
+def relearned(recipe: Recipe, before: Modality) -> str:
+    """What of its target images a starting checkpoint of this modality has to learn anew; empty if nothing."""
+    now = recipe.modality
+    if not before.needs or before == now:
+        return ""
+    start = f"`{printable(recipe.start)}`"
+    if type(before) is not type(now):
+        what = f"is {name_of(now)}, and {start} predicts {name_of(before)}"
+    else:
+        found = differing(_settings(before), _settings(now))
+        what = f"differs from that of {start} in {printable(', '.join(map(in_words, found)))}"
+    return f"recipe.modality: {what}; the network has to learn other target images, unless you state its own settings"
+
+
+def _settings(modality: Modality) -> dict[str, Any]:
+    return asdict(modality) if is_dataclass(modality) else {}
 
 
 def _from_scratch(recipe: Recipe) -> Backbone:

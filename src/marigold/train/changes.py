@@ -1,5 +1,6 @@
 """With what another recipe a run may go on, and the error for what it may not, with both values."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ LATER = ("steps", "every", "nonfinite", *SCORING, *_PLAN)
 """Keys that a run may be continued with another value of: no step that was made depends on them, but for rounding."""
 REMEDIES = ("optim.lr", "optim.warmup", "optim.clip")
 """Keys that may also be changed once a run has stopped because its loss or its weights were no numbers."""
+_ROOT = re.compile(r"(data|validation)\.\d+\.root")
 SHOWN = 5
 """Differing keys that a message lists."""
 LONGEST = 60
@@ -36,7 +38,7 @@ def refuse(folder: Path, before: dict[str, Any], now: dict[str, Any], free: tupl
     """Raises `ConfigError` where a folder's run was asked for with another recipe, but for keys that are `free`."""
     if found := differing(before, now, free):
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        named = printable(", ".join(map(_in_words, found[:SHOWN])))
+        named = printable(", ".join(map(in_words, found[:SHOWN])))
         raise ConfigError(
             f"{folder}: holds a run whose recipe differs from this one in {named}{more}; "
             f"compare {folder / 'recipe.yaml'}, then give --run another folder or delete this one"
@@ -49,6 +51,11 @@ def differing(before: Any, now: Any, free: tuple[str, ...] = ()) -> list[Differe
     return [one for one in found if one.key not in free and one.key.partition(".")[0] not in free]
 
 
+def roots(found: list[Difference]) -> list[Difference]:
+    """Those that are the folder of a source, which may be moved."""
+    return [one for one in found if _ROOT.fullmatch(one.key)]
+
+
 def _differing(before: Any, now: Any, path: str) -> list[Difference]:
     if isinstance(before, list) and isinstance(now, list):
         before, now = dict(enumerate(before)), dict(enumerate(now))
@@ -58,7 +65,7 @@ def _differing(before: Any, now: Any, path: str) -> list[Difference]:
     return [one for found in inner for one in found]
 
 
-def _in_words(difference: Difference) -> str:
+def in_words(difference: Difference) -> str:
     """A key with the value that the run has and the one that was asked for."""
     before, now = ("left out" if value is None else shown(value) for value in difference[1:])
     return f"{difference.key[:LONGEST]} ({before} there, {now} now)"

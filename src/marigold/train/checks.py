@@ -1,7 +1,10 @@
 """What would end a run after hours is found before its first step: data sets, splits and fields."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from marigold.core.errors import DataError, MarigoldError
 from marigold.core.find import implementation, name_of
@@ -53,6 +56,20 @@ def unscored(recipe: Recipe, sources: Sequence[Source]) -> str:
     elif not [source for source in sources if not source.modality]:
         why = "no source is held out"
     return f"recipe: without a best checkpoint, since {why}; the last one is kept" if why else ""
+
+
+def samples(recipe: Recipe) -> str:
+    """A hash of the keys of all sources that lie in a folder, by which a folder that was moved is known again.
+
+    Of keys that are made when they are asked for only the number counts. Raises `DataError`.
+    """
+    found = hashlib.sha256()
+    for source in (*recipe.data, *recipe.validation):
+        if source.root == Path() or (source.optional and not source.root.is_dir()):
+            continue
+        keys = _keys(source)
+        found.update(json.dumps(keys if isinstance(keys, list | tuple) else len(keys)).encode())
+    return found.hexdigest()
 
 
 def _check(source: Source, where: str, modality: Modality) -> None:

@@ -140,8 +140,8 @@ class Trainer:
         training.check(recipe.plan, device)
         training_sources(recipe)
         sources, notes = validation_sources(recipe, recipe.batch)
+        self.estimator: Estimator = build(recipe, trust, notes.append).to(device)
         self.notes = [*notes, unscored(recipe, sources)]
-        self.estimator: Estimator = build(recipe, trust).to(device)
         self.phases = phases(recipe)
         self.network = _trained(self.phases, self.estimator, recipe)
         self.module = trained(self.network) if recipe.lora else self.network

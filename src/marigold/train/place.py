@@ -42,6 +42,8 @@ class Marker:
     """The step at which the loss or the weights were no numbers; the run goes on from `good`. 0 where they are."""
     best: tuple[int, float] | None = None
     """The step and the score of the checkpoint under `best`."""
+    samples: str = ""
+    """A hash of the samples' keys (`checks.samples`); empty where they are not known."""
     kind: Literal["marigold training run"] = "marigold training run"
 
     def __post_init__(self) -> None:

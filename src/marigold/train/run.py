@@ -25,6 +25,7 @@ import yaml
 from torch import Tensor
 
 from marigold.core.config import encode
+from marigold.core.console import printable
 from marigold.core.errors import CheckpointError, ConfigError, OutputError
 from marigold.core.files import (
     cannot_write,
@@ -38,7 +39,8 @@ from marigold.core.files import (
 from marigold.core.locks import locked
 from marigold.train import log
 from marigold.train.board import Boards
-from marigold.train.changes import LATER, REMEDIES, SCORING, refuse
+from marigold.train.changes import LATER, REMEDIES, SCORING, differing, in_words, refuse, roots
+from marigold.train.checks import samples
 from marigold.train.place import (
     LOCK,
     MARKER,
@@ -135,7 +137,8 @@ class Run:
         with suppress(OSError):
             (self.folder / "state.tmp").unlink()
         rescored = any(self._marker.asked.get(key) != self.asked[key] for key in SCORING)
-        self._mark(asked=self.asked, best=None if rescored else self._marker.best)
+        best = None if rescored else self._marker.best
+        self._mark(asked=self.asked, best=best, samples=samples(self.recipe))
         self._boards.open(self.folder, self.recipe)
 
     def close(self) -> None:
@@ -251,9 +254,10 @@ class Run:
         self._marker = marker or replace(self._marker, labels=tuple(filter(None, labels)))
         if not (states or self._has_begun()):
             self._marker = Marker(self.asked)
-        refuse(self.folder, self._marker.asked, self.asked, LATER + REMEDIES * self.stopped)
+        free = LATER + self._moved()
+        refuse(self.folder, self._marker.asked, self.asked, free + REMEDIES * self.stopped)
         for saved in states:
-            refuse(self.folder, saved.facts.asked, self.asked, LATER + REMEDIES * (marker is not None))
+            refuse(self.folder, saved.facts.asked, self.asked, free + REMEDIES * (marker is not None))
         self._states = [saved for saved in states if not self.stopped or saved.facts.step <= self._marker.good]
         made = self.facts.step if self.facts else 0
         if made > self.recipe.steps and not self.asked["minutes"]:
@@ -261,6 +265,15 @@ class Run:
                 f"{self.folder}: has made {made} steps, but recipe.steps is {self.recipe.steps}; go on with --steps "
                 f"{made} or more, or give --run another folder to start again"
             )
+
+    def _moved(self) -> tuple[str, ...]:
+        """The roots of sources that lie in another folder than before, if all samples have the keys of those before."""
+        found = roots(differing(self._marker.asked, self.asked))
+        if not found or self._marker.samples != samples(self.recipe):
+            return ()
+        named = printable(", ".join(map(in_words, found)))
+        self.notes.append(f"{self.folder}: goes on with the same samples in another folder: {named}")
+        return tuple(one.key for one in found)
 
     def _check_recipe(self, asked: list[dict[str, Any]]) -> None:
         """Notes a recipe's file that does not say what was asked for: it is none that a run wrote here."""
