@@ -87,6 +87,13 @@ def narrower(root: Path) -> None:
     edit(RECIPE, ", resize: [48, 64]", "")(root)
 
 
+def listed_twice(root: Path) -> None:
+    """Names one photo in the lists of both splits."""
+    for name in ("train", "test"):
+        Path(f"{name}.txt").write_text("0003\n", encoding="utf-8")
+    edit(RECIPE, "unit: 0.001", "unit: 0.001, lists: {train: train.txt, test: test.txt}")(root)
+
+
 (RECIPE,) = re.findall(r"^```yaml\n# garden\.yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 FLAWS: dict[str, Callable[[Path], object]] = {
     "no photo is called": edit(RECIPE, "rgb/*.jpg", "images/*.jpg"),
@@ -100,8 +107,14 @@ FLAWS: dict[str, Callable[[Path], object]] = {
     "depth has no measured pixel": picture("depth/0003.png", HEIGHT, WIDTH, value=0),
     "where others are": narrower,
     "not an image that can be read": lambda root: (root / "rgb/0003.jpg").write_bytes(b"\xff\xd8 cut off"),
+    "is in train.txt too": listed_twice,
 }
-NOTED = {"trained without validation", "holds a run whose recipe differs"}
+NOTED = {
+    "trained without validation",
+    "holds a run whose recipe differs",
+    "goes on with the same samples in another folder",
+    "the network has to learn other target images",
+}
 """Messages of whole runs, which `tests/train` provokes."""
 
 
