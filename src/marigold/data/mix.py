@@ -93,7 +93,7 @@ class Mix:
     def leave_out(self, source: Source, skipped: Skipped) -> None:
         """Notes a sample of a source that cannot be read. Raises `DataError` once there are too many."""
         count = len(border.keys(source.dataset, source.root, source.split))
-        self._pools.skipped.add(f"{source.name}: {source.root}", count, [skipped])
+        self._pools.skipped.add(source, count, [skipped])
 
     def check(self, first: int = 0) -> None:
         """Reads what the first step needs of every source, and some samples of those that are read from the disk.
