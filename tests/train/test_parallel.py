@@ -15,10 +15,10 @@ from marigold.accel.parallel import World, is_first, joined
 from marigold.accel.training import TrainPlan
 from marigold.core.errors import ConfigError
 from marigold.data.source import Source
-from marigold.train.loop import shared, train
+from marigold.train.loop import train
 from marigold.train.lora import Lora
 from marigold.train.recipe import Every, Optim, Recipe
-from marigold.train.sharded import is_sharded
+from marigold.train.sharded import is_sharded, shared
 from toys.scenes import Toy
 from train.test_loop import recipe, weights
 

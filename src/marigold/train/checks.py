@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from marigold.core.config import require
 from marigold.core.errors import DataError, MarigoldError
 from marigold.core.find import implementation, name_of
 from marigold.data import border
 from marigold.data.source import Source, present
 from marigold.modalities.base import Modality
 from marigold.train.recipe import Recipe
+
+MOST_WORKERS = 256
+MOST_MINUTES = 1_000_000
+"""A time budget of about two years."""
 
 
 def training_sources(recipe: Recipe) -> tuple[Source, ...]:
@@ -89,3 +94,9 @@ def _check(source: Source, where: str, modality: Modality) -> None:
 def _keys(source: Source) -> Sequence[str]:
     """The keys of a source's split. Raises `DataError` when there are none."""
     return border.keys(source.dataset, source.root, source.split)
+
+
+def check_numbers(workers: int, minutes: float) -> None:
+    """Raises `ConfigError` for numbers that no run can have."""
+    require(0 <= workers <= MOST_WORKERS, "workers", workers, f"0 to {MOST_WORKERS}")
+    require(0 <= minutes <= MOST_MINUTES, "minutes", minutes, f"0 to {MOST_MINUTES}")

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from tqdm import tqdm
 
 from marigold.accel import parallel, training
 from marigold.accel.parallel import Replicas, Shards, World
-from marigold.core.config import encode, require
-from marigold.core.errors import CheckpointError, ConfigError, DataError
-from marigold.core.find import name_of
+from marigold.core.config import encode
+from marigold.core.errors import CheckpointError, DataError
 from marigold.data.pool import Pools
 from marigold.data.reader import Reading
 from marigold.estimator import Estimator
@@ -24,25 +22,21 @@ from marigold.train.average import Average
 from marigold.train.board import Boards
 from marigold.train.build import build
 from marigold.train.changes import REMEDIES
-from marigold.train.checks import training_sources, unscored, validation_sources
+from marigold.train.checks import check_numbers, training_sources, unscored, validation_sources
 from marigold.train.latents import Latents
 from marigold.train.log import CHANGED
 from marigold.train.lora import trained
 from marigold.train.nonfinite import Computed, Streak
 from marigold.train.optim import make_optimizer, rate, set_rate
 from marigold.train.packing import Trained, unpack
-from marigold.train.phase import Phase, phases, unreached
+from marigold.train.phase import phases, trained_network, unreached
 from marigold.train.progress import Progress
 from marigold.train.recipe import Recipe
 from marigold.train.record import Recorder, is_finished
 from marigold.train.run import Run
-from marigold.train.sharded import gather, is_sharded, spread
+from marigold.train.sharded import gather, is_sharded, shared, spread
 from marigold.train.stage import Stage
 from marigold.train.state import Facts
-
-MOST_WORKERS = 256
-MOST_MINUTES = 1_000_000
-"""A time budget of about two years."""
 
 
 def train(
@@ -103,24 +97,6 @@ def train(
     return run.checkpoint
 
 
-def shared(recipe: Recipe, world: World, minutes: float, note: Callable[[str], object]) -> Recipe:
-    """What the processes compute together: each makes `accumulate` batches of a step. Raises `ConfigError`."""
-    if world.size == 1:
-        return recipe
-    require(minutes == 0, "minutes", minutes, "0 with several processes, whose clocks differ: give --steps")
-    together = replace(recipe, accumulate=recipe.accumulate * world.size)
-    if world.is_first:
-        samples = together.batch * together.accumulate
-        note(f"{world.size} processes share each step of {samples} samples: accumulate is {together.accumulate} in all")
-    return together
-
-
-def check_numbers(workers: int, minutes: float) -> None:
-    """Raises `ConfigError` for numbers that no run can have."""
-    require(0 <= workers <= MOST_WORKERS, "workers", workers, f"0 to {MOST_WORKERS}")
-    require(0 <= minutes <= MOST_MINUTES, "minutes", minutes, f"0 to {MOST_MINUTES}")
-
-
 class Trainer:
     """The state of one run: estimator, what training changes of it, and how far it is."""
 
@@ -143,7 +119,7 @@ class Trainer:
         self.estimator: Estimator = build(recipe, trust, notes.append).to(device)
         self.notes = [*notes, unscored(recipe, sources)]
         self.phases = phases(recipe)
-        self.network = _trained(self.phases, self.estimator, recipe)
+        self.network = trained_network(self.phases, self.estimator, recipe)
         self.module = trained(self.network) if recipe.lora else self.network
         training.apply(self.estimator, recipe.plan, accumulates=recipe.accumulate > 1)
         self.estimator.requires_grad_(False)
@@ -323,20 +299,3 @@ class Trainer:
     def _remark(self) -> str:
         """What the recipe's file says of settings that were replaced on the way."""
         return "; ".join(f"to step {step} with optim: {encode(optim)}" for step, optim in self.progress.earlier)
-
-
-def _trained(parts: list[Phase], estimator: Estimator, recipe: Recipe) -> torch.nn.Module:
-    """The network that all phases train. Raises `ConfigError` when one of them trains another."""
-    module = parts[0].objective.trainable(estimator)
-    if recipe.lora and module is not estimator.backbone.denoiser:
-        raise ConfigError(
-            f"recipe.lora: `{name_of(parts[0].objective)}` trains another network than the denoiser; leave it out"
-        )
-    weights = {*map(id, module.parameters())}
-    for number, phase in enumerate(parts):
-        if {*map(id, phase.objective.trainable(estimator).parameters())} != weights:
-            raise ConfigError(
-                f"recipe.phases.{number}.objective: `{name_of(phase.objective)}` trains another network than "
-                f"`{name_of(parts[0].objective)}`; make it a run of its own"
-            )
-    return module

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from torch import nn
+
+from marigold.core.errors import ConfigError
 from marigold.core.find import name_of
+from marigold.estimator import Estimator
 from marigold.objectives.base import Objective
 from marigold.train.recipe import PhaseSettings, Recipe
 
@@ -51,3 +55,20 @@ def unreached(recipe: Recipe) -> str:
         f"recipe.steps: the run ends at step {recipe.steps}, before {' and '.join(missed)}; "
         f"use {end} or more for all phases, or shorten `phases`"
     )
+
+
+def trained_network(parts: list[Phase], estimator: Estimator, recipe: Recipe) -> nn.Module:
+    """The network that all phases train. Raises `ConfigError` when one of them trains another."""
+    module = parts[0].objective.trainable(estimator)
+    if recipe.lora and module is not estimator.backbone.denoiser:
+        raise ConfigError(
+            f"recipe.lora: `{name_of(parts[0].objective)}` trains another network than the denoiser; leave it out"
+        )
+    weights = {*map(id, module.parameters())}
+    for number, phase in enumerate(parts):
+        if {*map(id, phase.objective.trainable(estimator).parameters())} != weights:
+            raise ConfigError(
+                f"recipe.phases.{number}.objective: `{name_of(phase.objective)}` trains another network than "
+                f"`{name_of(parts[0].objective)}`; make it a run of its own"
+            )
+    return module

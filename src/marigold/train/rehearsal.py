@@ -22,8 +22,8 @@ from marigold.data.pool import Pools
 from marigold.data.reader import Reading
 from marigold.train import room
 from marigold.train.board import Boards
-from marigold.train.checks import training_sources, validation_sources
-from marigold.train.loop import Trainer, check_numbers
+from marigold.train.checks import check_numbers, training_sources, validation_sources
+from marigold.train.loop import Trainer
 from marigold.train.recipe import Recipe
 from marigold.train.run import Run
 

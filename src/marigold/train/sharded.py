@@ -1,7 +1,11 @@
-"""Weights, average and moments spread over the processes (FSDP2), and the whole copy that the first one writes from."""
+"""What several processes share: the batches of a step and, with FSDP2, weights, average and moments.
+
+The first process then keeps a whole copy, from which it validates and writes.
+"""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +13,25 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from marigold.accel import parallel
 from marigold.accel.parallel import World
+from marigold.core.config import require
 from marigold.core.errors import ConfigError
 from marigold.estimator import Estimator
 from marigold.train.average import Average
 from marigold.train.optim import make_optimizer
 from marigold.train.packing import Trained
 from marigold.train.recipe import Recipe
+
+
+def shared(recipe: Recipe, world: World, minutes: float, note: Callable[[str], object]) -> Recipe:
+    """What the processes compute together: each makes `accumulate` batches of a step. Raises `ConfigError`."""
+    if world.size == 1:
+        return recipe
+    require(minutes == 0, "minutes", minutes, "0 with several processes, whose clocks differ: give --steps")
+    together = replace(recipe, accumulate=recipe.accumulate * world.size)
+    if world.is_first:
+        samples = together.batch * together.accumulate
+        note(f"{world.size} processes share each step of {samples} samples: accumulate is {together.accumulate} in all")
+    return together
 
 
 def is_sharded(recipe: Recipe, world: World) -> bool:
