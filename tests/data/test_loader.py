@@ -231,3 +231,24 @@ def test_augmentation_that_never_repeats_is_known():
     assert Augment().repeats
     assert not Augment(jitter=0.1).repeats
     assert not Augment(zoom=1.1).repeats
+
+
+@dataclass(frozen=True)
+class BrokenLater(Counted):
+    """Nothing can be read but the samples that are looked at first."""
+
+    def read(self, root: Path, key: str) -> Sample:
+        if int(key) % 16:
+            raise DataError(f"{key}: damaged; download it again")
+        return super().read(root, key)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_a_process_cannot_read_is_one_line_here(workers):
+    broken = mix(BrokenLater(512), workers=workers)
+    with pytest.raises(DataError) as caught:
+        for position in range(20):
+            broken.batch(position)
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    assert "damaged" in str(caught.value)

@@ -78,7 +78,7 @@ class Loader:
     ) -> None:
         self._fetcher = Fetcher(sources, latents, how.workers > 0 and _shared_memory() < SHARED)
         self._order, self._batch, self._seed, self._how, self._every = order, batch, seed, how, every
-        self._batches: Iterator[Fetched] | None = None
+        self._batches: Iterator[Fetched | MarigoldError] | None = None
         self._next = -1
 
     def fetch(self, position: int) -> Fetched:
@@ -87,17 +87,18 @@ class Loader:
             self.close()
             self._batches = iter(self._loader(position))
         try:
-            found = _restored(next(self._batches))
-        except MarigoldError:
-            raise
+            found = next(self._batches)
         except RuntimeError as error:
             raise DataError(
                 f"a process that reads samples has ended ({' '.join(str(error).split())[:200]}); give the same command "
                 "again, with fewer --workers"
             ) from error
+        if isinstance(found, MarigoldError):
+            self.close()
+            raise found
         assert found.position == position
         self._next = self._following(position)
-        return found
+        return _restored(found)
 
     def close(self) -> None:
         """Ends the processes."""
@@ -130,20 +131,33 @@ class Loader:
         return next(number for number in later if self._fetcher.sources[self._order.at(number)[0]])
 
 
-class Fetcher(Dataset[Item]):
+class Fetcher(Dataset[tuple[Wish, Item | MarigoldError]]):
     """What a process that reads does: samples as they are wished for, and batches of them."""
 
     def __init__(self, sources: Sequence[Streamed | None], latents: LatentFiles | None, through_pipes: bool) -> None:
         self.sources, self._latents, self._through_pipes = list(sources), latents, through_pipes
 
-    def __getitem__(self, wish: Wish) -> tuple[Wish, Item]:
+    def __getitem__(self, wish: Wish) -> tuple[Wish, Item | MarigoldError]:
         streamed = self.sources[wish.source]
         assert streamed is not None
-        return wish, streamed.item(wish.index, self._latents, wish.mirrored)
+        try:
+            return wish, streamed.item(wish.index, self._latents, wish.mirrored)
+        except (
+            MarigoldError
+        ) as error:  # raised where it is asked for: on the way it would get a traceback into its words
+            return wish, error
 
-    def collate(self, wished: list[tuple[Wish, Item]]) -> Fetched:
-        """The items of one batch together. Raises `DataError` where they differ in size."""
-        first, items = wished[0][0], [item for _, item in wished]
+    def collate(self, wished: list[tuple[Wish, Item | MarigoldError]]) -> Fetched | MarigoldError:
+        """The items of one batch together, or what is wrong with it."""
+        try:
+            return self._together(wished)
+        except MarigoldError as error:
+            return error
+
+    def _together(self, wished: list[tuple[Wish, Item | MarigoldError]]) -> Fetched:
+        if errors := [item for _, item in wished if isinstance(item, MarigoldError)]:
+            raise errors[0]
+        first, items = wished[0][0], [item for _, item in wished if isinstance(item, Item)]
         read = [item.sample for item in items if item.sample]
         kept = [item.latents for item in items if item.latents]
         return _packed(
