@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from marigold.core import seeds
 from marigold.core.errors import DataError, MarigoldError
 from marigold.core.sample import Sample, stack
+from marigold.data._workers import end_with_parent
 from marigold.data.augment import mirrors
 from marigold.data.latents import LatentFiles
 from marigold.data.order import Order
@@ -106,7 +107,8 @@ class Loader:
 
     def _loader(self, first: int) -> DataLoader:
         workers, how = self._how.workers, self._how
-        ahead = {"prefetch_factor": AHEAD, "multiprocessing_context": "spawn"} if workers else {}
+        begin = {"multiprocessing_context": "spawn", "worker_init_fn": _begin}
+        ahead = {"prefetch_factor": AHEAD, **begin} if workers else {}
         return DataLoader(
             self._fetcher,
             batch_sampler=_Wishes(self, count(first, self._every)),  # pyright: ignore[reportArgumentType]
@@ -184,6 +186,11 @@ class _Wishes:
 
     def __iter__(self) -> Iterator[list[Wish]]:
         return filter(None, map(self._loader.wishes, self._positions))
+
+
+def _begin(number: int) -> None:
+    """What a process that reads does first: torch's own watch over the parent ends where a full pipe is waited for."""
+    end_with_parent()
 
 
 def _packed(fetched: Fetched, through_pipes: bool) -> Fetched:
