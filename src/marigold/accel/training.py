@@ -27,8 +27,8 @@ class TrainPlan:
     """bf16 and fp16 compute under autocast, to within 3 % of the loss in fp32; weights, moments and average stay fp32.
     fp16 scales the loss so that small gradients do not vanish, and leaves out steps whose gradients overflow."""
     checkpointing: bool = False
-    """Compute activations a second time on the way back instead of keeping them: less memory, about a third more time,
-    the same loss and gradients to within 1e-6."""
+    """Compute activations a second time on the way back instead of keeping them: less memory, more time, the
+    same loss and gradients to within 1e-6."""
     compiled: bool = False
     """Compile networks, rendering and the optimizer of 8 bits: a slow start, then more steps a second; the same loss to
     within 1e-3 of it."""

@@ -179,7 +179,6 @@ def digest(*networks: nn.Module) -> str:
     """The first digits of the SHA-256 of all tensors: names, shapes and values, floating-point ones as float32.
 
     So it does not depend on how many files weights lie in, nor on whether they were made float32 when they were opened.
-    About a second for 2 GB.
     """
     total = hashlib.sha256()
     for number, network in enumerate(networks):
