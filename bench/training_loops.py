@@ -179,8 +179,9 @@ class Ours:
         if self.variant.blocks:
             compile_blocks(self.estimator)
             return
-        mode, suited = self.variant.mode, self.variant.suited
-        compile_networks(self.estimator, accumulates=self.parts > 1, mode=mode, suited=suited)
+        if self.variant.written:
+            self.estimator.backbone.suit_compiler = lambda: None
+        compile_networks(self.estimator, accumulates=self.parts > 1, mode=self.variant.mode)
 
     def prepare(self) -> dict[str, Tensor]:
         """The latents of the pictures."""

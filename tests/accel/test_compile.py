@@ -73,9 +73,9 @@ def test_a_mode_that_is_asked_for_is_the_denoisers():
     assert modes(found) == ("max-autotune-no-cudagraphs", "default")
 
 
-def test_networks_are_suited_to_the_compiler_unless_they_stay_as_written():
-    assert compilation.compile_networks(Estimator(), suited=True).backbone.suited
-    assert not compilation.compile_networks(Estimator()).backbone.suited
+def test_networks_on_a_gpu_are_suited_to_the_compiler():
+    assert compilation.compile_networks(Estimator()).backbone.suited
+    assert not compilation.compile_networks(Estimator(on_gpu=False)).backbone.suited
 
 
 def test_settings_of_compiled_training_end_with_the_block():

@@ -12,18 +12,15 @@ SMALL = 100_000_000
 """Weights of a network below which its kernels are done sooner than they can be asked for one by one."""
 
 
-def compile_networks(
-    estimator: Estimator, *, accumulates: bool = False, mode: str = "", suited: bool = False
-) -> Estimator:
+def compile_networks(estimator: Estimator, *, accumulates: bool = False, mode: str = "") -> Estimator:
     """Marks the backbone's networks for compilation, which happens when each is first used with a new shape.
 
-    On a GPU weights are laid out channels last, which its matrix units read without a copy, and a small denoiser is
-    replayed as one recorded graph. A graph writes its gradients to the same place at every replay, so there is none
-    where training `accumulates` the gradients of several passes. `mode` is a mode of `torch.compile` for the denoiser,
-    in place of this choice. With `suited` the backbone first rearranges what compilers do badly with: its gain on a
-    GPU is not measured (`bench/training.py`), so nothing else asks for it.
+    On a GPU weights are laid out channels last, which its matrix units read without a copy, the backbone rearranges
+    what compiles to slow kernels (`bench/training.py` shows the gain), and a small denoiser is replayed as one recorded
+    graph. A graph writes its gradients to the same place at every replay, so there is none where training `accumulates`
+    the gradients of several passes. `mode` is a mode of `torch.compile` for the denoiser, in place of this choice.
     """
-    if suited:
+    if next(estimator.backbone.denoiser.parameters()).is_cuda:
         estimator.backbone.suit_compiler()
     for part in estimator.backbone.hot_parts():
         on_gpu = next(part.parameters()).is_cuda
