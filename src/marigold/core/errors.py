@@ -59,6 +59,10 @@ class RefusedSampleError(DataError):
     """A sample that is as it should be, and that the data set's own rules leave out: nothing is wrong with the data."""
 
 
+class MissingPredictionError(DataError):
+    """A photo to which whoever is evaluated has no answer."""
+
+
 class CheckpointError(MarigoldError):
     """A checkpoint that cannot be opened or whose weights cannot be used."""
 

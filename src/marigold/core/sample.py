@@ -4,7 +4,7 @@ Every tensor may carry leading batch dimensions, so that a rendered batch is a `
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,9 @@ class Sample:
 
     `image` is [..., 3, H, W] in sRGB, 0 to 1. `maps` holds a field's values [..., C, H, W] in the field's unit (see
     `core/fields.py`), `valid` its mask [..., 1, H, W], bool, "may be used". `key` is unique and stable.
+
+    `annotations` holds truth that is no map, such as people's judgements of pairs of points. Geometry leaves it as it
+    is, so that places in it are shares of the height and width; samples of one batch have none.
     """
 
     key: str
@@ -40,6 +43,7 @@ class Sample:
     maps: dict[str, Tensor]
     valid: dict[str, Tensor]
     camera: Camera | None = None
+    annotations: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> "Sample":
         """The same sample with its tensors on another device."""

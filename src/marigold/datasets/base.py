@@ -1,8 +1,8 @@
 """The contract of a data set: the only code that is written per data set."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,10 @@ class DatasetCard:
     source: str
     depth_range: tuple[float, float] = (1e-3, float("inf"))
     """Predicted depth is clipped to this range, in metres, before it is scored."""
+    mask: str = ""
+    """Which pixels are scored, in words for a protocol, such as a crop; empty: those with truth."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many samples published evaluations have of a split, where they say so."""
 
 
 class Dataset(ABC):

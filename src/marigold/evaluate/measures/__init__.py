@@ -1,0 +1,1 @@
+"""What an evaluation measures of an answer: a file for each group of metrics, found by its name."""
