@@ -103,7 +103,7 @@ def strict(parse: Callable[..., Any], name: str, arguments: list[str]) -> Any:
         return parse(args=shown)  # which says what is wrong with them
     if left:
         words = printable(" ".join(left))
-        _complain(name, f"`{words}` is not expected there; put the inputs before the options")
+        complain(name, f"`{words}` is not expected there; put the inputs before the options")
     return found
 
 
@@ -125,11 +125,11 @@ def refuse_empty(name: str, arguments: list[str]) -> None:
     """Ends the program for words with nothing in them, as a shell makes them of variables that are not set."""
     for before, word in zip(["", *arguments], arguments, strict=False):
         if not word and before.startswith("--") and "=" not in before:
-            _complain(name, f"`{before}` has an empty value; give it one or leave it out")
+            complain(name, f"`{before}` has an empty value; give it one or leave it out")
         if not word:
-            _complain(name, "an input is empty; name a file, folder or pattern")
+            complain(name, "an input is empty; name a file, folder or pattern")
         if word.startswith("--") and word.endswith("="):
-            _complain(name, f"`{word[:-1]}` has an empty value; give it one or leave it out")
+            complain(name, f"`{word[:-1]}` has an empty value; give it one or leave it out")
 
 
 def usage() -> str:
@@ -166,7 +166,7 @@ def _dispatch(arguments: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
 
 
-def _complain(name: str, message: str) -> NoReturn:
+def complain(name: str, message: str) -> NoReturn:
     """Ends the program for a command line that cannot be understood."""
     raise SystemExit(failed(f"{message} (marigold {name} --help shows more)", 2, f" {name}: error: "))
 

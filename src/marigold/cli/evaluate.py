@@ -1,24 +1,23 @@
-"""Score a checkpoint on a data set, in a table beside baselines."""
+"""Score a checkpoint, a model or a folder of predictions on benchmarks: tables, samples and a page that shows them.
 
-import os
-import sys
-from dataclasses import asdict, dataclass, field
+`marigold evaluate compare A B` compares two results, `marigold evaluate verify RESULT` runs one again,
+`marigold evaluate calibrate CHECKPOINT DATASET` fits the checkpoint's intervals; each has a --help of its own.
+"""
+
+import importlib
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Suppress
 
-from marigold.cli import expanded, parsed
+from marigold.cli import parsed
 from marigold.core.console import printable
-from marigold.core.distribution import VERSION
-from marigold.predict.settings import Request, Settings
+from marigold.predict.settings import Request
 
-if TYPE_CHECKING:
-    from marigold.datasets.base import Dataset, DatasetCard
-    from marigold.predict.predictor import Predictor
-
-_LARGEST_BATCH = 256
+VERBS = {"compare": "_compare", "verify": "_verify", "calibrate": "_calibrate"}
+"""What has a command line of its own, by the module of it."""
 
 
 @dataclass(frozen=True)
@@ -33,149 +32,145 @@ class _Request(Request):
 class Options:
     """Options of `marigold evaluate`."""
 
-    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """A bundled name, a folder or a hub id."""
-    dataset: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
-    """The name of a data set, such as procedural, or a folder that `marigold synth` wrote."""
+    what: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SUITE|DATASET", help_behavior_hint="")
+    ]
+    """A suite such as quick or depth, the name of a data set, or a folder that `marigold synth` wrote. With a checkpoint
+    in front, the table alone: CHECKPOINT DATASET."""
+    checkpoint: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """A bundled name, a folder or a hub id; several each with --checkpoint. Left out: those that the suite names."""
+    predictions: Path | None = None
+    """A folder of somebody's predictions: npy, 16-bit PNG, EXR, TIFF or PFM."""
+    pattern: str = ""
+    """How their files are called, such as '{key}_depth.npy', with {key}, {folder}, {name}, {id} and {output}; usual
+    names are tried when left out."""
+    model: str = ""
+    """MODULE:CLASS of Python code with one method, predict(photo); its code runs."""
+    modality: str = ""
+    """What predictions or a model give, such as depth."""
+    name: str = ""
+    """What tables and the folder of the result call it."""
     root: Path | None = None
-    """Where a data set given by name lies; those that render need none."""
+    """Where a data set lies, or for a suite the folder that holds the folders of its sets."""
     settings: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE")] = ()
-    """A setting of the data set, as a recipe has it; several each with --set."""
+    """A setting of the data set, as a recipe has it, in a suite DATASET.KEY=VALUE; several each with --set."""
     split: Annotated[str, tyro.conf.arg(help_behavior_hint="")] = ""
     """Which part of the data set; when left out, test or the only one there is."""
     count: int = 0
-    """Use the first so many samples; 0 means all."""
-    align: Literal["depth", "disparity", "none"] = "depth"
-    """Where scale and shift are fitted before depth is compared."""
+    """Use the first so many samples of each set; 0 means all."""
+    measures: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """A group of metrics in place of the suite's: standard, edges, uncertainty and so on; several each with
+    --measures."""
+    beside: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """What is scored beside the model: ceiling, autoencoder, baselines or none; several each with --beside."""
+    align: Literal["depth", "disparity", "log", "none"] | None = None
+    """Where depth is fitted to the truth; as the suite says, or in depth."""
+    fit: Literal["least-squares", "l1", "ransac", "median", "scale"] | None = None
+    """How it is fitted: scale and shift by least squares, by least absolute errors or by RANSAC; or one factor, the
+    median ratio or by least squares."""
+    longest: int | None = None
+    """The fit is made on maps with at most so many pixels on the longest side; 0 takes all."""
+    pooling: Literal["image", "pixel"] | None = None
+    """Means over images of each image's value, or over all pixels of all images."""
+    interval: float = 0.0
+    """Also score the interval that is to hold this share of the pixels, such as 0.9, by the checkpoint's calibration."""
+    jobs: int = 2
+    """Threads that read and score; they change no score."""
+    report: bool = True
+    """Make report.html, a page of tables, histograms and the best, median and worst samples."""
     batch: int = 8
-    """Samples read at a time; 1 when sizes differ. It changes no score."""
+    """Of CHECKPOINT DATASET: samples read at a time; 1 when sizes differ. It changes no score."""
     output: Path | None = None
-    """The JSON file; output/evaluation_CHECKPOINT_DATASET.json when left out."""
+    """The folder of results, `results` when left out; the result is in OUTPUT/SUITE/MODEL. Of CHECKPOINT DATASET the JSON
+    file."""
     trust: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PACKAGE")] = ()
     """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[_Request], tyro.conf.arg(name="prediction")] = field(default_factory=_Request)
 
 
-def parse(arguments: list[str]) -> Options:
-    """The command line as options."""
-    return parsed(Options, "evaluate", arguments)
+@dataclass(frozen=True)
+class Chosen:
+    """A verb of its own, by its module, with its options."""
+
+    module: str
+    options: Any
 
 
-def run(options: Options) -> int:
-    """Scores, prints the table and says where the JSON is."""
-    from marigold.core.files import prepare
-    from marigold.data import border
-    from marigold.evaluate import report
-    from marigold.evaluate.runner import score
-    from marigold.measure.alignment import Protocol
+def parse(arguments: list[str]) -> Options | Chosen:
+    """The command line as options, or those of a verb of its own."""
+    if arguments and (name := VERBS.get(arguments[0])):
+        module = f"marigold.cli.{name}"
+        return Chosen(module, importlib.import_module(module).parse(arguments[1:]))
+    found = parsed(Options, "evaluate", arguments)
+    if not 1 <= len(found.what) <= 2:
+        from marigold.cli import complain
 
-    _check(options)
-    report.prepared(options.output) if options.output else prepare(Path("output") / "evaluation.json")
-    dataset, root = _dataset(options)
-    card = border.card(dataset, root)
-    predictor = _predictor(options)
-    path = options.output or _usual_output(options, predictor.estimator.card.name)
-    _check_fields(options, predictor, card)
-    split = options.split or _only_split(options.dataset, card)
-    keys = border.keys(dataset, root, split)[: options.count or None]
-    protocol = Protocol(options.align, *card.depth_range)
-    scores = score(predictor, dataset, root, keys, request=options.request, protocol=protocol, batch=options.batch)
-    facts = _facts(options, predictor, f"{split}, {len(keys)} samples", protocol)
-    report.write(path, scores, facts)
-    print(f"{report.table(scores)}\n\n{report.settings(facts)}")
-    print(f"\n{printable(path)}")
-    return 0
+        complain("evaluate", "name one suite or data set, or a checkpoint and a data set")
+    return found
 
 
-def _usual_output(options: Options, checkpoint: str) -> Path:
-    """The JSON file where the user names none; raises `OutputError` for names that none can be called after."""
-    from marigold.core.errors import OutputError
-    from marigold.core.files import file_name
-    from marigold.evaluate.report import prepared
+def run(options: Options | Chosen) -> int:
+    """Scores, prints the tables and says where the results are; 1 where a sample has no score."""
+    if isinstance(options, Chosen):
+        return importlib.import_module(options.module).run(options.options)
+    if len(options.what) == 2:
+        from marigold.cli import _pair
 
-    dataset = Path(os.path.abspath(options.dataset)).name
-    try:
-        name = file_name(f"evaluation_{checkpoint}_{dataset}.json", "the result")
-    except OutputError as error:
-        raise OutputError(f"{error}; or name the result with --output") from None
-    return prepared(Path("output") / name)
+        return _pair.run(options)
+    return sum(_run(options, checkpoint) for checkpoint in _checkpoints(options)) and 1
 
 
-def _check(options: Options) -> None:
-    from marigold.core.errors import ConfigError
+def _checkpoints(options: Options) -> tuple[str, ...]:
+    """Those that are named, or else those of the suite; one that is empty where others are scored."""
+    from marigold.evaluate.asked import suite_of
 
-    for name, least in {"--count": 0, "--batch": 1}.items():
-        if (value := getattr(options, name.strip("-"))) < least:
-            raise ConfigError(f"{name} {value}: must be at least {least}")
-    if options.batch > _LARGEST_BATCH:
-        raise ConfigError(f"--batch {options.batch}: must be at most {_LARGEST_BATCH}")
-
-
-def _dataset(options: Options) -> "tuple[Dataset, Path]":
-    """The data set and where it lies. A name stands for the data set, whatever folders there are."""
-    from marigold.cli import _settings
-    from marigold.core.errors import ConfigError, DataError
-    from marigold.core.find import names
-    from marigold.datasets.base import Dataset
-
-    folder, known = expanded(options.dataset), names(Dataset)
-    if options.dataset in known or (not folder.is_dir() and "/" not in options.dataset):
-        if folder.is_dir():
-            print(f"`{folder}` is the data set of that name; the folder is `./{folder}`", file=sys.stderr)
-        return _settings.dataset(options.dataset, options.settings), options.root or Path()
-    if options.root is not None:
-        raise ConfigError(
-            f"--root {options.root}: goes with the name of a data set, and `{options.dataset}` is a folder; leave it "
-            f"out, or name one of: {', '.join(known)}"
-        )
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; give one that `marigold synth` wrote, or the name of a data set")
-    return _settings.dataset("folder", options.settings), folder
+    if options.checkpoint or options.predictions or options.model:
+        return options.checkpoint or ("",)
+    _, suite = suite_of(_asked(options, ""))
+    return suite.checkpoints
 
 
-def _only_split(dataset: str, card: "DatasetCard") -> str:
-    from marigold.core.errors import DataError
+def _run(options: Options, checkpoint: str) -> int:
+    """Scores one; 1 where a sample has no score."""
+    from marigold.evaluate import results, run
+    from marigold.evaluate.asked import root_of, source_of, suite_of
 
-    if "test" in card.splits:
-        return "test"
-    if len(card.splits) != 1:
-        raise DataError(f"{dataset}: name one of its splits with --split: {', '.join(card.splits) or 'it has none'}")
-    return card.splits[0]
-
-
-def _predictor(options: Options) -> "Predictor":
-    from marigold.predict.predictor import load
-
-    request = options.request
-    return load(options.checkpoint, device=request.device, precision=request.precision, trust=options.trust)
-
-
-def _check_fields(options: Options, predictor: "Predictor", card: "DatasetCard") -> None:
-    from marigold.core.errors import DataError
-
-    missing = [name for name in predictor.estimator.modality.needs if name not in card.fields]
-    if missing:
-        raise DataError(
-            f"{options.dataset}: has no {', '.join(missing)}, which `{predictor.estimator.card.modality}` is scored "
-            f"by; it has: {', '.join(card.fields) or 'no fields'}"
-        )
+    asked = _asked(options, checkpoint)
+    name, suite = suite_of(asked)
+    source = source_of(asked, suite, options.request.device, options.trust)
+    output = options.output or Path("results")
+    where = run.Where(root_of(asked), output, options.count, options.jobs, asked.protocol, report=options.report)
+    found = run.run(name, suite, source, where, asked.as_plain())
+    folder = run.folder_of(output, name, source.name)
+    print((folder / results.TABLE).read_text(encoding="utf-8"))
+    for line in found.missing:
+        print(f"marigold: {printable(line)}")
+    print(printable(folder))
+    return int(found.holes > 0)
 
 
-def _facts(options: Options, predictor: "Predictor", samples: str, protocol: Any) -> dict[str, Any]:
-    """Everything needed to repeat the table."""
-    from marigold.accel.precision import precision_name
+def _asked(options: Options, checkpoint: str) -> Any:
+    from marigold.evaluate.asked import Asked
+    from marigold.evaluate.source import stated
 
-    card = predictor.estimator.card
-    settings: Settings = options.request.settings(card.defaults)
-    facts = {
-        "checkpoint": f"{card.name} {card.revision}".strip(),
-        "modality": card.modality,
-        "data": f"{options.dataset} {samples}",
-        **{name: value for name, value in asdict(settings).items() if value is not None},
-    }
-    if options.settings:
-        facts["set"] = " ".join(map(printable, options.settings))
-    if alignment := predictor.estimator.modality.alignment(protocol):
-        facts["alignment"] = alignment
-    mean = {"mean": "over images of each image's value", "mask": "pixels that the data set allows"}
-    return {**facts, **mean, "precision": precision_name(predictor.plan.dtype), "version": VERSION}
+    protocol = {"space": options.align, "fit": options.fit, "longest": options.longest, "pooling": options.pooling}
+    beside = None if not options.beside else tuple(name for name in options.beside if name != "none")
+    given = {key: value for key, value in stated(options.request).items() if key != "device"}
+    return Asked(
+        what=options.what[0],
+        checkpoint=checkpoint,
+        predictions=str(options.predictions or ""),
+        pattern=options.pattern,
+        model=options.model,
+        modality=options.modality,
+        name=options.name,
+        root=str(options.root or ""),
+        split=options.split,
+        count=options.count,
+        set=options.settings,
+        measures=options.measures,
+        beside=beside,
+        protocol={key: value for key, value in protocol.items() if value is not None},
+        prediction=given,
+        interval=options.interval,
+    )

@@ -1,0 +1,115 @@
+"""A folder of somebody's predictions: a file for each map of each sample, found by a pattern of its name."""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from marigold.core.console import printable
+from marigold.core.errors import ConfigError, DataError, MissingPredictionError
+from marigold.core.fields import FIELDS
+from marigold.core.reading import read_bytes
+from marigold.core.sample import Sample
+from marigold.datasets import _pair_files
+from marigold.evaluate.answers import Answer, Answers
+from marigold.evaluate.model import values
+from marigold.modalities.base import Modality
+
+USUAL = (
+    *("{key}_{output}", "{key}", "{folder}/{name}_{output}", "{folder}/{output}_{name}", "{folder}/pred_{name}"),
+    *("{folder}/pred_{id}", "{name}_{output}", "{name}", "pred_{name}", "{output}/{name}", "{output}/{key}"),
+)
+"""Patterns that are tried in turn where none is given: those of `marigold predict`, of the published code, and plain
+names. `{id}` is the name behind its first `_`, as `rgb_0045` becomes `pred_0045`."""
+ENDINGS = (".npy", ".png", ".exr", ".tiff", ".tif", ".pfm")
+PLACES = ("key", "folder", "name", "id", "output")
+MOST = 1 << 30
+"""Bytes of one file."""
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+class PredictionFolder(Answers):
+    """Predictions that lie in files: NPY, 16-bit PNG, OpenEXR, TIFF or PFM.
+
+    NPY, OpenEXR, PFM and TIFF of floats hold values as they are: depth [H, W], or [H, W, 3]. Pictures of whole numbers
+    stand for 0 to 1, of normals for -1 to 1.
+    """
+
+    def __init__(self, folder: Path, modality: Modality, name: str = "", pattern: str = "") -> None:
+        """`pattern` is such as `{key}_depth.npy`; empty tries what is usual. Raises `ConfigError`, `DataError`."""
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder; give --predictions the folder that holds the predictions")
+        self.folder, self.modality, self.pattern = folder, modality, pattern
+        self.name = printable(name or folder.resolve().name)
+        check_pattern(pattern, len(modality.outputs))
+
+    def answer(self, sample: Sample) -> Answer:
+        """What the sample's files hold. Raises `MissingPredictionError`, and `DataError` for what cannot be used."""
+        maps = {output: self._read(sample.key, output) for output in self.modality.outputs}
+        return Answer(values(maps, self.modality, sample, self.name))
+
+    def _read(self, key: str, output: str) -> np.ndarray:
+        tried = [name for name in dict.fromkeys(self._candidates(key, output)) if _is_below(name)]
+        if not tried:
+            raise DataError(f"{printable(key)}: no file can have that name; correct the data set's keys")
+        for name in tried:
+            if (file := self.folder / name).is_file():
+                content = read_bytes(file, DataError, "write it again", MOST)
+                return _numbers(_pair_files.stored(content, str(file), sorted), output)
+        told = printable(f"{key}: no prediction of {output} in {self.folder}, such as {tried[0]}")
+        raise MissingPredictionError(f"{told}; write it, or give --pattern")
+
+    def _candidates(self, key: str, output: str) -> Iterator[str]:
+        path = PurePosixPath(key)
+        plain = path.with_suffix("") if path.suffix.lower() in _PHOTOS else path
+        places = {
+            "key": str(plain),
+            "folder": str(plain.parent),
+            "name": plain.name,
+            "id": plain.name.partition("_")[2] or plain.name,
+            "output": output,
+        }
+        for pattern in self._patterns:
+            if len(self.modality.outputs) > 1 and "{output}" not in pattern:
+                continue
+            name = _PLACE.sub(lambda place: places[place[1]], pattern)
+            yield from [name] if PurePosixPath(pattern).suffix in ENDINGS else [name + end for end in ENDINGS]
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        return (self.pattern,) if self.pattern else USUAL
+
+
+def check_pattern(pattern: str, outputs: int) -> None:
+    """Raises `ConfigError` for a pattern with an unknown place, or none, and for one that leads out of the folder."""
+    if not pattern:
+        return
+    found = set(_PLACE.findall(pattern))
+    if unknown := found - {*PLACES}:
+        known = ", ".join(f"{{{place}}}" for place in PLACES)
+        raise ConfigError(f"--pattern {printable(pattern)}: no place `{printable(min(unknown))}`; there are: {known}")
+    if not found & {"key", "name", "id"}:
+        raise ConfigError(f"--pattern {printable(pattern)}: is one file for all samples; put {{key}} or {{name}} in it")
+    if outputs > 1 and "output" not in found:
+        raise ConfigError(f"--pattern {printable(pattern)}: is one file for {outputs} maps; put {{output}} in it")
+    if pattern.startswith("/") or ".." in PurePosixPath(pattern).parts:
+        raise ConfigError(f"--pattern {printable(pattern)}: leads out of the folder; give a name below it")
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name stays in the folder that it is looked for in."""
+    return not name.startswith("/") and ".." not in PurePosixPath(name).parts and "\0" not in name
+
+
+_PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp")
+
+
+def _numbers(stored: np.ndarray, output: str) -> np.ndarray:
+    """Numbers as values: whole ones are shares of their range, and of normals from -1 to 1."""
+    if stored.dtype.kind not in "ui":
+        return stored
+    share = stored.astype(np.float32) / np.iinfo(stored.dtype).max
+    signed = output in FIELDS and FIELDS[output].low < 0
+    return share * 2 - 1 if signed else share

@@ -1,0 +1,217 @@
+"""Evaluates whoever it is on a suite: the one way for the command line, for Python and for `verify`."""
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from marigold.core.config import encode
+from marigold.core.console import printable
+from marigold.core.distribution import VERSION
+from marigold.core.errors import ConfigError, DataError, OutputError
+from marigold.core.files import as_json, delete_leftovers, file_name, make_folder
+from marigold.core.find import name_of
+from marigold.core.locks import locked
+from marigold.evaluate import benchmark, results
+from marigold.evaluate.record import Journal, Record
+from marigold.evaluate.results import Row, Scored
+from marigold.evaluate.source import Source
+from marigold.evaluate.suite import Suite, SuiteSet
+from marigold.evaluate.task import Task, task
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where data lie and results go, and what of a suite is left out; none of it is in the suite."""
+
+    root: Path | None = None
+    """The folder that holds the folders of a suite's sets."""
+    output: Path = Path("results")
+    count: int = 0
+    """The first so many samples of each set; 0 means as the suite says."""
+    jobs: int = 2
+    """Threads that read and score."""
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Protocol` that go before the suite's."""
+    progress: bool = True
+    report: bool = True
+    """Make the page of pictures."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluation found."""
+
+    summary: dict[str, Any]
+    rows: list[Row]
+    scored: list[Scored]
+    missing: list[str]
+    """Sets that are not on the disk."""
+
+    @property
+    def holes(self) -> int:
+        """Samples without a score that should have one."""
+        return sum(len(one["holes"]) for one in self.summary["sets"])
+
+
+def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteSet, Task]], list[str]]:
+    """The sets that can be scored, and a line for each that is not there.
+
+    Raises `DataError` where none is, `ConfigError` and `DataError` for what cannot be scored at all.
+    """
+    found, missing = [], []
+    for one in suite.sets:
+        if one.modality and one.modality != name_of(source.modality):
+            continue
+        root = Path(where.root or "") / one.folder if one.folder else Path(where.root or "")
+        if one.folder and not root.exists():
+            missing.append(f"{one.title}: not there, at {root}")
+            continue
+        found.append((one, task(one, source.modality, root, where.count, where.protocol)))
+    if missing and not found:
+        told = printable("; ".join(missing))
+        raise DataError(f"{told}; give --root the folder that holds {', '.join(one.folder for one in suite.sets)}")
+    if not found:
+        raise ConfigError(f"{suite.title}: has no set for `{name_of(source.modality)}`; choose another checkpoint")
+    return found, missing
+
+
+def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[str, Any] | None = None) -> Outcome:
+    """Scores and writes the result to `OUTPUT/NAME/MODEL`; one that was interrupted goes on where it was.
+
+    `asked` is kept in the summary: what `verify` needs to run it again. Raises `DataError`, `ConfigError`,
+    `OutputError`, and what answers raise.
+    """
+    began = time.perf_counter()
+    todo, missing = tasks(suite, source, where)
+    folder = folder_of(where.output, name, source.name)
+    with locked(folder / ".lock", f"{folder}: is being written"):
+        delete_leftovers(folder)
+        results.refuse_foreign(folder)
+        facts = source.facts()
+        journal = Journal(folder / JOURNAL, digest(todo, source, facts))
+        done = False
+        try:
+            scored = [
+                _scored(one, ready, source, where, _noted(journal, number), _known(journal, number))
+                for number, (one, ready) in enumerate(todo)
+            ]
+            summary = _summary(name, suite, source, facts, scored, time.perf_counter() - began, asked)
+            outcome = Outcome(
+                summary, [row for one in scored for row in results.rows_of(one, source.name)], scored, missing
+            )
+            results.write(folder, summary, outcome.rows, pages(outcome, source))
+            done = True
+        finally:
+            journal.close(done=done)
+    return outcome
+
+
+def score(suite: Suite, source: Source, where: Where) -> list[Scored]:
+    """The records alone, without a result on the disk. Raises what `run` raises."""
+    todo, _ = tasks(suite, source, where)
+    return [_scored(one, ready, source, where, lambda record: None, {}) for one, ready in todo]
+
+
+def pages(outcome: Outcome, source: Source) -> dict[str, str]:
+    """The pages for people."""
+    from marigold.evaluate import table
+
+    return {results.TABLE: table.md(outcome.summary)}
+
+
+def folder_of(output: Path, suite: str, model: str) -> Path:
+    """The folder of a result, made if need be. Raises `OutputError`."""
+    try:
+        names = [file_name(printable(part).replace("/", "--"), "a result") for part in (suite, model)]
+    except OutputError as error:
+        raise OutputError(f"{error}; or name the result with --name") from None
+    return make_folder(output.joinpath(*names))
+
+
+def digest(todo: list[tuple[SuiteSet, Task]], source: Source, facts: Mapping[str, Any]) -> str:
+    """What tells a run from another one: all that its numbers depend on."""
+    content = [
+        {
+            "set": ready.title,
+            "dataset": encode(ready.dataset),
+            "root": str(ready.root),
+            "split": ready.split,
+            "keys": hashlib.sha256("\n".join(ready.keys).encode("utf-8", "surrogatepass")).hexdigest(),
+            "protocol": ready.stated(),
+            "measures": [repr(measure) for measure in ready.measures],
+            "beside": ready.beside,
+            "prediction": source.stated(one.prediction),
+        }
+        for one, ready in todo
+    ]
+    return hashlib.sha256(as_json([dict(facts), _versions(source), content])).hexdigest()
+
+
+def _scored(
+    one: SuiteSet,
+    ready: Task,
+    source: Source,
+    where: Where,
+    note: Callable[[Record], object],
+    known: Mapping[str, Record],
+) -> Scored:
+    records = benchmark.run(
+        ready,
+        source.answers(one.prediction),
+        reconstruct=source.reconstruct,
+        known=known,
+        note=note,
+        device=source.device,
+        jobs=where.jobs,
+        progress=where.progress,
+    )
+    return Scored(ready, records, source.stated(one.prediction))
+
+
+def _noted(journal: Journal, number: int) -> Callable[[Record], object]:
+    return lambda record: journal.add(number, record)
+
+
+def _known(journal: Journal, number: int) -> dict[str, Record]:
+    """What need not be done again; samples that had no score are tried once more."""
+    return {key: one for (at, key), one in journal.known.items() if at == number and one.status != "hole"}
+
+
+def _summary(
+    name: str,
+    suite: Suite,
+    source: Source,
+    facts: Mapping[str, Any],
+    scored: list[Scored],
+    seconds: float,
+    asked: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "format": results.FORMAT,
+        "suite": name,
+        "title": suite.title,
+        "source": suite.source,
+        "model": dict(facts),
+        "versions": _versions(source),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "asked": dict(asked or {}),
+        "sets": [results.summary_of(one, source.name) for one in scored],
+    }
+
+
+def _versions(source: Source) -> dict[str, str]:
+    device = torch.device(source.device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"marigold": VERSION, "torch": torch.__version__, "python": python, "device": where}

@@ -1,0 +1,153 @@
+"""Who is evaluated: a checkpoint, somebody's object, or a folder of predictions; and what a result says of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from marigold.accel.precision import precision_name
+from marigold.checkpoints import adapters
+from marigold.core.config import decode
+from marigold.core.errors import ConfigError
+from marigold.core.find import name_of
+from marigold.evaluate import ceiling
+from marigold.evaluate.answers import Answers
+from marigold.evaluate.checkpoint import CheckpointAnswers
+from marigold.evaluate.model import Model, ModelAnswers
+from marigold.evaluate.predictions import PredictionFolder
+from marigold.evaluate.task import Method
+from marigold.modalities.base import Modality
+from marigold.predict.predictor import Predictor
+from marigold.predict.settings import Request, Settings
+
+
+class Source(ABC):
+    """Gives answers to the sets of a suite, each by its own settings."""
+
+    name: str
+    """What tables and folders call it."""
+    modality: Modality
+    device: str = "cpu"
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What a result says of it, under `model`: `kind`, and what tells it from others."""
+
+    @abstractmethod
+    def answers(self, prediction: Mapping[str, Any]) -> Answers:
+        """Its answers by a set's settings, fields of `Request`."""
+
+    def stated(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that those answers are made by, with nothing left open; none where they are not known."""
+        return {}
+
+    @property
+    def reconstruct(self) -> Method | None:
+        """The truth through its autoencoder, if it has one."""
+        return None
+
+
+class Given(Source):
+    """An object with one method, or a folder of predictions."""
+
+    def __init__(self, kind: str, answers: Answers, modality: Modality, facts: Mapping[str, Any] | None = None) -> None:
+        self.name, self.modality = answers.name, modality
+        self._kind, self._answers, self._facts = kind, answers, facts or {}
+
+    def facts(self) -> dict[str, Any]:
+        """The kind, and what else is given."""
+        return {"name": self.name, "kind": self._kind, "modality": name_of(self.modality), **self._facts}
+
+    def answers(self, prediction: Mapping[str, Any]) -> Answers:
+        """The same for all sets: how they were made is not known here."""
+        return self._answers
+
+
+def of_model(model: Model, modality: Modality, name: str = "") -> Source:
+    """An object with a method `predict(photo)`; see `Model`."""
+    return Given("object", ModelAnswers(model, modality, name), modality, {"class": type(model).__qualname__})
+
+
+def of_folder(folder: Path, modality: Modality, name: str = "", pattern: str = "") -> Source:
+    """Predictions in files; see `PredictionFolder`."""
+    answers = PredictionFolder(folder, modality, name, pattern)
+    return Given("predictions", answers, modality, {"folder": str(folder), "pattern": pattern})
+
+
+class Checkpoint(Source):
+    """A checkpoint, as `marigold predict` uses it."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        request: Request = Request(),
+        name: str = "",
+        interval: float = 0.0,  # noqa: B008
+    ) -> None:
+        """What `request` states goes before a set's settings. With `interval` answers have one of this level."""
+        self.predictor, self.request, self.interval = predictor, request, interval
+        self.name = name or predictor.estimator.card.name
+        self.modality = predictor.estimator.modality
+        self.device = str(predictor.plan.device)
+
+    def facts(self) -> dict[str, Any]:
+        """From the card, and a digest of the weights."""
+        card = self.predictor.estimator.card
+        return {
+            "name": self.name,
+            "kind": "checkpoint",
+            "modality": card.modality,
+            "checkpoint": card.name,
+            "revision": card.revision,
+            "licence": card.licence,
+            "recipe": card.recipe,
+            "weights": self._digest,
+        }
+
+    def settings(self, prediction: Mapping[str, Any]) -> Settings:
+        """Those of a set, with what the request states in front and what the card recommends behind."""
+        given = {key: value for key, value in prediction.items() if key != "precision"}
+        asked = {**given, **stated(self.request)}
+        asked = {key: value for key, value in asked.items() if key not in ("checkpoint", "precision", "device")}
+        request = decode(Request, asked, "prediction")
+        return replace(request, match_input=True).settings(self.predictor.estimator.card.defaults)
+
+    def answers(self, prediction: Mapping[str, Any]) -> Answers:
+        """The values that a user gets, to the bit."""
+        return CheckpointAnswers(self.predictor, self.settings(prediction), self.name)
+
+    def stated(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings and the precision."""
+        settings = {key: value for key, value in asdict(self.settings(prediction)).items() if value is not None}
+        interval = {"interval": self.interval} if self.interval else {}
+        return {**settings, **interval, "precision": precision_name(self.predictor.plan.dtype)}
+
+    @property
+    def reconstruct(self) -> Method:
+        """The truth through this checkpoint's autoencoder."""
+        return partial(ceiling.reconstructed, self.predictor.estimator, device=self.predictor.plan.device)
+
+    @cached_property
+    def _digest(self) -> str:
+        backbone = self.predictor.estimator.backbone
+        return adapters.digest(backbone.denoiser, backbone.autoencoder)
+
+
+def stated(request: Request) -> dict[str, Any]:
+    """The fields of a request that somebody has set."""
+    usual = Request()
+    return {
+        field.name: value
+        for field in fields(Request)
+        if (value := getattr(request, field.name)) != getattr(usual, field.name)
+    }
+
+
+def precision_of(predictions: list[Mapping[str, Any]]) -> str:
+    """The precision that sets ask for, which is one for all, since networks are loaded once. Raises `ConfigError`."""
+    found = {str(prediction.get("precision", "auto")) for prediction in predictions}
+    if len(found) > 1:
+        raise ConfigError(f"prediction: sets ask for {' and '.join(sorted(found))}; a suite has one precision")
+    return found.pop() if found else "auto"

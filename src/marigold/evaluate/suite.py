@@ -1,0 +1,78 @@
+"""A suite: which data sets are scored together, and by which protocol, steps, ensemble and resolution."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marigold.core.config import beside, decode, load_yaml, merge
+from marigold.core.console import printable
+from marigold.core.errors import ConfigError
+from marigold.core.find import unknown
+from marigold.datasets.base import Dataset
+from marigold.evaluate.measures.base import Measure
+
+FOLDER = Path(__file__).parent / "suites"
+SHARED = ("measures", "protocol", "prediction", "beside", "count")
+"""What a suite says for all of its sets; each set may say it for itself."""
+
+
+@dataclass(frozen=True)
+class SuiteSet:
+    """A data set of a suite and how it is scored."""
+
+    title: str
+    """What tables call it."""
+    dataset: Dataset = beside()
+    """The data set with its settings."""
+    split: str = ""
+    """Empty: `test`, or the only one there is."""
+    folder: str = ""
+    """The folder below `--root` that it lies in; empty for one that renders."""
+    count: int = 0
+    """The first so many samples; 0 means all."""
+    modality: str = ""
+    """Only what predicts this is scored here; empty: whatever the data set has the truth of."""
+    measures: tuple[Measure, ...] = ()
+    """Groups of metrics; empty: the modality's own."""
+    protocol: dict[str, Any] = field(default_factory=dict)
+    """Fields of `Protocol`; the range is the data set's where it is not given."""
+    prediction: dict[str, Any] = field(default_factory=dict)
+    """Fields of `Request`; what is not given is as the checkpoint's card recommends."""
+    beside: tuple[str, ...] = ("ceiling", "baselines")
+    """What is scored too: `ceiling` (the representation's own), `autoencoder`, `baselines`."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Data sets that are scored together."""
+
+    title: str
+    sets: tuple[SuiteSet, ...]
+    checkpoints: tuple[str, ...] = ("depth",)
+    """What is scored where nothing is named."""
+    source: str = ""
+    """Where its settings come from."""
+
+
+def names() -> list[str]:
+    """The packaged suites."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Suite:
+    """A packaged suite, or one in a YAML file. Raises `ConfigError`."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if name not in names() and path.parent == FOLDER:
+        raise ConfigError(unknown("suite", printable(name), names()))
+    return decode(Suite, spread(load_yaml(path)), printable(path.stem))
+
+
+def spread(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A suite as written, with what it says for all sets put into each."""
+    shared = {key: content[key] for key in SHARED if key in content}
+    sets = content.get("sets")
+    if not isinstance(sets, list) or not all(isinstance(one, dict) for one in sets):
+        raise ConfigError("sets: expected a list of data sets, each with `title` and `dataset`")
+    own = {key: value for key, value in content.items() if key not in SHARED}
+    return {**own, "sets": [merge(shared, one) for one in sets]}
