@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from marigold import cli
-from marigold.cli import _settings
 from marigold.core.find import name_of
+from marigold.data.words import dataset
 from marigold.train.recipe import load, names
 from test_docs import ROOT, blocks, commands, started_by_torchrun
 
@@ -59,7 +59,7 @@ def test_a_published_run_and_its_fast_one_take_steps_of_the_published_size(name)
 
 def test_settings_of_data_sets_on_the_page_are_settings_that_they_have():
     for options in given("evaluate"):
-        assert name_of(_settings.dataset(options.dataset, options.settings)) == options.dataset
+        assert name_of(dataset(options.dataset, options.settings)) == options.dataset
 
 
 def test_shards_are_made_with_the_settings_of_the_recipes_that_read_them():
@@ -71,7 +71,7 @@ def test_shards_are_made_with_the_settings_of_the_recipes_that_read_them():
         assert len(from_shards) in (0, len(sources))
         for source in from_shards:
             shards = made[source.root]
-            wanted, found = source.dataset, _settings.dataset(shards.dataset, shards.settings)
+            wanted, found = source.dataset, dataset(shards.dataset, shards.settings)
             assert comparable(found) == comparable(wanted), source.root
             assert set(source.split.split("+")) <= set(shards.splits or wanted.card.splits)
             assert not shards.size or shards.size == source.resize

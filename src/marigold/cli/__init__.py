@@ -73,12 +73,16 @@ def verb(name: str) -> ModuleType:
     return imported(f"marigold.cli.{name}" if own else plugins(GROUP)[name])
 
 
-def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
-    """A verb's command line as its options, a frozen dataclass whose field docstrings are the help."""
+def parsed(options: type[Options], name: str, arguments: list[str], description: str | None = None) -> Options:
+    """A verb's command line as its options, a frozen dataclass whose field docstrings are the help.
+
+    The `description` is the docstring of the verb's module where it is not given.
+    """
     import tyro
 
     refuse_empty(name, arguments)
-    description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
+    if description is None:
+        description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
     parse = partial(
         tyro.cli,
         options,

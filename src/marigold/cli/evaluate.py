@@ -35,8 +35,8 @@ class Options:
     what: Annotated[
         tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SUITE|DATASET", help_behavior_hint="")
     ]
-    """A suite such as quick or depth, the name of a data set, or a folder that `marigold synth` wrote. With a checkpoint
-    in front, the table alone: CHECKPOINT DATASET."""
+    """A suite such as quick or depth, the name of a data set, or a folder that `marigold synth` wrote. With a
+    checkpoint in front, the table alone: CHECKPOINT DATASET."""
     checkpoint: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
     """A bundled name, a folder or a hub id; several each with --checkpoint. Left out: those that the suite names."""
     predictions: Path | None = None
@@ -73,7 +73,8 @@ class Options:
     pooling: Literal["image", "pixel"] | None = None
     """Means over images of each image's value, or over all pixels of all images."""
     interval: float = 0.0
-    """Also score the interval that is to hold this share of the pixels, such as 0.9, by the checkpoint's calibration."""
+    """Also score the interval that is to hold this share of the pixels, such as 0.9, by the checkpoint's
+    calibration."""
     jobs: int = 2
     """Threads that read and score; they change no score."""
     report: bool = True
@@ -81,8 +82,8 @@ class Options:
     batch: int = 8
     """Of CHECKPOINT DATASET: samples read at a time; 1 when sizes differ. It changes no score."""
     output: Path | None = None
-    """The folder of results, `results` when left out; the result is in OUTPUT/SUITE/MODEL. Of CHECKPOINT DATASET the JSON
-    file."""
+    """The folder of results, `results` when left out; the result is in OUTPUT/SUITE/MODEL. Of CHECKPOINT DATASET the
+    JSON file."""
     trust: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="PACKAGE")] = ()
     """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[_Request], tyro.conf.arg(name="prediction")] = field(default_factory=_Request)

@@ -108,10 +108,10 @@ def _prepare(options: Options) -> int:
 
 def _preparation(options: Options) -> "Preparation":
     """What the options ask for. Raises `ConfigError` for settings that the data set does not have."""
-    from marigold.cli import _settings
+    from marigold.data import words
     from marigold.data.prepare import Preparation
 
-    dataset = _settings.dataset(options.dataset, options.settings)
+    dataset = words.dataset(options.dataset, options.settings)
     return Preparation(
         dataset, options.raw, options.splits, options.count, options.size, options.fields, options.shard_size
     )

@@ -1,16 +1,15 @@
 """What somebody asks to be evaluated, by names: everything that `verify` needs to run a stored result again."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marigold.core.config import NAME, decode, encode, merge
 from marigold.core.console import printable
-from marigold.core.documents import from_yaml
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.find import implementation, imported, may_name, names, not_trusted
 from marigold.core.limits import SAMPLES
+from marigold.data import words
 from marigold.datasets.base import Dataset
 from marigold.evaluate import source as sources
 from marigold.evaluate import suite as suites
@@ -100,35 +99,16 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     return sources.Checkpoint(predictor, request, asked.name, asked.interval)
 
 
-def dataset_of(name: str, settings: Mapping[str, Any]) -> Dataset:
-    """A data set by its name, with settings as a recipe has them. Raises `UnknownNameError` and `ConfigError`."""
-    implementation(Dataset, name)
-    return decode(Dataset, {NAME: name, **settings}, "--set")
-
-
-def setting(word: str) -> tuple[str, Any]:
-    """Key and value of `KEY=VALUE`, where the value is YAML; `~/` in front of it is the user's folder."""
-    key, equals, text = word.partition("=")
-    if not equals or not all(part.isidentifier() for part in key.split(".")) or key == NAME:
-        raise ConfigError(f"--set {printable(word)}: no setting; write KEY=VALUE, such as height=192")
-    try:
-        return key, str(Path(text).expanduser()) if text.startswith("~/") else from_yaml(text)
-    except (ValueError, RuntimeError) as error:
-        told = printable(" ".join(str(error).split()))
-        raise ConfigError(f"--set {printable(key)}: {told}; write it as a recipe has it") from error
-
-
 def dataset_named(asked: Asked, trusted: tuple[str, ...] | None = None) -> Dataset:
     """The data set of this name, or the layout of `marigold synth` for a folder; a name goes before a folder.
 
     `trusted` as for `suite_of`. Raises `ConfigError`, `DataError` and `UnknownNameError`.
     """
     folder, known = Path(asked.what), names(Dataset)
-    settings = dict(map(setting, asked.set))
     if asked.what in known or (not folder.is_dir() and "/" not in asked.what):
         if trusted is not None and not may_name(Dataset, asked.what, trusted):
             raise ConfigError(f"{printable(asked.what)}: {not_trusted(Dataset, asked.what)}")
-        return dataset_of(asked.what, settings)
+        return words.dataset(asked.what, asked.set)
     if asked.root:
         raise ConfigError(
             f"--root {asked.root}: goes with the name of a data set, and `{asked.what}` is a folder; leave it out, or "
@@ -137,7 +117,7 @@ def dataset_named(asked: Asked, trusted: tuple[str, ...] | None = None) -> Datas
     if not folder.is_dir():
         what = "give a suite, a folder that `marigold synth` wrote, or the name of a data set"
         raise DataError(f"{folder}: no such folder; {what}")
-    return dataset_of("folder", settings)
+    return words.dataset("folder", asked.set)
 
 
 def _changed(suite: Suite, asked: Asked) -> Suite:
@@ -158,7 +138,7 @@ def _changed(suite: Suite, asked: Asked) -> Suite:
 
 def _set(sets: tuple[SuiteSet, ...], word: str) -> tuple[SuiteSet, ...]:
     """The sets of a suite with `DATASET.KEY=VALUE`. Raises `ConfigError` for a data set that it has not."""
-    key, value = setting(word)
+    key, value = words.setting(word)
     name, dot, rest = key.partition(".")
     known = {str(encode(one.dataset)[NAME]) for one in sets}
     if not dot or name not in known:

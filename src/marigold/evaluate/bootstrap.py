@@ -33,9 +33,7 @@ class Paired:
         return self.low > 0 or self.high < 0
 
 
-def interval(
-    values: Sequence[float], seed: int = 0, level: float = 0.95, rounds: int = ROUNDS
-) -> tuple[float, float]:
+def interval(values: Sequence[float], seed: int = 0, level: float = 0.95, rounds: int = ROUNDS) -> tuple[float, float]:
     """The interval that holds a mean over images: the images are drawn anew, with replacement, `rounds` times.
 
     `values` has a number for each image; NaN, for an image on which nothing counted, is left out. The ends are the

@@ -3,14 +3,15 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from marigold.core.documents import from_json
 from marigold.core.errors import OutputError, reason
 from marigold.core.files import as_json, cannot_write
-from marigold.measure.tally import Tally, from_plain, to_plain
+from marigold.measure.tally import Tally
 
 Status = Literal["scored", "hole", "refused"]
 """A hole has no answer, or one that cannot be used; what a data set's own rules leave out is refused."""
@@ -111,3 +112,18 @@ def _whole(file: Any) -> Iterator[tuple[Any, int]]:
             yield from_json(line), len(line)
         except (ValueError, json.JSONDecodeError):
             return
+
+
+def to_plain(tally: Tally) -> dict[str, Any]:
+    """A tally as JSON knows it; exact fractions as text."""
+    return {name: f"{value}" if isinstance(value, Fraction) else value for name, value in asdict(tally).items()}
+
+
+def from_plain(content: Mapping[str, Any]) -> Tally:
+    """The tally. Raises `ValueError` or `TypeError` for what is none."""
+    exact = {name: Fraction(value) for name, value in content.items() if name in _EXACT and isinstance(value, str)}
+    counts = {int(place): int(count) for place, count in content["counts"].items()}
+    return Tally(**{**content, **exact, "counts": counts})
+
+
+_EXACT = ("total", "weight", "squares")

@@ -154,7 +154,7 @@ def digest(todo: list[tuple[SuiteSet, Task]], source: Source, facts: Mapping[str
         }
         for one, ready in todo
     ]
-    return hashlib.sha256(as_json([dict(facts), _versions(source), content])).hexdigest()
+    return hashlib.sha256(as_json([dict(facts), versions(source), content])).hexdigest()
 
 
 def _scored(
@@ -202,7 +202,7 @@ def _summary(
         "title": suite.title,
         "source": suite.source,
         "model": dict(facts),
-        "versions": _versions(source),
+        "versions": versions(source),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "asked": dict(asked or {}),
@@ -210,7 +210,8 @@ def _summary(
     }
 
 
-def _versions(source: Source) -> dict[str, str]:
+def versions(source: Source) -> dict[str, str]:
+    """Of the programs and the device that numbers come from."""
     device = torch.device(source.device)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
     python = ".".join(map(str, sys.version_info[:3]))

@@ -22,6 +22,8 @@ from marigold.modalities.base import Modality
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request, Settings
 
+_AS_THE_CARD_SAYS = Request()
+
 
 class Source(ABC):
     """Gives answers to the sets of a suite, each by its own settings."""
@@ -82,9 +84,9 @@ class Checkpoint(Source):
     def __init__(
         self,
         predictor: Predictor,
-        request: Request = Request(),
+        request: Request = _AS_THE_CARD_SAYS,
         name: str = "",
-        interval: float = 0.0,  # noqa: B008
+        interval: float = 0.0,
     ) -> None:
         """What `request` states goes before a set's settings. With `interval` answers have one of this level."""
         self.predictor, self.request, self.interval = predictor, request, interval
