@@ -9,12 +9,17 @@ from marigold.core.errors import DataError
 from marigold.measure.metrics import (
     ANGLES,
     DEPTH_METRICS,
+    NORMALS_METRICS,
+    PART,
     angular_error,
     depth_metrics,
+    depth_tallies,
     normals_metrics,
+    normals_tallies,
     psnr,
     require_valid,
 )
+from marigold.measure.tally import merge
 
 TRUTH = torch.tensor([[1.0, 2.0, 4.0, 5.0]])
 PREDICTION = torch.tensor([[1.0, 3.0, 2.0, 99.0]])
@@ -108,4 +113,76 @@ def test_normals_scores_of_four_known_angles():
     result = normals_metrics(prediction, truth, valid)
     assert result["mean_angle"].item() == pytest.approx(58 / 4)
     assert result["median_angle"].item() == pytest.approx(8)
+    assert result["rmse_angle"].item() == pytest.approx(math.sqrt((4 + 36 + 100 + 1600) / 4))
     assert [result[f"below_{angle:g}"].item() for angle in ANGLES] == pytest.approx([0.25, 0.5, 0.75, 0.75, 0.75])
+
+
+def pooled(parts):
+    return {name: tally.mean for name, tally in merge(parts).items()}
+
+
+def cut(map_, columns):
+    return map_[..., columns]
+
+
+LEFT, RIGHT = slice(0, 1), slice(1, 4)
+
+
+def test_depth_pooled_over_pixels_is_that_of_all_pixels_as_one_image():
+    parts = [
+        depth_tallies(cut(PREDICTION, part), cut(TRUTH, part), cut(VALID, part), "pixel") for part in (LEFT, RIGHT)
+    ]
+    assert pooled(parts) == pytest.approx(scores())
+    assert list(parts[0]) == [metric.name for metric in DEPTH_METRICS]
+
+
+def test_depth_pooled_over_images_is_the_mean_of_their_scores():
+    # The left image is perfect, the right one has relative errors of 1/2 and 2/4.
+    parts = [
+        depth_tallies(cut(PREDICTION, part), cut(TRUTH, part), cut(VALID, part), "image") for part in (LEFT, RIGHT)
+    ]
+    assert pooled(parts)["abs_rel"] == pytest.approx((0 + 1 / 2) / 2)
+    assert pooled(parts)["rmse"] == pytest.approx((0 + math.sqrt(5 / 2)) / 2)
+
+
+def test_a_map_of_several_parts_is_scored_whole():
+    truth = torch.ones(1, 2 * PART + 3)
+    prediction = torch.ones(1, 2 * PART + 3)
+    prediction[0, 0], prediction[0, PART], prediction[0, -1] = 2, 3, 5
+    found = depth_metrics(prediction, truth, torch.ones_like(truth, dtype=torch.bool))
+    assert found["abs_rel"].item() * (2 * PART + 3) == pytest.approx(1 + 2 + 4)
+    assert (1 - found["delta3"].item()) * (2 * PART + 3) == pytest.approx(3)
+
+
+def tilted(*degrees):
+    angles = torch.tensor(degrees).double().deg2rad()
+    return torch.stack([angles.sin(), torch.zeros_like(angles), angles.cos()])[:, None]
+
+
+def test_normals_pooled_over_pixels_are_those_of_all_pixels_as_one_image():
+    images, truth = [tilted(2.0, 6.0, 8.0), tilted(40.0, 3.0, 10.0, 170.0)], torch.tensor([0, 0, 1.0]).view(3, 1, 1)
+    masks = [torch.ones(1, 1, 3, dtype=torch.bool), torch.tensor([[[True, True, True, False]]])]
+    parts = [
+        normals_tallies(image, truth.expand_as(image), mask, "pixel") for image, mask in zip(images, masks, strict=True)
+    ]
+    angles = [2, 3, 6, 8, 10, 40]
+    assert pooled(parts)["mean_angle"] == pytest.approx(sum(angles) / 6)
+    assert pooled(parts)["rmse_angle"] == pytest.approx(math.sqrt(sum(a * a for a in angles) / 6))
+    assert pooled(parts)["median_angle"] == pytest.approx(7, abs=0.00501)
+    assert pooled(parts)["below_7.5"] == pytest.approx(3 / 6)
+    assert list(parts[0]) == [metric.name for metric in NORMALS_METRICS]
+
+
+def test_normals_pooled_over_images_average_their_medians():
+    images, truth = [tilted(2.0, 6.0, 8.0), tilted(40.0, 3.0, 10.0)], torch.tensor([0, 0, 1.0]).view(3, 1, 1)
+    valid = torch.ones(1, 1, 3, dtype=torch.bool)
+    parts = [normals_tallies(image, truth.expand_as(image), valid, "image") for image in images]
+    assert pooled(parts)["median_angle"] == pytest.approx((6 + 10) / 2)
+
+
+@pytest.mark.parametrize("pooling", ["image", "pixel"])
+def test_pooling_refuses_an_empty_mask(pooling):
+    with pytest.raises(DataError, match="no valid pixel"):
+        depth_tallies(TRUTH, TRUTH, torch.zeros_like(VALID), pooling)
+    with pytest.raises(DataError, match="no valid pixel"):
+        normals_tallies(tilted(1.0), tilted(1.0), torch.zeros(1, 1, 1, dtype=torch.bool), pooling)

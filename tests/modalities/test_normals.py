@@ -126,6 +126,7 @@ def test_a_known_tilt_is_scored_as_that_angle():
         {
             "mean_angle": 8,
             "median_angle": 8,
+            "rmse_angle": 8,
             "below_5": 0,
             "below_7.5": 0,
             "below_11.25": 1,

@@ -1,11 +1,14 @@
-"""Error measures: each gives one number per image, and a table averages these over images."""
+"""Error measures of depth and normals, and the peak signal-to-noise ratio: numbers per image, and sums that pool."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from marigold.core.errors import DataError
+from marigold.measure.alignment import Pooling
+from marigold.measure.tally import Tally, each, histogram
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,11 @@ ANGLES = (5.0, 7.5, 11.25, 22.5, 30.0)
 NORMALS_METRICS = (
     Metric("mean_angle", "°"),
     Metric("median_angle", "°"),
+    Metric("rmse_angle", "°"),
     *(Metric(f"below_{angle:g}", higher_is_better=True) for angle in ANGLES),
 )
+PART = 131072
+"""Pixels whose errors are summed at a time, so that they stay in the processor's cache."""
 PSNR_CEILING = 100.0
 """Decibel; the score of an output without error, so that means over images stay finite."""
 
@@ -55,24 +61,62 @@ def depth_metrics(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[str,
     of pixels within a factor of 1.25, 1.25^2, 1.25^3. Raises `DataError` when an image has no valid pixel.
     """
     require_valid(valid)
-    p, g = (torch.where(valid, depth, 1.0).double() for depth in (prediction, truth))
-    difference, log_difference = p - g, p.log() - g.log()
-    ratio = torch.maximum(p / g, g / p)
-
-    def mean(error: Tensor) -> Tensor:
-        return masked_mean(error, valid)
-
-    log_mean, log_square = mean(log_difference), mean(log_difference.square())
+    mean = {name: total / valid.sum(dim=(-2, -1)) for name, total in _depth_sums(prediction, truth, valid).items()}
     return {
-        "abs_rel": mean(difference.abs() / g),
-        "sq_rel": mean(difference.square() / g),
-        "rmse": mean(difference.square()).sqrt(),
-        "rmse_log": log_square.sqrt(),
-        "log10": mean(log_difference.abs()) / torch.log(p.new_tensor(10.0)),
-        "i_rmse": mean((1 / p - 1 / g).square()).sqrt(),
-        "silog": 100 * (log_square - log_mean.square()).clamp(min=0).sqrt(),
-        **{f"delta{k}": mean((ratio < 1.25**k).double()) for k in (1, 2, 3)},
+        "abs_rel": mean["abs_rel"],
+        "sq_rel": mean["sq_rel"],
+        "rmse": mean["square"].sqrt(),
+        "rmse_log": mean["log_square"].sqrt(),
+        "log10": mean["log_absolute"] / math.log(10),
+        "i_rmse": mean["inverse_square"].sqrt(),
+        "silog": 100 * (mean["log_square"] - mean["log"].square()).clamp(min=0).sqrt(),
+        **{f"delta{k}": mean[f"delta{k}"] for k in (1, 2, 3)},
     }
+
+
+def depth_tallies(prediction: Tensor, truth: Tensor, valid: Tensor, pooling: Pooling) -> dict[str, Tally]:
+    """`depth_metrics` of one image [H, W], to be averaged over images or pooled over the pixels of all images."""
+    if pooling == "image":
+        return each(depth_metrics(prediction, truth, valid))
+    require_valid(valid)
+    sums = _depth_sums(prediction, truth, valid)
+    count, total = int(valid.sum()), dict(zip(sums, torch.stack(list(sums.values())).tolist(), strict=True))
+    return {
+        "abs_rel": Tally(total["abs_rel"], count),
+        "sq_rel": Tally(total["sq_rel"], count),
+        "rmse": Tally(total["square"], count, "root"),
+        "rmse_log": Tally(total["log_square"], count, "root"),
+        "log10": Tally(total["log_absolute"] / math.log(10), count),
+        "i_rmse": Tally(total["inverse_square"], count, "root"),
+        "silog": Tally(100 * total["log"], count, "deviation", 100**2 * total["log_square"]),
+        **{f"delta{k}": Tally(total[f"delta{k}"], count) for k in (1, 2, 3)},
+    }
+
+
+def _depth_sums(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
+    """The sums of every term over the valid pixels of [..., H, W], [...], float64."""
+    maps = torch.broadcast_tensors(prediction, truth, valid)
+    parts = [map_.flatten(-2).split(PART, dim=-1) for map_ in maps]
+    return dict(zip(_TERMS, sum(_part_sums(*part) for part in zip(*parts, strict=True)).unbind(-1), strict=True))  # type: ignore[union-attr]
+
+
+_TERMS = (
+    *("abs_rel", "sq_rel", "square", "log", "log_square", "log_absolute", "inverse_square"),
+    *("delta1", "delta2", "delta3"),
+)
+
+
+def _part_sums(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """The sums of `_TERMS` over the last dimension of [..., P], [..., 10]."""
+    # Where nothing is valid both are 1, which has no error.
+    p, g = (torch.where(valid, depth.double(), 1.0) for depth in (prediction, truth))
+    ratio = p / g
+    log, ratio = ratio.log(), torch.maximum(ratio, g / p)
+    away = (p - g).abs_()
+    relative = away / g
+    terms = [relative, relative * away, away.square_(), log, log.square(), log.abs(), (1 / p - 1 / g).square_()]
+    within = [(ratio < 1.25**k).logical_and_(valid) for k in (1, 2, 3)]
+    return torch.stack([term.sum(dim=-1).double() for term in (*terms, *within)], dim=-1)
 
 
 def psnr(prediction: Tensor, truth: Tensor, valid: Tensor, peak: float = 1.0) -> Tensor:
@@ -98,7 +142,7 @@ def angular_error(prediction: Tensor, truth: Tensor) -> Tensor:
 
 
 def normals_metrics(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
-    """Mean and median angular error in degrees and the shares of pixels below each of `ANGLES`, per image, [...].
+    """Mean, median and root mean square of the angular error in degrees and shares of pixels below `ANGLES`, [...].
 
     `prediction` and `truth` are [..., 3, H, W], `valid` [..., 1, H, W] is bool. Raises `DataError` when an image has no
     valid pixel.
@@ -109,7 +153,25 @@ def normals_metrics(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[st
     return {
         "mean_angle": masked_mean(error, valid),
         "median_angle": error.flatten(-2).nanquantile(0.5, dim=-1),
+        "rmse_angle": masked_mean(error.square(), valid).sqrt(),
         **{f"below_{angle:g}": masked_mean((error < angle).double(), valid) for angle in ANGLES},
+    }
+
+
+def normals_tallies(prediction: Tensor, truth: Tensor, valid: Tensor, pooling: Pooling) -> dict[str, Tally]:
+    """`normals_metrics` of one image [3, H, W], to be averaged over images or pooled over the pixels of all images.
+
+    The pooled median is read from a histogram (`tally.ANGLE_WIDTH`).
+    """
+    if pooling == "image":
+        return each(normals_metrics(prediction, truth, valid))
+    require_valid(valid[0])
+    error = angular_error(prediction, truth)[valid[0]]
+    return {
+        "mean_angle": Tally(float(error.sum()), len(error)),
+        "median_angle": histogram(error),
+        "rmse_angle": Tally(float(error.square().sum()), len(error), "root"),
+        **{f"below_{angle:g}": Tally(int((error < angle).sum()), len(error)) for angle in ANGLES},
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.core.choices import Reduction
@@ -110,7 +111,20 @@ class Modality(ABC):
 
     @abstractmethod
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
-        """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
+        """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`.
+
+        By `protocol.pooling`, sums over the image's pixels where a metric has them; otherwise the image's own score.
+        """
+
+    def error(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> Tensor:
+        """The error of one prediction [C, H, W] at every pixel, [1, H, W], in the sense of the main metric.
+
+        What pictures of errors show, and what an uncertainty is compared with; 0 is right, and pixels without truth are
+        NaN. Here the mean absolute difference of all channels to the truth encoded and decoded.
+        """
+        pixels, valid = self.encode(sample)
+        away = (values.double() - self.decode(pixels[None])[0]).abs().mean(dim=0, keepdim=True)
+        return torch.where(valid.all(dim=-4), away, torch.nan)
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """Answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""

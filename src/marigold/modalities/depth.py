@@ -16,7 +16,7 @@ from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.metrics import DEPTH_METRICS, depth_metrics
+from marigold.measure.metrics import DEPTH_METRICS, depth_tallies
 from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally
 from marigold.modalities._depth_spaces import FLAT, NAMES, POWERS, DepthSpace, Linear, Power
@@ -150,11 +150,15 @@ class Depth(Modality):
         """The depth metrics of [1, H, W] against metres, after alignment by the protocol."""
         truth, valid = sample.maps["depth"][0], usable(sample)[0]
         try:
-            metrics = depth_metrics(align(values[0], truth, valid, protocol), truth, valid)
+            return depth_tallies(align(values[0], truth, valid, protocol), truth, valid, protocol.pooling)
         except DataError as error:
             raise DataError(f"{sample.key}: depth: {error}") from None
-        numbers = torch.stack(list(metrics.values())).tolist()
-        return {name: Tally(number, 1) for name, number in zip(metrics, numbers, strict=True)}
+
+    def error(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> Tensor:
+        """The relative error |aligned - truth| / truth, as a fraction."""
+        truth, valid = sample.maps["depth"], usable(sample)
+        positive = torch.where(valid, truth, 1.0)
+        return torch.where(valid, (align(values, positive, valid, protocol) - positive).abs() / positive, torch.nan)
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """The best affine function of the image row, and the best constant."""

@@ -144,6 +144,18 @@ class Lighting(Modality):
         dark = [name for name in ("shading", "residual") if not exposure(sample.maps[name], valid[name])]
         return tallies | {f"{name}_psnr": Tally() for name in dark}
 
+    def error(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> Tensor:
+        """The mean absolute difference of the nine channels to the truth as it is encoded, light between 0 and 1.
+
+        Shading and residual are each multiplied by their least-squares scale first.
+        """
+        pixels, valid = self.encode(sample)
+        truth = self.decode(pixels[None])[0].split(3)
+        albedo, *light = values.double().split(3)
+        light = [best_scale(found, g, ok) * found for found, g, ok in zip(light, truth[1:], valid[1:], strict=True)]
+        away = [found - g for found, g in zip((albedo, *light), truth, strict=True)]
+        return torch.where(valid.all(dim=0), torch.cat(away).abs().mean(dim=0, keepdim=True), torch.nan)
+
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """Three decompositions that know nothing about light: each explains the photo in its own way.
 

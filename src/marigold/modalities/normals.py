@@ -16,7 +16,7 @@ from marigold.core.pictures import to_bytes
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import angle
-from marigold.measure.metrics import NORMALS_METRICS, normals_metrics
+from marigold.measure.metrics import NORMALS_METRICS, angular_error, normals_tallies
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
@@ -108,13 +108,16 @@ class Normals(Modality):
         return angle(values, self.decode(batch.pixels), batch.valid[:, 0])
 
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
-        """Mean and median angular error of [3, H, W] in degrees, and shares of pixels below given angles."""
+        """Mean, median and root mean square angular error of [3, H, W] in degrees, and shares below given angles."""
         try:
-            metrics = normals_metrics(values, sample.maps["normals"], usable(sample))
+            return normals_tallies(values, sample.maps["normals"], usable(sample), protocol.pooling)
         except DataError as error:
             raise DataError(f"{sample.key}: normals: {error}") from None
-        numbers = torch.stack(list(metrics.values())).tolist()
-        return {name: Tally(number, 1) for name, number in zip(metrics, numbers, strict=True)}
+
+    def error(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> Tensor:
+        """The angle to the truth in degrees."""
+        angles = angular_error(values, sample.maps["normals"])[None]
+        return torch.where(usable(sample), angles, torch.nan)
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """The one direction with the least mean angle to the truth, everywhere."""
