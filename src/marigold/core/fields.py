@@ -49,5 +49,7 @@ FIELDS: dict[str, Field] = {
         # image (linear) = albedo * shading + residual.
         _colour("shading", "relative radiance", "linear", INFINITE),
         _colour("residual", "relative radiance", "linear", INFINITE),
+        # Of which region a pixel is, by the number of the region; 0 is of none.
+        _scalar("regions", "number of the region", "metric", "nearest", INFINITE),
     )
 }

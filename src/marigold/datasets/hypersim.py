@@ -41,6 +41,8 @@ from marigold.datasets._tree import Tree
 from marigold.datasets.base import Dataset, DatasetCard
 
 _CARD = DatasetCard(tuple(FIELDS), SPLITS, "CC-BY-SA-3.0", "https://github.com/apple/ml-hypersim", (NEAREST, FARTHEST))
+_COUNTS = {("albedo", "shading", "residual"): {"test": 5238}, ("depth",): {"test": 7682}}
+"""How many frames the published lists of `test` have, by the fields that are evaluated."""
 _LAYOUTS = ("auto", "raw", "processed")
 _CAMERAS = ("per_scene", "published")
 
@@ -88,7 +90,11 @@ class Hypersim(Dataset):
         found = (frame for split in splits for frame, missing in self._frames(layout, split) if not missing)
         if (first := next(found, None)) is None:
             raise DataError(f"{layout.tree.where('')}: no frame of Hypersim is there; give the folder or tar of it")
-        return replace(self.card, fields=self._fields(layout, first), splits=splits)
+        return replace(self.card, fields=self._fields(layout, first), splits=splits, counts=self._counts())
+
+    def _counts(self) -> dict[str, int]:
+        """Those of the published evaluation of just the fields that are asked for."""
+        return next((counts for fields, counts in _COUNTS.items() if set(fields) == set(self.fields)), {})
 
     def scan(self, root: Path, split: str) -> list[str]:
         """The keys of a split, or of several joined by `+` as in `train+val`, in the order of its table or list.

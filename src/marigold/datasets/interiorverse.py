@@ -72,12 +72,16 @@ class InteriorVerse(Dataset):
     """The fields to read; empty means those that a frame has, or with `lists` those that the lists are for."""
     lists: dict[str, Path] = field(default_factory=dict)
     """A list for each split, in place of `train.txt` and so on: `im albedo material mask` or `photo normals`."""
+    masked: bool = True
+    """Leave out what the masks leave out. The published evaluation of materials does not, and scores every pixel."""
 
     card = DatasetCard(
         fields=tuple(STORED),
         splits=("train", "val", "test"),
         licence="for research, by the terms of its makers",
         source="InteriorVerse (Zhu et al. 2022), synthetic",
+        mask="pixels that the mask allows and the field has",
+        counts={"test": 2672},
     )
 
     def __post_init__(self) -> None:
@@ -91,11 +95,17 @@ class InteriorVerse(Dataset):
         """
         if self.fields or self.lists:
             fields = self.fields or self._listed_fields()
-            return replace(self.card, fields=fields, splits=tuple(self.lists) or self.card.splits)
+            return replace(self._label(fields), splits=tuple(self.lists) or self.card.splits)
         tree = _opened(root)
         splits = [split for split in self.card.splits if _list(tree, split)]
         first = next((key for split in splits for key in _split(tree, split)), "")
-        return replace(self.card, fields=_present(tree, first) or self.card.fields)
+        return self._label(_present(tree, first) or self.card.fields)
+
+    def _label(self, fields: tuple[str, ...]) -> DatasetCard:
+        """The card for these fields; the published evaluation is one of materials."""
+        mask = self.card.mask if self.masked else "pixels that the field has, whatever the mask says"
+        counts = self.card.counts if set(fields) <= set(MATERIALS) else {}
+        return replace(self.card, fields=fields, mask=mask, counts=counts)
 
     def scan(self, root: Path, split: str) -> list[str]:
         """The names of the photos of a split, or of several joined by `+` as in `train+val`, in the order of the lists.
@@ -131,17 +141,15 @@ class InteriorVerse(Dataset):
         image = torch.from_numpy(np.nan_to_num(light, posinf=1).clip(0, 1) ** np.float32(1 / GAMMA)).permute(2, 0, 1)
         files = {word: _exr(tree, _beside(key, word)) for word in {STORED[name].word for name in fields}}
         sample = _physical.assembled(key, image, {name: STORED[name].read(files[STORED[name].word]) for name in fields})
-        usable = _usable(tree, _beside(key, "mask"))
-        if usable.shape[-2:] != image.shape[-2:]:
-            raise DataError(f"{tree.where(_beside(key, 'mask'))}: not of the photo's size; download it again")
-        usable &= torch.from_numpy(~np.isnan(light).any(axis=-1))
+        usable = torch.from_numpy(~np.isnan(light).any(axis=-1))[None]
+        usable = usable & _usable(tree, _beside(key, "mask"), usable.shape) if self.masked else usable
         return replace(sample, valid={name: valid & usable for name, valid in sample.valid.items()})
 
     def identity(self, root: Path, key: str) -> str:
         """Of the settings and all files that are read."""
         tree = _opened(root)
         fields = self._fields(tree, key)
-        words = dict.fromkeys([*(STORED[name].word for name in fields), "mask"])
+        words = dict.fromkeys([*(STORED[name].word for name in fields), *(["mask"] if self.masked else [])])
         beside = [_beside(key, word) for word in words] if key.endswith(".exr") else [self._vectors(key)]
         return " ".join([repr(self), *map(tree.identity, [_inside(key), *beside])])
 
@@ -204,10 +212,13 @@ def _photos(tree: Tree, line: str) -> Iterator[str]:
             yield f"{scene}/{name}"
 
 
-def _usable(tree: Tree, name: str) -> Tensor:
-    """Where a mask is not 0 in any of its channels, [1, H, W], bool."""
+def _usable(tree: Tree, name: str, shape: torch.Size) -> Tensor:
+    """Where a mask is not 0 in any of its channels, [1, H, W], bool. Raises `DataError` for one of another shape."""
     channels = _decode.exr_channels(tree.read(name), tree.where(name)).values()
-    return torch.from_numpy(np.all([channel > 0 for channel in channels], axis=0))[None]
+    usable = torch.from_numpy(np.all([channel > 0 for channel in channels], axis=0))[None]
+    if usable.shape != shape:
+        raise DataError(f"{tree.where(name)}: not of the photo's size; download it again")
+    return usable
 
 
 def _exr(tree: Tree, name: str) -> np.ndarray:
