@@ -12,7 +12,7 @@ from marigold.core.sample import Sample
 from marigold.data.prepare import Preparation, prepare
 from marigold.datasets.base import DatasetCard
 from marigold.datasets.folder import Folder, write_index, write_sample
-from toys import hypersim, worlds
+from toys import benchmarks, hypersim, worlds
 
 SIZE = (12, 20)
 
@@ -45,11 +45,19 @@ def _shards(root: Path) -> None:
 
 
 MINIATURES: dict[str, Callable[[Path], object]] = {
+    "booster": benchmarks.booster,
+    "diode": benchmarks.diode,
+    "eth3d": benchmarks.eth3d,
     "folder": _folder,
     "hypersim": hypersim.raw,
+    "ibims": benchmarks.ibims,
     "interiorverse": worlds.interiorverse,
+    "kitti": benchmarks.kitti,
+    "middlebury": benchmarks.middlebury,
+    "nyuv2": benchmarks.nyuv2,
     "pairs": worlds.pairs,
     "photos": _photos,
+    "scannet": benchmarks.scannet,
     "shards": _shards,
     "sintel": worlds.sintel,
     "vkitti": worlds.vkitti,

@@ -1,4 +1,4 @@
-"""The content of data sets' files as arrays: photos, integers in PNG, TIFF, OpenEXR, HDF5, NPY, PFM, Sintel's depth.
+"""The content of data sets' files as arrays: PNG, JPEG, TIFF, OpenEXR, HDF5, MATLAB, NPY, PFM, Sintel's depth.
 
 Each function takes the bytes of a file and `where`, what messages call it. A header is believed only as far as the
 bytes and `MAX_PIXELS` go, and whatever a decoder says of damaged bytes becomes a `DataError` naming the file.
@@ -8,9 +8,11 @@ import io
 import math
 import re
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -32,6 +34,10 @@ _SINTEL = 202021.25
 """The number that a depth or camera file of MPI Sintel begins with."""
 _TIFF_COMPRESSIONS = (1, 5, 8, 32773, 32946, 50000)
 """None, LZW, Deflate, PackBits, Deflate by its old number, Zstandard: of each no more is unpacked than a part has."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+"""The bytes with which the HDF5 part of a MATLAB 7.3 file begins, 512 bytes from the start."""
+_UNPACKED = 1 << 29
+"""Bytes that the variables of a MATLAB file may have, once unpacked."""
 _PFM = re.compile(
     rb"(P[Ff])[ \t]*\r?\n(?:#[^\n]*\n)*[ \t]*(\d{1,6})[ \t]+(\d{1,6})[ \t]*\r?\n[ \t]*([-+.\deE]{1,30})[ \t]*\r?\n"
 )
@@ -59,6 +65,14 @@ def integers(content: bytes, where: str) -> np.ndarray:
             raise ValueError("not a PNG")
         _check_size(*struct.unpack(">II", content[16:24]))
         return imagecodecs.png_decode(content)
+
+
+def depth_png(content: bytes, where: str, per_metre: float) -> np.ndarray:
+    """A grey 16-bit PNG of depth, `per_metre` units a metre, as metres [H, W], float32. Raises `DataError`."""
+    stored = integers(content, where)
+    if stored.dtype != np.uint16 or stored.ndim != 2:
+        raise DataError(f"{where}: is not depth in 16 bits but {stored.dtype} {list(stored.shape)}; download it again")
+    return stored.astype(np.float32) / np.float32(per_metre)
 
 
 def openexr(content: bytes, where: str, channels: Sequence[str] = "RGB") -> np.ndarray:
@@ -129,6 +143,62 @@ def hdf5(content: bytes, where: str, name: str = "dataset") -> np.ndarray:
             raise ValueError(f"has no array `{name}`, only {', '.join(file) or 'nothing'}")
         _check_count(math.prod(found.shape), len(content))
         return np.asarray(found)
+
+
+def hdf5_entry(file: BinaryIO, where: str, name: str, index: int) -> np.ndarray:
+    """One entry along the first axis of an array in an HDF5 file, of which no more is read.
+
+    Raises `DataError`, also where there is no such entry, and `MissingExtraError` without h5py.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise MissingExtraError("h5py", "data", f"reading {where}") from None
+    with _reading(where), h5py.File(file, "r") as opened:
+        if not isinstance(found := opened.get(name), h5py.Dataset) or not found.shape:
+            raise ValueError(f"has no array `{name}`, only {', '.join(opened) or 'nothing'}")
+        if not 0 <= index < found.shape[0]:
+            raise ValueError(f"its `{name}` has {found.shape[0]} entries, and not number {index + 1}")
+        _check_count(math.prod(found.shape[1:]), math.prod(found.shape))
+        return np.asarray(found[index])
+
+
+def matlab(content: bytes, where: str, name: str) -> np.ndarray:
+    """A variable of a MATLAB file, of version 5 or 7.3, by rows and columns as MATLAB shows it.
+
+    A structure of version 5 is an array of records: its field F is `found["F"][0, 0]`. Raises `DataError`, and
+    `MissingExtraError` without scipy, or h5py for version 7.3.
+    """
+    if content[512:520] == _HDF5:
+        return hdf5(content, where, name).T
+    try:
+        import scipy.io
+    except ImportError:
+        raise MissingExtraError("scipy", "eval", f"reading {where}") from None
+    with _reading(where):
+        _check_unpacked(content)
+        found = scipy.io.loadmat(io.BytesIO(content), variable_names=[name])
+        if name not in found:
+            raise ValueError(f"has no variable `{name}`")
+        return found[name]
+
+
+def _check_unpacked(content: bytes) -> None:
+    """Raises `ValueError` for what is no MATLAB file of version 5, is cut short, or unpacks to too much.
+
+    Behind 128 bytes of header lie the variables, each with its kind and number of bytes; 15 is one that is packed.
+    """
+    if content[126:128] not in (b"IM", b"MI"):
+        raise ValueError("not a MATLAB file of version 5 or 7.3")
+    place, total, order = 128, 0, "<" if content[126:128] == b"IM" else ">"
+    while place < len(content):
+        kind, size = struct.unpack(f"{order}II", content[place : place + 8])
+        packed, place = content[place + 8 : place + 8 + size], place + 8 + size
+        if len(packed) < size:
+            raise ValueError("cut short")
+        total += len(zlib.decompressobj().decompress(packed, _UNPACKED)) if kind == 15 else size
+        if total >= _UNPACKED:
+            raise ValueError(f"more than {_UNPACKED >> 20} MB of variables")
 
 
 def npy(content: bytes, where: str) -> np.ndarray:

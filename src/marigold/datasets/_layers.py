@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from marigold.core.console import printable
 from marigold.core.errors import DataError
 from marigold.datasets._tree import Tree, opened
 
@@ -80,6 +81,26 @@ def _tops(tree: Tree, tops: Names) -> Iterator[str]:
     names = [*tops(tree), *([wrapper] if wrapper else [])]
     inner = tops(Layers(tree.root, [(tree, wrapper)])) if wrapper else ()
     yield from dict.fromkeys([*names, *(f"{wrapper}/{name}" for name in inner)])
+
+
+def all_tars(tree: Tree) -> list[str]:
+    """The names of the tars that lie directly in a tree."""
+    return [name for name in tree.files() if name.endswith(".tar")]
+
+
+def each_with(tree: Tree, names: Iterable[str], other: Callable[[str], str], remedy: str) -> list[str]:
+    """The names of files that belong together with another. Raises `DataError` for the first whose `other` is missing.
+
+    `other` gives its name; the message ends with `remedy`.
+    """
+    found, folders = list(names), dict[str, set[str]]()
+    for name in found:
+        folder, _, file = other(name).rpartition("/")
+        if folder not in folders:
+            folders[folder] = set(tree.files(folder))
+        if file not in folders[folder]:
+            raise DataError(f"{tree.where('')}: {printable(name)} has no {printable(other(name))}; {remedy}")
+    return found
 
 
 def text_of(tree: Tree, name: str) -> str:

@@ -21,6 +21,17 @@ def metres(depth: np.ndarray, nearest: float, farthest: float) -> Masked:
     return _masked(depth[None], valid[None])
 
 
+def triangulated(disparity: np.ndarray, focal: float, baseline: float, offset: float = 0) -> np.ndarray:
+    """Depth [H, W] of disparity [H, W] in pixels: focal * baseline / (disparity + offset), in the baseline's unit.
+
+    The focal length and `offset`, by which the two cameras' principal points differ, are in pixels. Depth is 0 where
+    the disparity is not finite, or nothing is seen by two cameras: disparity + offset is not above 0.
+    """
+    total = disparity.astype(np.float64) + offset
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(np.isfinite(total) & (total > 0), focal * baseline / total, 0)
+
+
 def vectors(stored: np.ndarray, where: str) -> np.ndarray:
     """An array that is normals, [H, W, 3] floats, itself. Raises `DataError` for another."""
     if stored.ndim != 3 or stored.shape[-1] != 3 or stored.dtype.kind != "f":
@@ -37,6 +48,21 @@ def unit_vectors(vectors: np.ndarray, shortest: float, longest: float = float("i
         valid = np.isfinite(length) & (length > shortest) & (length < longest)
         unit = vectors / length
     return _masked(unit.transpose(2, 0, 1), valid.transpose(2, 0, 1))
+
+
+def where_allowed(field: Masked, allowed: np.ndarray, where: str) -> Masked:
+    """A field that is valid only where `allowed` [H, W] or [H, W, 1], of any number type, is not 0.
+
+    Raises `DataError`, naming `where` the mask is from, for one of another size.
+    """
+    allowed = allowed[..., 0] if allowed.ndim == 3 else allowed
+    values, valid = field
+    if allowed.shape != values.shape[-2:] or allowed.dtype.kind not in "biuf":
+        size = f"{values.shape[-1]} x {values.shape[-2]}"
+        told = f"{allowed.dtype} {list(allowed.shape)}"
+        raise DataError(f"{where}: a mask {told} for values of {size}; download both again")
+    valid = valid & torch.from_numpy(np.isfinite(allowed) & (allowed != 0))
+    return torch.where(valid, values, torch.zeros_like(values)), valid
 
 
 def fractions(values: np.ndarray) -> Masked:

@@ -16,6 +16,15 @@ from marigold.datasets._lists import read_list
 Row = tuple[str, ...]
 
 
+def published(lists: Mapping[str, Path], root: Path, names: Mapping[str, str]) -> Mapping[str, Path]:
+    """The lists that a user gives, or else those of the published evaluation that lie in the root.
+
+    `names` has their file names by split. They lie beside a root that is a tar.
+    """
+    folder = root if os.path.isdir(root) else Path(root).parent
+    return lists or {split: folder / name for split, name in names.items() if os.path.isfile(folder / name)}
+
+
 def rows(lists: Mapping[str, Path], split: str, columns: int) -> Mapping[str, Row]:
     """The lines of a split's list by their first path, in the order of the file. Raises `DataError`."""
     if split not in lists:

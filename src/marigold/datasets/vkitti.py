@@ -12,13 +12,12 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from marigold.core.config import require
 from marigold.core.errors import DataError
 from marigold.core.find import unknown
 from marigold.core.sample import Sample
 from marigold.datasets import _decode, _physical, _splits
+from marigold.datasets._kitti import benchmark_crop
 from marigold.datasets._layers import layered
 from marigold.datasets._tree import Tree
 from marigold.datasets.base import Dataset, DatasetCard
@@ -30,8 +29,6 @@ VARIATIONS = ("clone", "15-deg-left", "15-deg-right", "morning", "overcast", "su
 CENTIMETRES = 100
 NEAREST, FARTHEST = 1e-5, 80.0
 """Metres between which depth is used, both excluded (the published training)."""
-HEIGHT, WIDTH = 352, 1216
-"""The benchmark crop of KITTI."""
 _SCENE = re.compile(r"Scene\d\d")
 _TAR = re.compile(r"(rgb|depth).*\.tar$|^vkitti\.tar$")
 _PHOTO = re.compile(r"rgb_(\d{5})\.jpg")
@@ -85,10 +82,7 @@ class VirtualKitti(Dataset):
         """A photo with its depth in metres. Raises `DataError`."""
         tree, (photo, depth) = _opened(root), self._files(key)
         image = _decode.photo(tree.read(photo), tree.where(photo))
-        stored = _decode.integers(tree.read(depth), tree.where(depth))
-        if stored.dtype != np.uint16 or stored.ndim != 2:
-            raise DataError(f"{tree.where(depth)}: is not depth in 16 bits; download vkitti_2.0.3_depth.tar again")
-        metres = stored.astype(np.float32) / CENTIMETRES
+        metres = _decode.depth_png(tree.read(depth), tree.where(depth), CENTIMETRES)
         sample = _physical.assembled(key, image, {"depth": _physical.metres(metres, NEAREST, FARTHEST)})
         return benchmark_crop(sample) if self.crop else sample
 
@@ -119,17 +113,6 @@ class VirtualKitti(Dataset):
             return photo, depth
         folder, _, name = key.rpartition("/")
         return key, f"{folder.replace('/frames/rgb/', '/frames/depth/')}/{_depth_of(name)}"
-
-
-def benchmark_crop(sample: Sample) -> Sample:
-    """The window of KITTI's benchmark: the lowest 352 rows, and 1216 columns from int((W - 1216) / 2) on.
-
-    Raises `DataError` for a sample that is smaller.
-    """
-    height, width = sample.image.shape[-2:]
-    if height < HEIGHT or width < WIDTH:
-        raise DataError(f"{sample.key}: {width} x {height}, the crop {WIDTH} x {HEIGHT}; set `crop: false`")
-    return sample.cropped(height - HEIGHT, (width - WIDTH) // 2, HEIGHT, WIDTH)
 
 
 def _opened(root: Path) -> Tree:
