@@ -21,6 +21,8 @@ class DatasetCard:
     """Predicted depth is clipped to this range, in metres, before it is scored."""
     mask: str = ""
     """Which pixels are scored, in words for a protocol, such as a crop; empty: those with truth."""
+    annotations: tuple[str, ...] = ()
+    """Names of truth that is no map (`Sample.annotations`)."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many samples published evaluations have of a split, where they say so."""
 

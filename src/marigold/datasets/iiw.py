@@ -43,6 +43,7 @@ class Iiw(Dataset):
 
     card = DatasetCard(
         fields=(),
+        annotations=("judgements",),
         splits=("train", "test"),
         licence="of each photo by its owner; of the judgements by the terms of its makers",
         source="Intrinsic Images in the Wild (Bell et al. 2014), photographs",

@@ -47,6 +47,7 @@ class Maw(Dataset):
 
     card = DatasetCard(
         fields=("regions",),
+        annotations=("region_albedo",),
         splits=("test",),
         licence="by the terms of its makers",
         source="Measured Albedo in the Wild (Wu et al. 2023), photographs",

@@ -122,9 +122,8 @@ def _scored(
     except DataError as error:
         return Record(sample.key, "hole", _reason(error), seconds=seconds)
     tallies |= {method: measured(task, give(sample), sample) for method, give in methods.items()}
-    if "baselines" in task.beside:
-        for method, values in task.modality.baselines(sample).items():
-            tallies[method] = measured(task, Answer(values), sample)
+    for method, baseline in task.baselines(sample).items():
+        tallies[method] = measured(task, baseline, sample)
     return Record(sample.key, tallies=tallies, seconds={**seconds, "score": time.perf_counter() - before})
 
 

@@ -66,9 +66,7 @@ def compare(
         if found := differences(one, other):
             told = f"{one['set']}: A and B were scored by different protocols ({'; '.join(found)})"
             if not across:
-                raise DataError(
-                    printable(f"{told}; score one of them again, or compare them all the same with --across")
-                )
+                raise DataError(printable(f"{told}; score one of them again, or compare all the same: --across"))
             remarks.append(told)
         lines += _lines(one, first[1], second[1], remarks)
     remarks += [f"{one['set']}: only in B" for one in others.values()]

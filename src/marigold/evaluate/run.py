@@ -213,6 +213,9 @@ def _summary(
 def versions(source: Source) -> dict[str, str]:
     """Of the programs and the device that numbers come from."""
     device = torch.device(source.device)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
+    threads = f", {torch.get_num_threads()} threads"  # on which half precision on a CPU depends
+    where = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}{threads}"
+    )
     python = ".".join(map(str, sys.version_info[:3]))
     return {"marigold": VERSION, "torch": torch.__version__, "python": python, "device": where}

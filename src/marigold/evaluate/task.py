@@ -52,14 +52,27 @@ class Task:
         """How many samples published evaluations have of the split; None where they do not say so."""
         return self.card.counts.get(self.split)
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether a sample has all that the modality encodes."""
+        return set(self.modality.needs) <= set(self.card.fields)
+
     def methods(self, reconstruct: Method | None = None) -> dict[str, Method]:
         """What is scored beside the model and needs nothing but the sample."""
         found: dict[str, Method] = {}
+        if not self.has_truth:
+            return found
         if "ceiling" in self.beside:
             found[ceiling.CEILING] = lambda sample: ceiling.encoded(self.modality, sample)
         if "autoencoder" in self.beside and reconstruct:
             found[ceiling.AUTOENCODER] = reconstruct
         return found
+
+    def baselines(self, sample: Sample) -> dict[str, Answer]:
+        """Answers that nobody had to learn."""
+        if "baselines" not in self.beside or not self.has_truth:
+            return {}
+        return {name: Answer(values) for name, values in self.modality.baselines(sample).items()}
 
     def stated(self) -> dict[str, Any]:
         """The protocol as a result states it; JSON knows no infinity, so that no far end is null."""
@@ -113,10 +126,11 @@ def chosen(card: DatasetCard, given: Mapping[str, Any]) -> Protocol:
 
 def check_fields(title: str, card: DatasetCard, modality: Modality, measures: Sequence[Measure]) -> None:
     """Raises `DataError` where a data set has no truth that a measure needs, or a modality no map."""
+    known = (*card.fields, *card.annotations)
     for measure in measures:
         fields = measure.fields or modality.needs
-        if missing := [name for name in fields if name not in card.fields]:
-            has = ", ".join(card.fields) or "no fields"
+        if missing := [name for name in fields if name not in known]:
+            has = ", ".join(known) or "no fields"
             told = f"{printable(title)}: has no {', '.join(missing)}, which `{name_of(modality)}` is scored by"
             raise DataError(f"{told}; it has: {has}")
         if missing := [name for name in measure.outputs if name not in modality.outputs]:
