@@ -33,9 +33,7 @@ class Paired:
         return self.low > 0 or self.high < 0
 
 
-def interval(
-    values: Sequence[float], seed: int = 0, level: float = 0.95, rounds: int = ROUNDS
-) -> tuple[float, float]:
+def interval(values: Sequence[float], seed: int = 0, level: float = 0.95, rounds: int = ROUNDS) -> tuple[float, float]:
     """The interval that holds a mean over images: the images are drawn anew, with replacement, `rounds` times.
 
     `values` has a number for each image; NaN, for an image on which nothing counted, is left out. The ends are the
@@ -54,8 +52,8 @@ def paired(
 ) -> Paired:
     """What separates two models on the same images, which stand in the same order in both.
 
-    An image on which either has NaN is left out. Images are drawn as pairs, so that how hard an image is cancels. Raises
-    `DataError` for lists of different lengths, and what `interval` raises.
+    An image on which either has NaN is left out. Images are drawn as pairs, so that how hard an image is cancels.
+    Raises `DataError` for lists of different lengths, and what `interval` raises.
     """
     if len(first) != len(second):
         raise DataError(f"{len(first)} and {len(second)} images cannot be paired; give both models the same images")
