@@ -52,8 +52,8 @@ def paired(
 ) -> Paired:
     """What separates two models on the same images, which stand in the same order in both.
 
-    An image on which either has NaN is left out. Images are drawn as pairs, so that how hard an image is cancels. Raises
-    `DataError` for lists of different lengths, and what `interval` raises.
+    An image on which either has NaN is left out. Images are drawn as pairs, so that how hard an image is cancels.
+    Raises `DataError` for lists of different lengths, and what `interval` raises.
     """
     if len(first) != len(second):
         raise DataError(f"{len(first)} and {len(second)} images cannot be paired; give both models the same images")

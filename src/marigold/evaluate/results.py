@@ -7,7 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Scored:
     records: Sequence[Record]
     prediction: Mapping[str, Any]
     """The settings that the answers were made by; empty where that is not known."""
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    """What the suite says of them."""
 
     def totals(self) -> dict[str, dict[str, Tally]]:
         """For every method its metrics over all samples, in the order of the samples."""

@@ -4,7 +4,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,10 @@ from marigold.core.errors import ConfigError, DataError, OutputError
 from marigold.core.files import as_json, delete_leftovers, file_name, make_folder
 from marigold.core.find import name_of
 from marigold.core.locks import locked
-from marigold.evaluate import benchmark, results
+from marigold.core.sample import unstack
+from marigold.data import border
+from marigold.evaluate import benchmark, gallery, html, results, table
+from marigold.evaluate.gallery import Shown
 from marigold.evaluate.record import Journal, Record
 from marigold.evaluate.results import Row, Scored
 from marigold.evaluate.source import Source
@@ -109,7 +112,7 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
             outcome = Outcome(
                 summary, [row for one in scored for row in results.rows_of(one, source.name)], scored, missing
             )
-            results.write(folder, summary, outcome.rows, pages(outcome, source))
+            results.write(folder, summary, outcome.rows, pages(outcome, source, where))
             done = True
         finally:
             journal.close(done=done)
@@ -122,11 +125,13 @@ def score(suite: Suite, source: Source, where: Where) -> list[Scored]:
     return [_scored(one, ready, source, where, lambda record: None, {}) for one, ready in todo]
 
 
-def pages(outcome: Outcome, source: Source) -> dict[str, str]:
-    """The pages for people."""
-    from marigold.evaluate import table
-
-    return {results.TABLE: table.md(outcome.summary)}
+def pages(outcome: Outcome, source: Source, where: Where) -> dict[str, str]:
+    """The pages for people. Samples that are shown are answered once more."""
+    tables = {results.TABLE: table.md(outcome.summary)}
+    if not where.report:
+        return tables
+    pictures = [one for scored in outcome.scored for one in _shown(outcome, scored, source)]
+    return {**tables, results.REPORT: html.page(outcome.summary, outcome.rows, pictures)}
 
 
 def folder_of(output: Path, suite: str, model: str) -> Path:
@@ -175,7 +180,22 @@ def _scored(
         jobs=where.jobs,
         progress=where.progress,
     )
-    return Scored(ready, records, source.stated(one.prediction))
+    return Scored(ready, records, source.stated(one.prediction), one.prediction)
+
+
+def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
+    """The best, the median and the worst sample of a set; none where nothing is encoded that could be shown."""
+    ready = scored.task
+    main = ready.metrics[0] if ready.metrics and ready.has_truth else None
+    if main is None:
+        return
+    rows = [row for row in outcome.rows if row["set"] == ready.title]
+    answers = source.answers(scored.choice)
+    for why, key in gallery.chosen(rows, main.name, main.higher_is_better).items():
+        (sample,) = unstack(border.read_many(ready.dataset, ready.root, [key], source.device), [key])
+        answer = answers.answer(sample)
+        error = ready.modality.error
+        yield gallery.shown(answer, sample, ready.modality, ready.protocol, why, of=ready.title, error=error)
 
 
 def _noted(journal: Journal, number: int) -> Callable[[Record], object]:

@@ -130,6 +130,13 @@ class Modality(ABC):
         """Answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""
         return {}
 
+    def comparable(self, values: Tensor, sample: Sample, protocol: Protocol) -> tuple[Tensor, Tensor]:
+        """A prediction [C, H, W] and the truth, both as `colorize` takes them, so that equal values have equal colours.
+
+        Here the prediction as it is, and the truth encoded and decoded.
+        """
+        return values, self.decode(self.encode(sample)[0][None])[0]
+
     @abstractmethod
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a person looks at: maps by name ([H, W] or [H, W, C]) to RGB pictures [H, W, 3], uint8."""

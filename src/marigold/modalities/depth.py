@@ -28,6 +28,9 @@ RELATIVE_DISPARITY: Mapping[str, Any] = {"target_space": "disparity", "fixed_rat
 MOST_RATIO = 1e6
 """How many times as far as the near end the far end may be: single precision tells no more apart."""
 
+ENDS = (0.02, 0.98)
+"""Between these quantiles of the truth lie the colours of a comparison."""
+
 
 @dataclass(frozen=True)
 class Depth(Modality):
@@ -165,6 +168,14 @@ class Depth(Modality):
         depth = sample.maps["depth"]
         row = row_ramp(*depth.shape[-2:], like=depth)
         return {"affine in the row": row[None], "constant": torch.full_like(depth, 0.5)}
+
+    def comparable(self, values: Tensor, sample: Sample, protocol: Protocol) -> tuple[Tensor, Tensor]:
+        """Both as shares between the ends of the truth's depth, [1, H, W]; the prediction is aligned first."""
+        truth, valid = sample.maps["depth"].double(), usable(sample)
+        aligned = align(values[0], truth[0], valid[0], protocol)[None]
+        near, far = masked_quantiles(truth.flatten(), valid.flatten(), ENDS)
+        extent = (far - near).clamp(min=FLAT)
+        return ((aligned - near) / extent).clamp(0, 1), ((truth - near) / extent).clamp(0, 1)
 
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Red near to violet far (Spectral)."""
