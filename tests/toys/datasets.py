@@ -12,7 +12,7 @@ from marigold.core.sample import Sample
 from marigold.data.prepare import Preparation, prepare
 from marigold.datasets.base import DatasetCard
 from marigold.datasets.folder import Folder, write_index, write_sample
-from toys import hypersim, worlds
+from toys import hypersim, intrinsic_sets, normal_sets, worlds
 
 SIZE = (12, 20)
 
@@ -45,11 +45,17 @@ def _shards(root: Path) -> None:
 
 
 MINIATURES: dict[str, Callable[[Path], object]] = {
+    "dsine": normal_sets.dsine,
     "folder": _folder,
     "hypersim": hypersim.raw,
+    "iiw": intrinsic_sets.iiw,
     "interiorverse": worlds.interiorverse,
+    "maw": intrinsic_sets.maw,
+    "mit": intrinsic_sets.mit,
+    "oasis": normal_sets.oasis,
     "pairs": worlds.pairs,
     "photos": _photos,
+    "published_normals": normal_sets.published,
     "shards": _shards,
     "sintel": worlds.sintel,
     "vkitti": worlds.vkitti,
