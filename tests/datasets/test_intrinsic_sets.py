@@ -10,6 +10,7 @@ from marigold.datasets.iiw import Iiw
 from marigold.datasets.maw import SRGB_OF_ADOBE, Maw, numbered
 from marigold.datasets.mit import Mit, balanced
 from toys import intrinsic_sets
+from toys.mutations import as_text, damaged_values, survives
 from toys.rasters import png
 from toys.worlds import packed
 
@@ -148,6 +149,14 @@ def test_what_is_no_file_of_judgements_is_refused(iiw, content):
     (iiw / "iiw-dataset/data/7.json").write_text(content)
     with pytest.raises(DataError, match=r"7\.json: no judgements of points"):
         Iiw().read(iiw, "7.png")
+
+
+def test_however_judgements_are_damaged_they_are_read_or_refused(iiw):
+    file, good = iiw / "iiw-dataset/data/7.json", 0
+    for number, value in enumerate(damaged_values(intrinsic_sets.judged(), 120)):
+        file.write_bytes(as_text(value))
+        good += survives(lambda: Iiw().read(iiw, "7.png"), (DataError,), f"variant {number}")
+    assert good < 100
 
 
 def test_a_photo_without_its_judgements_is_named(iiw):

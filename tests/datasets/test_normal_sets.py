@@ -15,6 +15,7 @@ from marigold.datasets.dsine import Dsine
 from marigold.datasets.oasis import Oasis
 from marigold.datasets.published_normals import PublishedNormals
 from toys import normal_sets
+from toys.mutations import damaged_bytes, survives
 from toys.rasters import png
 from toys.worlds import exr, grey_photo, packed
 
@@ -314,6 +315,15 @@ def test_a_damaged_box_is_refused(tmp_path, content):
     (tmp_path / "x_normal.pkl").write_bytes(content)
     with pytest.raises(DataError, match=r"x_normal\.pkl: damaged"):
         files.dsine(opened(tmp_path), "x_normal.pkl", (4, 6))
+
+
+def test_however_a_box_is_damaged_it_is_read_or_refused(tmp_path):
+    tree, file = opened(tmp_path), tmp_path / "x_normal.pkl"
+    good = 0
+    for number, content in enumerate([*damaged_bytes(normal_sets.box(), 120), *damaged_bytes(normal_sets.box(5), 120)]):
+        file.write_bytes(content)
+        good += survives(lambda: files.dsine(tree, file.name, (4, 6)), (DataError,), f"variant {number}")
+    assert good < 160
 
 
 def test_a_file_of_another_size_than_the_photo_is_refused(tmp_path):
