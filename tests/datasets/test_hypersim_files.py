@@ -130,6 +130,14 @@ def test_a_list_of_the_published_training_chooses_frames_of_a_raw_tree(root, tmp
     assert [dataset.read(root, key).key for key in keys] == keys
 
 
+def test_the_published_counts_are_those_of_the_fields_that_are_evaluated(root):
+    counts = {
+        fields: Hypersim(fields=fields).card_of(root).counts
+        for fields in (("depth",), ("residual", "shading", "albedo"), ("depth", "normals"), ())
+    }
+    assert list(counts.values()) == [{"test": 7682}, {"test": 5238}, {}, {}]
+
+
 def test_lists_can_be_joined_as_splits_can(root, tmp_path):
     (tmp_path / "a.txt").write_text("ai_001_001/rgb_cam_00_fr0001.png\n")
     (tmp_path / "b.txt").write_text("ai_001_002/rgb_cam_01_fr0007.png\n")

@@ -80,6 +80,24 @@ def test_what_may_be_used_is_what_the_mask_allows_and_the_field_has(root):
         assert valid[name][0, :3].all()
 
 
+def test_the_published_evaluation_scores_what_the_mask_leaves_out(root):
+    whole = InteriorVerse(fields=("albedo", "depth"), masked=False)
+    (root / "dataset_85/roomb/000_mask.exr").unlink()
+    sample = whole.read(root, KEY)
+    assert sample.valid["albedo"].all()
+    assert sample.valid["depth"][0].int().tolist() == [[1, 1, 1, 1, 1, 0]] * 4
+    assert whole.identity(root, KEY)
+    assert "whatever the mask says" in whole.card_of(root).mask
+
+
+def test_only_the_evaluation_of_materials_has_a_published_count(root, tmp_path):
+    assert InteriorVerse(fields=("albedo", "roughness", "metallicity")).card_of(root).counts == {"test": 2672}
+    assert InteriorVerse(fields=("albedo", "normals")).card_of(root).counts == {}
+    assert InteriorVerse().card_of(root).counts == {}
+    assert published(root, tmp_path, "a_im.exr a_albedo.exr").card_of(root).counts == {"test": 2672}
+    assert published(root, tmp_path, "a_img.png a_normal.npy").card_of(root).counts == {}
+
+
 def test_a_mask_may_have_one_channel(root):
     exr(root / "dataset_85/roomb/000_mask.exr", np.eye(4, 6)[..., None], "Y")
     assert torch.equal(InteriorVerse().read(root, KEY).valid["albedo"][0], torch.eye(4, 6).bool())

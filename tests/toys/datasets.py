@@ -12,7 +12,7 @@ from marigold.core.sample import Sample
 from marigold.data.prepare import Preparation, prepare
 from marigold.datasets.base import DatasetCard
 from marigold.datasets.folder import Folder, write_index, write_sample
-from toys import benchmarks, hypersim, worlds
+from toys import benchmarks, hypersim, intrinsic_sets, normal_sets, worlds
 
 SIZE = (12, 20)
 
@@ -47,16 +47,22 @@ def _shards(root: Path) -> None:
 MINIATURES: dict[str, Callable[[Path], object]] = {
     "booster": benchmarks.booster,
     "diode": benchmarks.diode,
+    "dsine": normal_sets.dsine,
     "eth3d": benchmarks.eth3d,
     "folder": _folder,
     "hypersim": hypersim.raw,
     "ibims": benchmarks.ibims,
+    "iiw": intrinsic_sets.iiw,
     "interiorverse": worlds.interiorverse,
     "kitti": benchmarks.kitti,
+    "maw": intrinsic_sets.maw,
     "middlebury": benchmarks.middlebury,
+    "mit": intrinsic_sets.mit,
     "nyuv2": benchmarks.nyuv2,
+    "oasis": normal_sets.oasis,
     "pairs": worlds.pairs,
     "photos": _photos,
+    "published_normals": normal_sets.published,
     "scannet": benchmarks.scannet,
     "shards": _shards,
     "sintel": worlds.sintel,

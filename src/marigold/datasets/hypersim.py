@@ -40,7 +40,14 @@ from marigold.datasets._layers import layered
 from marigold.datasets._tree import Tree
 from marigold.datasets.base import Dataset, DatasetCard
 
-_CARD = DatasetCard(tuple(FIELDS), SPLITS, "CC-BY-SA-3.0", "https://github.com/apple/ml-hypersim", (NEAREST, FARTHEST))
+_CARD = DatasetCard(
+    fields=tuple(FIELDS),
+    splits=SPLITS,
+    licence="CC-BY-SA-3.0",
+    source="https://github.com/apple/ml-hypersim",
+    depth_range=(NEAREST, FARTHEST),
+    mask="depth and normals where a surface is seen; albedo where it is not black; light where it is finite",
+)
 _COUNTS = {("albedo", "shading", "residual"): {"test": 5238}, ("depth",): {"test": 7682}}
 """How many frames the published lists of `test` have, by the fields that are evaluated."""
 _LAYOUTS = ("auto", "raw", "processed")

@@ -54,7 +54,8 @@ class Sintel(Dataset):
 
     def card_of(self, root: Path) -> DatasetCard:
         """Normals with lists, depth without."""
-        return replace(self.card, fields=("normals",), splits=tuple(self.lists)) if self.lists else self.card
+        mask = f"pixels with a normal longer than {SHORTEST}"
+        return replace(self.card, fields=("normals",), splits=tuple(self.lists), mask=mask) if self.lists else self.card
 
     def scan(self, root: Path, split: str) -> list[str]:
         """The names of the photos. Raises `DataError` where there is none, and for a frame without depth."""
