@@ -11,7 +11,7 @@ from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 
 if TYPE_CHECKING:
-    from marigold.cli.evaluate import Options
+    from marigold.cli._evaluation import Options
     from marigold.datasets.base import Dataset
     from marigold.predict.predictor import Predictor
 
