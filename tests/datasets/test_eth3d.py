@@ -70,6 +70,21 @@ def test_photos_and_depth_may_lie_apart(root, tmp_path):
     assert Eth3d().read(tmp_path / "apart", KEY).maps["depth"][0, 0, 4] == 5
 
 
+@pytest.mark.parametrize("prefix", ["", "./"])
+def test_the_published_tar_has_a_folder_of_depth_for_each_scene(root, tmp_path, prefix):
+    made = tmp_path / "made"
+    for scene in ("courtyard", "pipes"):
+        for name, top in (("images", "rgb"), ("ground_truth_depth", f"depth/{scene}_dslr_depth")):
+            (made / top / scene).mkdir(parents=True)
+            (root / scene / name).rename(made / top / scene / name)
+    tar = packed(made, tmp_path / "eth3d.tar", prefix)
+    assert Eth3d().scan(tar, "test") == [KEY, KEY.replace("courtyard", "pipes")]
+    assert Eth3d().read(tar, KEY).maps["depth"][0, 0, 4] == 5
+    (tmp_path / "eth3d_filename_list.txt").write_text(f"rgb/{KEY} depth/courtyard_dslr_depth/{DEPTH}\n")
+    assert Eth3d().scan(tar, "test") == [f"rgb/{KEY}"]
+    assert Eth3d().read(tar, f"rgb/{KEY}").maps["depth"][0, 0, 4] == 5
+
+
 def test_the_card_has_the_published_count_and_range():
     assert Eth3d().card.counts == {"test": 454}
     assert Eth3d().card.depth_range == (1e-5, float("inf"))

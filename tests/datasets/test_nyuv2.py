@@ -12,6 +12,7 @@ from marigold.core.errors import ConfigError, DataError, MissingExtraError
 from marigold.data.source import Source
 from marigold.datasets.nyuv2 import NyuV2
 from toys.benchmarks import nyuv2, nyuv2_archive
+from toys.mutations import damaged_bytes, survives
 from toys.worlds import grey_photo, packed, png16
 
 KEY = "test/kitchen_0002/rgb_0001.png"
@@ -171,6 +172,14 @@ def test_an_archive_that_is_damaged_or_another_is_named(archive):
     (archive / "nyu_depth_v2_labeled.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(DataError, match=r"nyu_depth_v2_labeled\.mat: damaged"):
         ALL.read(archive, "0001")
+
+
+def test_a_damaged_archive_is_read_or_named(archive):
+    file, good = archive / "nyu_depth_v2_labeled.mat", 0
+    for number, content in enumerate(damaged_bytes(file.read_bytes(), 60)):
+        file.write_bytes(content)
+        good += survives(lambda: ALL.read(archive, "0002"), (DataError,), f"nyu_depth_v2_labeled, variant {number}")
+    assert good < 50
 
 
 def test_the_identity_follows_files_and_settings(small, archive):
