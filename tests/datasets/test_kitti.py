@@ -156,3 +156,5 @@ def test_settings_are_those_of_a_recipe(tmp_path):
     assert decode(Source, content).dataset == Kitti(crop=False, mask="garg", lists={"test": Path(tmp_path / "a.txt")})
     with pytest.raises(ConfigError, match="mask"):
         decode(Source, {"dataset": "kitti", "mask": "nothing"})
+    with pytest.raises(ConfigError, match=r"mask: .* among eigen, garg, none"):
+        Kitti(mask="nothing")  # type: ignore[arg-type]
