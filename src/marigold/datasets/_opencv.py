@@ -26,7 +26,12 @@ def matrix(content: bytes, where: str, name: str) -> np.ndarray:
         text = content.decode("utf-8-sig")
         rows, columns, numbers = (_of_xml if text.lstrip().startswith("<") else _of_yaml)(text, name)
         values = np.array([float(number) for number in numbers])
-        if values.size > _COUNT or values.size != rows * columns or not np.isfinite(values).all():
+        if (
+            min(rows, columns) < 1
+            or values.size > _COUNT
+            or values.size != rows * columns
+            or not np.isfinite(values).all()
+        ):
             raise ValueError(f"`{name}` has not {rows} x {columns} numbers")
         return values.reshape(rows, columns)
     except (ValueError, ElementTree.ParseError) as error:

@@ -6,7 +6,8 @@ own:
     SCENE/images/dslr_images/DSC_0001.JPG                   6048 x 4032
     SCENE/ground_truth_depth/dslr_images/DSC_0001.JPG       no JPEG: float32 rows, little-endian, metres; inf is none
 
-and one folder or tar of both with a list of `photo depth` lines for each split, as the published evaluation has them.
+and the published evaluation's tar, which holds `rgb/SCENE/...` and `depth/SCENE_dslr_depth/SCENE/...`, with or without
+its list of `photo depth` lines.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ NEAREST, FARTHEST = 1e-5, float("inf")
 """Metres between which depth is used, both excluded (the published evaluation)."""
 LISTS = {"test": "eth3d_filename_list.txt"}
 """The file of the published list."""
+_PACKED = ("_dslr_jpg", "_dslr_depth")
+"""What the folders of single scenes end with."""
 _PHOTOS, _DEPTHS = "images/dslr_images", "ground_truth_depth/dslr_images"
 
 
@@ -93,7 +96,13 @@ def _depth_of(photo: str) -> str:
 
 
 def _opened(root: Path) -> Tree:
-    return layered(root, lambda tree: [name for name in tree.folders() if not _is_scene(tree, name)], all_tars)
+    return layered(root, _tops, all_tars)
+
+
+def _tops(tree: Tree) -> list[str]:
+    """Folders that hold scenes: of the published tar `rgb` and `depth/courtyard_dslr_depth`, `depth/...`."""
+    outer = [name for name in tree.folders() if not _is_scene(tree, name)]
+    return outer + [f"{name}/{inner}" for name in outer for inner in tree.folders(name) if inner.endswith(_PACKED)]
 
 
 def _is_scene(tree: Tree, name: str) -> bool:

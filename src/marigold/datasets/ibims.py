@@ -104,7 +104,7 @@ def _of_matlab(tree: Tree, files: list[str]) -> Parts:
     if missing := [field for field in wanted if field not in (stored.dtype.names or ()) or stored.size != 1]:
         raise DataError(f"{where}: its structure `data` has no {', '.join(missing)}; download it again")
     photo, metres, *masks = (np.asarray(stored[field].reshape(-1)[0]) for field in wanted)
-    if photo.ndim != 3 or photo.shape[-1] != 3 or photo.dtype != np.uint8 or metres.dtype.kind != "f":
+    if photo.ndim != 3 or photo.shape[-1] != 3 or photo.dtype != np.uint8 or metres.ndim != 2:
         told = f"rgb is {photo.dtype} {list(photo.shape)}, depth {metres.dtype} {list(metres.shape)}"
         raise DataError(f"{where}: {told}; download it again")
     image = torch.from_numpy(np.ascontiguousarray(photo.transpose(2, 0, 1), np.float32)) / 255

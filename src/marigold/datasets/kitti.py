@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from marigold.core.config import require
 from marigold.core.console import printable
 from marigold.core.errors import DataError
 from marigold.core.find import unknown
@@ -55,6 +56,9 @@ class Kitti(Dataset):
         depth_range=(NEAREST, FARTHEST),
         counts={"test": 652, "val": 800},
     )
+
+    def __post_init__(self) -> None:
+        require(self.mask in _WORDS, "mask", self.mask, f"among {', '.join(_WORDS)}")
 
     def card_of(self, root: Path) -> DatasetCard:
         """The splits of the lists, where there are any; the source says how many lines have no depth."""
