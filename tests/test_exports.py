@@ -17,6 +17,7 @@ PUBLIC = [
     "ImageError",
     "MarigoldError",
     "MissingExtraError",
+    "MissingPredictionError",
     "OutputError",
     "Prediction",
     "Predictor",
