@@ -124,7 +124,7 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
     """The summary and the rows of a result's folder. Raises `DataError` for what is none."""
     remedy = "give the folder of a result, such as results/depth/NAME"
     summary = read_json(folder / SUMMARY, DataError, remedy)
-    if not isinstance(summary, dict) or summary.get("format") != FORMAT or not isinstance(summary.get("sets"), list):
+    if not _is_summary(summary):
         raise DataError(f"{folder / SUMMARY}: is no summary of an evaluation; {remedy}")
     content = read_bytes(folder / SAMPLES, DataError, remedy, MOST)
     try:
@@ -143,6 +143,24 @@ def refuse_foreign(folder: Path) -> None:
             read(folder)
         except DataError as error:
             raise OutputError(f"{error}; it is not replaced: move it away, or choose another --output") from None
+
+
+def _is_summary(content: Any) -> bool:
+    """Whether JSON has the parts of a summary that programs read."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return False
+    sets, model = content.get("sets"), content.get("model")
+    return isinstance(model, dict) and isinstance(sets, list) and all(map(_is_set, sets))
+
+
+def _is_set(content: Any) -> bool:
+    words, parts = ("set", "dataset", "split"), ("protocol", "settings", "metrics")
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), str) for name in words):
+        return False
+    if not all(isinstance(content.get(name), dict) for name in parts):
+        return False
+    metrics = content["metrics"].values()
+    return all(isinstance(one, dict) and {"unit", "higher_is_better"} <= one.keys() for one in metrics)
 
 
 def _values(records: Sequence[Record], name: str, metric: str) -> list[float]:

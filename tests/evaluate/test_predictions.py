@@ -1,0 +1,120 @@
+"""Predictions in files: by which names they are found, and what their numbers mean."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import torch
+
+from marigold.core.errors import ConfigError, DataError, MissingPredictionError
+from marigold.evaluate.predictions import PredictionFolder
+from marigold.modalities.appearance import Appearance
+from marigold.modalities.depth import Depth
+from marigold.modalities.normals import Normals
+from toys.measured import HEIGHT, KEYS, WIDTH, Measured
+
+SAMPLE = Measured().read(Path(), KEYS[0])
+MAP = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH)
+
+
+def save(file, array):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".png":
+        file.write_bytes(imagecodecs.png_encode(array))
+    else:
+        np.save(file, array)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("room/000_depth.npy", "room/000.npy", "000_depth.npy", "000.npy", "depth/000.npy", "depth/room/000.npy"),
+        *("room/pred_000.npy", "pred_000.npy"),
+    ],
+)
+def test_usual_names_are_found(tmp_path, name):
+    save(tmp_path / name, MAP)
+    assert torch.equal(PredictionFolder(tmp_path, Depth()).answer(SAMPLE).values[0], torch.from_numpy(MAP))
+
+
+def test_the_published_code_s_name_is_found(tmp_path):
+    """It calls the prediction of `rgb_0045.png` `pred_0045.npy`."""
+    save(tmp_path / "test" / "bath" / "pred_0045.npy", MAP)
+    sample = replace(SAMPLE, key="test/bath/rgb_0045.png")
+    assert PredictionFolder(tmp_path, Depth()).answer(sample).values[0, 0, 1] == 1
+
+
+def test_a_pattern_says_where_they_are(tmp_path):
+    save(tmp_path / "out" / "room" / "z-000.npy", MAP)
+    found = PredictionFolder(tmp_path, Depth(), pattern="out/{folder}/z-{name}.npy").answer(SAMPLE)
+    assert found.values[0, 0, 3] == 3
+
+
+def test_pictures_of_16_bits_are_shares_of_their_range(tmp_path):
+    save(tmp_path / "room" / "000.png", np.full((HEIGHT, WIDTH), 13107, np.uint16))
+    assert PredictionFolder(tmp_path, Depth()).answer(SAMPLE).values[0, 0, 0] == pytest.approx(0.2)
+
+
+def test_pictures_of_normals_reach_from_minus_one_to_one(tmp_path):
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint16)
+    picture[..., 2] = 65535
+    save(tmp_path / "room" / "000.png", picture)
+    assert PredictionFolder(tmp_path, Normals()).answer(SAMPLE).values[:, 0, 0].tolist() == [-1, -1, 1]
+
+
+def test_each_map_has_its_file(tmp_path):
+    for name, value, shape in (("albedo", 0.5, (HEIGHT, WIDTH, 3)), ("roughness", 0.2, (HEIGHT, WIDTH))):
+        save(tmp_path / "room" / f"000_{name}.npy", np.full(shape, value, np.float32))
+    with pytest.raises(MissingPredictionError, match="room/000.png: no prediction of metallicity"):
+        PredictionFolder(tmp_path, Appearance()).answer(SAMPLE)
+    save(tmp_path / "room" / "000_metallicity.npy", np.ones((HEIGHT, WIDTH), np.float32))
+    found = PredictionFolder(tmp_path, Appearance()).answer(SAMPLE).values[:, 5, 5]
+    torch.testing.assert_close(found, torch.tensor([0.5, 0.5, 0.5, 0.2, 1.0]))
+
+
+def test_a_missing_file_says_what_it_would_be_called(tmp_path):
+    with pytest.raises(MissingPredictionError, match=r"such as room/000_depth.npy; write it, or give --pattern"):
+        PredictionFolder(tmp_path, Depth()).answer(SAMPLE)
+
+
+def test_a_prediction_of_another_size_is_refused(tmp_path):
+    save(tmp_path / "room" / "000.npy", MAP[:5])
+    with pytest.raises(DataError, match=r"room/000.png: depth of .* is \[5, 16\]; give \[12, 16\]"):
+        PredictionFolder(tmp_path, Depth()).answer(SAMPLE)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "000.npy").write_bytes(b"\x93NUMPY nonsense")
+    with pytest.raises(DataError, match=r"000.npy: damaged"):
+        PredictionFolder(tmp_path, Depth()).answer(SAMPLE)
+
+
+@pytest.mark.parametrize("key", ["../secret", "/etc/secret", "a/../../secret", ""])
+def test_no_key_leads_out_of_the_folder(tmp_path, key):
+    save(tmp_path / "secret.npy", MAP)
+    (tmp_path / "inside").mkdir()
+    with pytest.raises(DataError):
+        PredictionFolder(tmp_path / "inside", Depth(), pattern="{key}.npy").answer(replace(SAMPLE, key=key))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "modality", "complaint"),
+    [
+        ("{nothing}.npy", Depth(), "no place `nothing`; there are: {key}"),
+        ("depth.npy", Depth(), "one file for all samples"),
+        ("{key}.npy", Appearance(), "one file for 3 maps"),
+        ("../{key}.npy", Depth(), "leads out of the folder"),
+        ("/{key}.npy", Depth(), "leads out of the folder"),
+    ],
+)
+def test_patterns_that_cannot_work_are_refused_before_the_first_photo(tmp_path, pattern, modality, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        PredictionFolder(tmp_path, modality, pattern=pattern)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="no such folder; give --predictions"):
+        PredictionFolder(tmp_path / "nowhere", Depth())

@@ -1,0 +1,258 @@
+"""Evaluations as a whole: what is scored, what is left out and shown, what goes on, and what is written."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from marigold.core.errors import ConfigError, DataError, OutputError
+from marigold.evaluate import results, run
+from marigold.evaluate.run import Where
+from marigold.evaluate.source import Checkpoint, of_model
+from marigold.evaluate.suite import Suite, SuiteSet
+from marigold.modalities.depth import Depth
+from marigold.modalities.normals import Normals
+from marigold.predict.predictor import Predictor
+from marigold.predict.settings import Request
+from toys.identity import identity_estimator
+from toys.measured import KEYS, Curved, Measured, Red
+
+SET = SuiteSet("made", Measured())
+SUITE = Suite("Made", (SET,))
+
+
+def where(tmp_path, **more):
+    return Where(root=tmp_path, output=tmp_path / "results", progress=False, report=False, **more)
+
+
+def evaluated(tmp_path, model=None, suite=SUITE, **more):
+    return run.run("made", suite, of_model(model or Red(), Depth()), where(tmp_path, **more))
+
+
+def rows_of(tmp_path, name="red"):
+    with (tmp_path / "results" / "made" / name / "per_sample.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_right_answer_scores_perfectly_and_the_others_stand_beside_it(tmp_path):
+    (one,) = evaluated(tmp_path).summary["sets"]
+    assert list(one["scores"]) == ["red", "representation ceiling", "affine in the row", "constant"]
+    assert one["scores"]["red"]["abs_rel"]["mean"] < 0.01
+    assert one["scores"]["constant"]["abs_rel"]["mean"] > 0.2
+
+
+def test_the_result_states_all_that_its_numbers_depend_on(tmp_path):
+    evaluated(tmp_path, count=4)
+    summary = json.loads((tmp_path / "results" / "made" / "red" / "summary.json").read_text(), parse_constant=str)
+    (one,) = summary["sets"]
+    assert summary["model"] == {"name": "red", "kind": "object", "modality": "depth", "class": "Red"}
+    assert summary["versions"].keys() == {"marigold", "torch", "python", "device"}
+    assert (one["count"], one["published_count"], one["split"]) == (4, 6, "test")
+    protocol = one["protocol"]
+    assert (protocol["space"], protocol["nearest"], protocol["farthest"], protocol["mask"]) == (
+        *("depth", 0.5, 20.0),
+        "every pixel",
+    )
+    assert one["metrics"]["delta1"] == {"unit": "", "higher_is_better": True}
+
+
+def test_every_sample_has_its_line_with_all_digits(tmp_path):
+    found = evaluated(tmp_path, Curved())
+    rows = rows_of(tmp_path, "Curved")
+    assert [row["key"] for row in rows] == list(KEYS)
+    mean = sum(float(row["abs_rel"]) for row in rows) / len(rows)
+    assert mean == pytest.approx(found.summary["sets"][0]["scores"]["Curved"]["abs_rel"]["mean"], rel=1e-12)
+
+
+def test_the_interval_of_a_mean_holds_it(tmp_path):
+    score = evaluated(tmp_path, Curved()).summary["sets"][0]["scores"]["Curved"]["abs_rel"]
+    assert score["low"] < score["mean"] < score["high"]
+
+
+def test_pixels_of_all_images_together_have_no_interval_over_images(tmp_path):
+    found = evaluated(tmp_path, Curved(), protocol={"pooling": "pixel"}).summary["sets"][0]
+    assert found["protocol"]["pooling"] == "pixel"
+    assert found["scores"]["Curved"]["rmse"]["low"] is None
+
+
+@pytest.mark.parametrize("jobs", [1, 5])
+def test_threads_change_no_number(tmp_path, jobs):
+    two = evaluated(tmp_path, Curved())
+    other = evaluated(tmp_path / "other", Curved(), jobs=jobs)
+    assert other.rows == two.rows
+    assert other.summary["sets"][0]["scores"] == two.summary["sets"][0]["scores"]
+
+
+def test_what_cannot_be_read_or_answered_is_a_hole_that_is_shown(tmp_path):
+    (tmp_path / "broken").write_text(KEYS[1])
+
+    class Sometimes(Red):
+        def predict(self, photo):
+            found = super().predict(photo)
+            return found[:5] if abs(found[0, 0] - first_red(KEYS[4])) < 0.5 else found
+
+    found = evaluated(tmp_path, Sometimes())
+    assert found.holes == 2
+    (one,) = found.summary["sets"]
+    assert [hole["key"] for hole in one["holes"]] == [KEYS[1], KEYS[4]]
+    statuses = [(row["status"], row["abs_rel"] != "") for row in rows_of(tmp_path)]
+    assert statuses == [("scored", True), ("hole", False), *[("scored", True)] * 2, ("hole", False), ("scored", True)]
+    assert "damaged; copy it again" in rows_of(tmp_path)[1]["reason"]
+
+
+def first_red(key):
+    return round(float(Measured().read(Path(), key).image[0, 0, 0]) * 255)
+
+
+def test_what_the_data_set_s_rules_refuse_is_no_hole(tmp_path):
+    (tmp_path / "refused").write_text(f"{KEYS[0]}\n{KEYS[5]}")
+    found = evaluated(tmp_path)
+    assert (found.holes, found.summary["sets"][0]["refused"]) == (0, 2)
+    assert rows_of(tmp_path)[0]["status"] == "refused"
+
+
+def test_an_empty_mask_is_a_hole_with_its_reason(tmp_path):
+    suite = Suite("Made", (SuiteSet("made", Measured(empty=KEYS[2])),))
+    assert "no valid pixel" in evaluated(tmp_path, suite=suite).summary["sets"][0]["holes"][0]["reason"]
+
+
+def test_if_nothing_can_be_scored_nothing_is_written_and_the_reason_is_told(tmp_path):
+    class Wrong:
+        def predict(self, photo):
+            return photo[:3, :3, 0]
+
+    with pytest.raises(DataError, match=r"not one of 6 samples can be scored \(room/000.png: depth of Wrong is"):
+        evaluated(tmp_path, Wrong())
+    assert not (tmp_path / "results" / "made" / "Wrong" / "summary.json").exists()
+
+
+def test_an_interrupted_evaluation_goes_on_and_gives_the_same(tmp_path):
+    class Stopped(Curved):
+        name, asked = "Curved", 0
+
+        def predict(self, photo):
+            Stopped.asked += 1
+            if Stopped.asked == 4:
+                raise KeyboardInterrupt
+            return super().predict(photo)
+
+    whole = evaluated(tmp_path / "whole", Stopped.__bases__[0]())
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(tmp_path, Stopped(), jobs=1)
+    journal = tmp_path / "results" / "made" / "Curved" / "journal.jsonl"
+    noted = len(journal.read_text().splitlines()) - 1
+    with journal.open("a") as file:
+        file.write('{"set": 0, "key": "cut sho')  # as a kill leaves it
+    found = evaluated(tmp_path, Stopped(), jobs=1)
+    assert noted >= 2 and Stopped.asked == 4 + len(KEYS) - noted
+    assert found.rows == whole.rows
+    assert found.summary["sets"][0]["scores"] == whole.summary["sets"][0]["scores"]
+    assert not journal.exists()
+
+
+def test_a_journal_of_another_evaluation_is_not_gone_on_with(tmp_path):
+    folder = tmp_path / "results" / "made" / "red"
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_text('{"digest": "other"}\n{"set": 0, "key": "room/000.png"}\n')
+    assert len(evaluated(tmp_path).rows) == 6
+
+
+def test_holes_are_tried_again(tmp_path):
+    (tmp_path / "broken").write_text(KEYS[0])
+
+    class Stops(Red):
+        stopped = False
+
+        def predict(self, photo):
+            if not Stops.stopped and first_red(KEYS[3]) == photo[0, 0, 0]:
+                Stops.stopped = True
+                raise KeyboardInterrupt
+            return super().predict(photo)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(tmp_path, Stops(), jobs=1)
+    (tmp_path / "broken").unlink()
+    assert evaluated(tmp_path, Stops(), jobs=1).holes == 0
+
+
+def test_sets_that_are_not_there_are_named_and_the_others_scored(tmp_path):
+    (tmp_path / "here").mkdir()
+    suite = Suite("Two", (replace(SET, folder="here"), replace(SET, title="away", folder="nowhere")))
+    found = run.run("two", suite, of_model(Red(), Depth()), where(tmp_path))
+    assert [one["set"] for one in found.summary["sets"]] == ["made"]
+    assert found.missing == [f"away: not there, at {tmp_path / 'nowhere'}"]
+    with pytest.raises(DataError, match="give --root the folder that holds nowhere"):
+        run.run("none", Suite("None", suite.sets[1:]), of_model(Red(), Depth()), where(tmp_path))
+
+
+def test_truth_that_a_modality_needs_must_be_there(tmp_path):
+    with pytest.raises(DataError, match="made: has no normals, which `normals` is scored by; it has: depth"):
+        run.run("made", SUITE, of_model(Red(), Normals()), where(tmp_path))
+
+
+def test_a_file_of_the_user_s_is_not_replaced(tmp_path):
+    folder = tmp_path / "results" / "made" / "red"
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text('{"mine": 1}')
+    with pytest.raises(OutputError, match="is no summary of an evaluation.*not replaced"):
+        evaluated(tmp_path)
+    assert (folder / "summary.json").read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("name", ["..", "a\nb", "x" * 300])
+def test_names_that_no_folder_can_have_ask_for_another(tmp_path, name):
+    with pytest.raises(OutputError, match="or name the result with --name"):
+        run.run("made", SUITE, of_model(Red(), Depth(), name), where(tmp_path))
+
+
+def test_a_checkpoint_is_scored_by_the_settings_of_the_set_and_of_whoever_asks(tmp_path):
+    suite = Suite("Made", (replace(SET, prediction={"ensemble": 3, "steps": 2, "precision": "fp32"}),))
+    source = Checkpoint(Predictor(identity_estimator(leak=0.1)), Request(steps=5))
+    (one,) = run.run("made", suite, source, where(tmp_path)).summary["sets"]
+    assert (one["prediction"]["steps"], one["prediction"]["ensemble"], one["prediction"]["precision"]) == (5, 3, "fp32")
+    assert one["scores"]["identity"]["abs_rel"]["mean"] > 0
+
+
+def test_a_setting_that_no_request_has_is_refused(tmp_path):
+    suite = Suite("Made", (replace(SET, prediction={"step": 3}),))
+    with pytest.raises(ConfigError, match="prediction.step: no key named `step`; did you mean `steps`"):
+        run.run("made", suite, Checkpoint(Predictor(identity_estimator())), where(tmp_path))
+
+
+def test_the_ceiling_of_an_autoencoder_that_loses_nothing_is_that_of_the_representation(tmp_path):
+    suite = Suite("Made", (replace(SET, beside=("ceiling", "autoencoder")),))
+    source = Checkpoint(Predictor(identity_estimator()))
+    scores = run.run("made", suite, source, where(tmp_path)).summary["sets"][0]["scores"]
+    alone, through = (scores[name]["abs_rel"]["mean"] for name in ("representation ceiling", "through the autoencoder"))
+    assert 0 < alone == pytest.approx(through, rel=1e-5)
+
+
+def test_an_unknown_row_beside_a_model_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="beside: magic is not known; choose among: ceiling, autoencoder, baselines"):
+        run.run("made", Suite("Made", (replace(SET, beside=("magic",)),)), of_model(Red(), Depth()), where(tmp_path))
+
+
+def test_a_result_that_was_read_is_what_was_written(tmp_path):
+    found = evaluated(tmp_path)
+    summary, rows = results.read(tmp_path / "results" / "made" / "red")
+    assert summary == json.loads(json.dumps(found.summary))
+    assert [row["abs_rel"] for row in rows] == [row["abs_rel"] for row in found.rows]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2, "sets": []}', '{"format": 1}'])
+def test_what_is_no_result_is_refused(tmp_path, content):
+    (tmp_path / "summary.json").write_text(content)
+    (tmp_path / "per_sample.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="give the folder of a result"):
+        results.read(tmp_path)
+
+
+def test_the_page_shows_the_best_the_median_and_the_worst_sample(tmp_path):
+    there = replace(where(tmp_path), report=True)
+    run.run("made", SUITE, of_model(Curved(), Depth()), there)
+    page = (tmp_path / "results" / "made" / "Curved" / "report.html").read_text(encoding="utf-8")
+    rows = sorted(rows_of(tmp_path, "Curved"), key=lambda row: float(row["abs_rel"]))
+    for row in (rows[0], rows[2], rows[-1]):
+        assert row["key"] in page
