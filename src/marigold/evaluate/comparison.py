@@ -55,7 +55,11 @@ class Column:
 
     def text(self, value: float) -> str:
         """A value as it stands below the heading."""
-        return number(self.shown(value), 2 if self.metric in _PERCENT else None)
+        return self.number(self.shown(value))
+
+    def number(self, value: float) -> str:
+        """A value that is in the unit of the heading."""
+        return number(value, 2 if self.metric in _PERCENT else None)
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,13 @@ def main_columns(summary: Summary, one: Mapping[str, Any]) -> tuple[Column, ...]
 
     Of these the first that were measured.
     """
-    tables = [table for table in published.of(summary["model"]["modality"]) if table.is_of(one["protocol"])]
-    printed = [metric for table in tables if _rows(table, [one["set"]]) for metric in table.metrics]
-    choices = ([name for name in names if name in one["metrics"]] for names in (dict.fromkeys(printed), _CALLED))
-    chosen = next(filter(None, choices), list(one["metrics"])[:2])
+    tables = published.of(summary["model"]["modality"])
+    beside = [table for table in tables if table.is_of(one["protocol"]) and _rows(table, [one["set"]])]
+    for printed in ({metric for table in found for metric in table.metrics} for found in (beside, tables)):
+        if chosen := [metric for metric in one["metrics"] if metric in printed]:
+            break
+    else:
+        chosen = list(one["metrics"])[:2]
     return tuple(_column(one, metric) for metric in chosen)
 
 
