@@ -81,10 +81,8 @@ def test_the_papers_main_rows_are_as_printed():
 
 def test_the_same_model_differs_by_protocol():
     """Marigold on DIODE: 30.8 by least squares in depth, 10.0 by RANSAC in log depth under a further mask."""
-    depth, ransac = (
-        of("depth", space="depth", fit="least-squares", pooling="image"),
-        of("depth", space="log", fit="ransac"),
-    )
+    depth = of("depth", space="depth", fit="least-squares", pooling="image")
+    ransac = of("depth", space="log", fit="ransac")
     assert only("Marigold v1-0", depth, ensemble=10).numbers("DIODE")[0] == "30.8"
     assert only("Marigold v1", ransac).numbers("DIODE")[0] == "10.0"
 

@@ -25,6 +25,8 @@ _PERCENT = {
     "edge_recall": "edge recall",
 }
 """Shares that papers print in per cent, by what they call them."""
+_TWO_DIGITS = ("%", "°", "dB")
+"""Units of which nobody needs more than hundredths."""
 _CALLED = {
     **_PERCENT,
     "mean_angle": "mean",
@@ -45,9 +47,13 @@ class Column:
     @property
     def heading(self) -> str:
         """The metric as papers call it, with its unit and an arrow towards better."""
-        unit = "%" if self.metric in _PERCENT else self.unit
+        unit = f" [{self._shown_unit}]" if self._shown_unit else ""
         arrow = {True: " ↑", False: " ↓", None: ""}[self.higher_is_better]
-        return f"{_CALLED.get(self.metric, self.metric)}{f' [{unit}]' if unit else ''}{arrow}"
+        return f"{_CALLED.get(self.metric, self.metric)}{unit}{arrow}"
+
+    @property
+    def _shown_unit(self) -> str:
+        return "%" if self.metric in _PERCENT else self.unit
 
     def shown(self, value: float) -> float:
         """A value in the unit of the heading."""
@@ -59,7 +65,7 @@ class Column:
 
     def number(self, value: float) -> str:
         """A value that is in the unit of the heading."""
-        return number(value, 2 if self.metric in _PERCENT else None)
+        return number(value, 2 if self._shown_unit in _TWO_DIGITS else None)
 
 
 @dataclass(frozen=True)
