@@ -16,6 +16,10 @@ from marigold.evaluate.html_tables import text
 
 _PARTS = {"Scores": "scores", "Distribution": "distribution", "Samples": "samples", "All metrics": "metrics"}
 _PARTS |= {"Protocol": "protocol", "Holes": "holes"}
+_CHART = (
+    '<p class="quiet small">The line is the mean error of pixels of like uncertainty, in bins of equally many; the band '
+    "holds the middle 80 % of them.</p>"
+)
 _STEPS = 256
 """Of a colour bar."""
 
@@ -105,7 +109,7 @@ def _sample(shown: Shown, scores: Sequence[str]) -> str:
     unit = next((picture.bar.unit for picture in shown.pictures if picture.bar), "")
     chart = charts.reliability(shown.bins, unit) if shown.bins else ""
     if chart:
-        figures += f"<figure><figcaption>error by uncertainty</figcaption>{chart}</figure>"
+        figures += f"<figure><figcaption>error by uncertainty</figcaption>{chart}{_CHART}</figure>"
     heading = f"{text(shown.title)} <span>{text(said)}<code>{text(shown.key)}</code></span>"
     inside = f'<div class="pictures" style="--columns: {shown.columns}">{figures}</div>'
     return f'<article class="sample"><h4>{heading}</h4>{inside}</article>'
