@@ -17,8 +17,8 @@ from marigold.evaluate.html_tables import text
 _PARTS = {"Scores": "scores", "Distribution": "distribution", "Samples": "samples", "All metrics": "metrics"}
 _PARTS |= {"Protocol": "protocol", "Holes": "holes"}
 _CHART = (
-    '<p class="quiet small">The line is the mean error of pixels of like uncertainty, in bins of equally many; the band '
-    "holds the middle 80 % of them.</p>"
+    '<p class="quiet small">The line is the mean error of pixels of like uncertainty, in bins of equally many; the '
+    "band holds the middle 80 % of them.</p>"
 )
 _STEPS = 256
 """Of a colour bar."""
