@@ -1,7 +1,7 @@
 """Charts as inline SVG, in the colours of the page that holds them: histograms, and error by uncertainty."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import torch
@@ -14,8 +14,11 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 10.0, 18.0, 34.0
 _MOST_BARS = 24
 
 
-def histogram(values: Sequence[float], heading: str) -> str:
-    """How many samples have which value, with the mean as a line. `heading` names the values and their unit."""
+def histogram(values: Sequence[float], heading: str, said: Callable[[float], str]) -> str:
+    """How many samples have which value, with the mean as a line.
+
+    `heading` names the values and their unit, `said` writes one.
+    """
     count = min(_MOST_BARS, max(4, math.ceil(2 * len(values) ** 0.5)))
     low, high = min(values), max(values)
     spread = (high - low) or abs(high) or 1.0
@@ -33,9 +36,9 @@ def histogram(values: Sequence[float], heading: str) -> str:
     line = f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP:.0f}" y2="{_y(0):.0f}"/>'
     # the words stand on that side of the line where there is room
     anchor, away = ("start", 4) if at < WIDTH / 2 else ("end", -4)
-    said = f'<text x="{at + away:.1f}" y="{_TOP - 6:.0f}" text-anchor="{anchor}">mean {number(mean)}</text>'
-    words = f"histogram of {heading} over {len(values)} samples: {number(low)} to {number(high)}, mean {number(mean)}"
-    return _svg(words, bars + line + said + _axes(low, high, 0, most, heading, "samples"))
+    word = f'<text x="{at + away:.1f}" y="{_TOP - 6:.0f}" text-anchor="{anchor}">mean {said(mean)}</text>'
+    words = f"histogram of {heading} over {len(values)} samples: {said(low)} to {said(high)}, mean {said(mean)}"
+    return _svg(words, bars + line + word + _axes(low, high, 0, most, heading, "samples"))
 
 
 def reliability(bins: Sequence[Bin], unit: str) -> str:

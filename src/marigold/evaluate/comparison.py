@@ -25,6 +25,8 @@ _PERCENT = {
     "edge_recall": "edge recall",
 }
 """Shares that papers print in per cent, by what they call them."""
+_TWO_DIGITS = ("%", "°", "dB")
+"""Units of which nobody needs more than hundredths."""
 _CALLED = {
     **_PERCENT,
     "mean_angle": "mean",
@@ -45,9 +47,13 @@ class Column:
     @property
     def heading(self) -> str:
         """The metric as papers call it, with its unit and an arrow towards better."""
-        unit = "%" if self.metric in _PERCENT else self.unit
+        unit = f" [{self._shown_unit}]" if self._shown_unit else ""
         arrow = {True: " ↑", False: " ↓", None: ""}[self.higher_is_better]
-        return f"{_CALLED.get(self.metric, self.metric)}{f' [{unit}]' if unit else ''}{arrow}"
+        return f"{_CALLED.get(self.metric, self.metric)}{unit}{arrow}"
+
+    @property
+    def _shown_unit(self) -> str:
+        return "%" if self.metric in _PERCENT else self.unit
 
     def shown(self, value: float) -> float:
         """A value in the unit of the heading."""
@@ -55,7 +61,11 @@ class Column:
 
     def text(self, value: float) -> str:
         """A value as it stands below the heading."""
-        return number(self.shown(value), 2 if self.metric in _PERCENT else None)
+        return self.number(self.shown(value))
+
+    def number(self, value: float) -> str:
+        """A value that is in the unit of the heading."""
+        return number(value, 2 if self._shown_unit in _TWO_DIGITS else None)
 
 
 @dataclass(frozen=True)
@@ -123,10 +133,13 @@ def main_columns(summary: Summary, one: Mapping[str, Any]) -> tuple[Column, ...]
 
     Of these the first that were measured.
     """
-    tables = [table for table in published.of(summary["model"]["modality"]) if table.is_of(one["protocol"])]
-    printed = [metric for table in tables if _rows(table, [one["set"]]) for metric in table.metrics]
-    choices = ([name for name in names if name in one["metrics"]] for names in (dict.fromkeys(printed), _CALLED))
-    chosen = next(filter(None, choices), list(one["metrics"])[:2])
+    tables = published.of(summary["model"]["modality"])
+    beside = [table for table in tables if table.is_of(one["protocol"]) and _rows(table, [one["set"]])]
+    for printed in ({metric for table in found for metric in table.metrics} for found in (beside, tables)):
+        if chosen := [metric for metric in one["metrics"] if metric in printed]:
+            break
+    else:
+        chosen = list(one["metrics"])[:2]
     return tuple(_column(one, metric) for metric in chosen)
 
 

@@ -80,6 +80,8 @@ class Shown:
     of: str
     """The set's name, as in the summary."""
     pictures: tuple[Picture, ...]
+    columns: int = 3
+    """Pictures that stand in one row."""
     bins: tuple[Bin, ...] = ()
     """Error by uncertainty; none where nothing is said of it."""
 
@@ -99,23 +101,25 @@ def shown(
 
     Pixels without truth are grey there and in the error. Depth is aligned by the protocol first.
     """
-    prediction, truth = (each.float().cpu() for each in modality.comparable(answer.values, sample, protocol))
-    valid = modality.encode(sample)[1].all(dim=0).cpu()
+    prediction, truth, valid = (each.cpu() for each in modality.comparable(answer.values, sample, protocol))
     wrong = error(answer.values, sample, protocol).float().cpu()
     everywhere = torch.ones_like(valid)
     found, real = _coloured(modality, prediction, everywhere), _coloured(modality, truth, valid)
-    photo = pictures.to_bytes(_shrunk(sample.image.float().cpu(), everywhere)[0].permute(1, 2, 0).numpy())
+    photo = pictures.to_bytes(_shrunk(sample.image.cpu(), everywhere)[0].permute(1, 2, 0).numpy())
     known = valid & wrong.isfinite()
-    sheet = [_picture("photo", photo)]
-    for name in modality.outputs:
-        named = f" of {name}" if len(modality.outputs) > 1 else ""
-        sheet += [_picture(f"truth{named}", real[name]), _picture(f"prediction{named}", found[name])]
-    sheet.append(_scalar("error", wrong, known, ERRORS, (0.0, _MOST_ERROR), unit))
+    truths, answers = (
+        [_picture(f"{what} of {name}" if len(made) > 1 else what, made[name]) for name in modality.outputs]
+        for what, made in (("truth", real), ("prediction", found))
+    )
+    errors = _scalar("error", wrong, known, ERRORS, (0.0, _MOST_ERROR), unit)
+    # one output: photo, truth, prediction, then the rest; several: each truth stands above its prediction
+    together = [*answers, errors] if len(answers) == 1 else [errors, *answers]
+    sheet, columns = (_picture("photo", photo), *truths, *together), max(3, 1 + len(answers))
     if answer.uncertainty is None:
-        return Shown(title, sample.key, of, tuple(sheet))
+        return Shown(title, sample.key, of, sheet, columns + (len(answers) == 1))
     unsure = answer.uncertainty.float().cpu()
-    sheet.append(_scalar("uncertainty", unsure, unsure.isfinite(), UNCERTAINTIES, _ENDS, ""))
-    return Shown(title, sample.key, of, tuple(sheet), bins(unsure, wrong, known & unsure.isfinite()))
+    sheet += (_scalar("uncertainty", unsure, unsure.isfinite(), UNCERTAINTIES, _ENDS, ""),)
+    return Shown(title, sample.key, of, sheet, columns, bins(unsure, wrong, known & unsure.isfinite()))
 
 
 def chosen(rows: Sequence[Mapping[str, Any]], metric: str, higher_is_better: bool) -> dict[str, str]:
@@ -160,7 +164,7 @@ def _shrunk(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     factor = min(1.0, WIDEST / max(height, width))
     size = (max(1, round(height * factor)), max(1, round(width * factor)))
     share = F.interpolate(valid[None].float(), size, mode="area")[0]
-    total = F.interpolate(torch.where(valid, values, 0.0)[None], size, mode="area")[0]
+    total = F.interpolate(torch.where(valid, values, 0.0)[None].float(), size, mode="area")[0]
     return total / torch.where(share > 0, share, 1.0), share > 0
 
 

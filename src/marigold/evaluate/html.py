@@ -16,8 +16,12 @@ from marigold.evaluate.html_tables import text
 
 _PARTS = {"Scores": "scores", "Distribution": "distribution", "Samples": "samples", "All metrics": "metrics"}
 _PARTS |= {"Protocol": "protocol", "Holes": "holes"}
-_ALT = 255
-"""Steps of a colour bar."""
+_CHART = (
+    '<p class="quiet small">The line is the mean error of pixels of like uncertainty, in bins of equally many; the '
+    "band holds the middle 80 % of them.</p>"
+)
+_STEPS = 256
+"""Of a colour bar."""
 
 
 def page(summary: Summary, rows: Sequence[Mapping[str, Any]], gallery: Sequence[Shown]) -> str:
@@ -71,7 +75,7 @@ def _distribution(summary: Summary, rows: Sequence[Mapping[str, Any]]) -> Iterab
         for column in main_columns(summary, one):
             numbers = (as_number(row.get(column.metric)) for row in own)
             if known := [column.shown(value) for value in numbers if value is not None]:
-                drawn.append(f"<figure>{charts.histogram(known, column.heading)}</figure>")
+                drawn.append(f"<figure>{charts.histogram(known, column.heading, column.number)}</figure>")
         said = "".join(drawn) or "<p>No sample has a value.</p>"
         yield f'<h3>{text(one["set"])} <small>{table.counts(one)}</small></h3><div class="charts">{said}</div>'
 
@@ -100,13 +104,15 @@ def _samples(summary: Summary, rows: Sequence[Mapping[str, Any]], gallery: Seque
 
 
 def _sample(shown: Shown, scores: Sequence[str]) -> str:
-    said = ", ".join(scores)
+    said = "".join(f"{score}; " for score in scores)
     figures = "".join(_figure(picture, f"{shown.of} {shown.key}") for picture in shown.pictures)
     unit = next((picture.bar.unit for picture in shown.pictures if picture.bar), "")
     chart = charts.reliability(shown.bins, unit) if shown.bins else ""
-    figures += f"<figure><figcaption>error by uncertainty</figcaption>{chart}</figure>" if chart else ""
-    heading = f"{text(shown.title)} <span>{text(said)}; <code>{text(shown.key)}</code></span>"
-    return f'<article class="sample"><h4>{heading}</h4><div class="pictures">{figures}</div></article>'
+    if chart:
+        figures += f"<figure><figcaption>error by uncertainty</figcaption>{chart}{_CHART}</figure>"
+    heading = f"{text(shown.title)} <span>{text(said)}<code>{text(shown.key)}</code></span>"
+    inside = f'<div class="pictures" style="--columns: {shown.columns}">{figures}</div>'
+    return f'<article class="sample"><h4>{heading}</h4>{inside}</article>'
 
 
 def _figure(picture: Picture, whose: str) -> str:
@@ -117,7 +123,7 @@ def _figure(picture: Picture, whose: str) -> str:
 
 
 def _bar(bar: ColourBar) -> str:
-    colours = colormap(np.linspace(0, 1, _ALT)[None], bar.name)
+    colours = colormap(np.linspace(0, 1, _STEPS)[None], bar.name)
     low, high = (f"{value:.3g}{bar.unit}" for value in (bar.low, bar.high))
     image = f'<img src="{address(colours, "PNG")}" alt="colour bar from {text(low)} to {text(high)}">'
     return f'<div class="scale"><span>{text(low)}</span>{image}<span>{text(high)}</span></div>'

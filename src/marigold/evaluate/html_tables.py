@@ -16,7 +16,7 @@ def comparison(found: Comparison) -> str:
         said = '<p class="quiet">These rows cannot be compared with the scores above.</p>'
         heading = f"Published under another protocol: {found.protocol}"
         return f"<details><summary>{text(heading)}</summary>{said}{_table(found)}{_legend(found)}</details>"
-    intervals = f'<p class="quiet">{table.INTERVALS.replace("In brackets", "Small")}</p>'
+    intervals = f'<p class="quiet">{table.INTERVALS.replace("In brackets", "Below a mean")}</p>'
     beside = f'<p class="quiet">Published rows: {text("; ".join(found.beside))}.</p>' if found.beside else ""
     return f"<h3>{text(found.protocol)}</h3>{_table(found)}{intervals}{beside}{_legend(found)}"
 

@@ -58,6 +58,7 @@ def protocol(one: Mapping[str, Any]) -> str:
         f"scored pixels: {stated['mask']}" if stated.get("mask") else "",
         _listed("settings", one.get("settings", {})),
         _listed("prediction", one.get("prediction", {})),
+        *one.get("notes", ()),
         _listed("seconds", {name: f"{value:.1f}" for name, value in one.get("seconds", {}).items()}),
     ]
     return "; ".join(filter(None, parts))

@@ -130,12 +130,14 @@ class Modality(ABC):
         """Answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""
         return {}
 
-    def comparable(self, values: Tensor, sample: Sample, protocol: Protocol) -> tuple[Tensor, Tensor]:
-        """A prediction [C, H, W] and the truth, both as `colorize` takes them, so that equal values have equal colours.
+    def comparable(self, values: Tensor, sample: Sample, protocol: Protocol) -> tuple[Tensor, Tensor, Tensor]:
+        """A prediction [C, H, W] and the truth as `colorize` takes them, so that equal values have equal colours.
 
-        Here the prediction as it is, and the truth encoded and decoded.
+        With them the mask of the truth, [1, H, W], bool. Here the prediction as it is, and the truth encoded and
+        decoded.
         """
-        return values, self.decode(self.encode(sample)[0][None])[0]
+        pixels, valid = self.encode(sample)
+        return values, self.decode(pixels[None])[0], valid.all(dim=0)
 
     @abstractmethod
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

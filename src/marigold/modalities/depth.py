@@ -169,13 +169,13 @@ class Depth(Modality):
         row = row_ramp(*depth.shape[-2:], like=depth)
         return {"affine in the row": row[None], "constant": torch.full_like(depth, 0.5)}
 
-    def comparable(self, values: Tensor, sample: Sample, protocol: Protocol) -> tuple[Tensor, Tensor]:
+    def comparable(self, values: Tensor, sample: Sample, protocol: Protocol) -> tuple[Tensor, Tensor, Tensor]:
         """Both as shares between the ends of the truth's depth, [1, H, W]; the prediction is aligned first."""
         truth, valid = sample.maps["depth"].double(), usable(sample)
         aligned = align(values[0], truth[0], valid[0], protocol)[None]
         near, far = masked_quantiles(truth.flatten(), valid.flatten(), ENDS)
         extent = (far - near).clamp(min=FLAT)
-        return ((aligned - near) / extent).clamp(0, 1), ((truth - near) / extent).clamp(0, 1)
+        return ((aligned - near) / extent).clamp(0, 1), ((truth - near) / extent).clamp(0, 1), valid
 
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Red near to violet far (Spectral)."""
