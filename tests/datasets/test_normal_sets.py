@@ -306,14 +306,25 @@ def test_a_box_that_is_none_is_refused(tmp_path, changed, words):
         normal_sets.box()[:-20],
         pickle.dumps([1]),
         pickle.dumps({"normal": 1}),
-        b"(" * 2000 + b".",
-        b"N" + b"r\xff\xff\xff\x7f" + b".",  # keeps a value in place 2147483647
         b"cnumpy\nndarray\n(J\xff\xff\xff\x7ftR.",  # asks for an array of 2147483647 numbers
     ],
 )
 def test_a_damaged_box_is_refused(tmp_path, content):
     (tmp_path / "x_normal.pkl").write_bytes(content)
     with pytest.raises(DataError, match=r"x_normal\.pkl: damaged"):
+        files.dsine(opened(tmp_path), "x_normal.pkl", (4, 6))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"N0" * 600 + b"N.",
+        b"N" + b"r\xff\xff\xff\x7f" + b".",  # keeps a value in place 2147483647
+    ],
+)
+def test_a_pickle_of_more_steps_or_places_than_a_box_needs_is_refused_before_it_is_loaded(tmp_path, content):
+    (tmp_path / "x_normal.pkl").write_bytes(content)
+    with pytest.raises(DataError, match=r"x_normal\.pkl: damaged \(more than 1000 instructions or places\)"):
         files.dsine(opened(tmp_path), "x_normal.pkl", (4, 6))
 
 

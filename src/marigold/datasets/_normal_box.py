@@ -20,7 +20,7 @@ from marigold.core.raster import MAX_PIXELS
 
 _ENDS = ("min_y", "max_y", "min_x", "max_x")
 _MOST_STEPS = 1000
-"""Instructions of a file; those of the data set have less than a hundred."""
+"""Instructions of a file, and places in which it keeps values; a box needs less than a hundred."""
 _NUMBERS = re.compile(r"[fiu][1248]")
 _REMEDY = "download it again"
 
@@ -64,7 +64,7 @@ def _unpickled(content: bytes) -> Any:
     for step, (code, argument, _) in enumerate(pickletools.genops(content)):
         places = argument if "PUT" in code.name and isinstance(argument, int) else 0
         if step > _MOST_STEPS or places > _MOST_STEPS:
-            raise ValueError(f"more than {_MOST_STEPS} instructions")
+            raise ValueError(f"more than {_MOST_STEPS} instructions or places")
     return _Unpickler(io.BytesIO(content), encoding="latin1").load()
 
 

@@ -149,7 +149,7 @@ class InteriorVerse(Dataset):
         """Of the settings and all files that are read."""
         tree = _opened(root)
         fields = self._fields(tree, key)
-        words = dict.fromkeys([*(STORED[name].word for name in fields), *(["mask"] if self.masked else [])])
+        words = dict.fromkeys([STORED[name].word for name in fields] + ["mask"] * self.masked)
         beside = [_beside(key, word) for word in words] if key.endswith(".exr") else [self._vectors(key)]
         return " ".join([repr(self), *map(tree.identity, [_inside(key), *beside])])
 
