@@ -194,8 +194,8 @@ def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
     for why, key in gallery.chosen(rows, main.name, main.higher_is_better).items():
         (sample,) = unstack(border.read_many(ready.dataset, ready.root, [key], source.device), [key])
         answer = answers.answer(sample)
-        error = ready.modality.error
-        yield gallery.shown(answer, sample, ready.modality, ready.protocol, why, of=ready.title, error=error)
+        how: dict[str, Any] = dict(of=ready.title, error=ready.modality.error, unit=ready.error_unit)
+        yield gallery.shown(answer, sample, ready.modality, ready.protocol, why, **how)
 
 
 def _noted(journal: Journal, number: int) -> Callable[[Record], object]:

@@ -53,6 +53,12 @@ class Task:
         return self.card.counts.get(self.split)
 
     @property
+    def error_unit(self) -> str:
+        """Of `Modality.error`: the main metric's, if that is an error."""
+        main = self.modality.main
+        return main.unit if main and not main.higher_is_better else ""
+
+    @property
     def has_truth(self) -> bool:
         """Whether a sample has all that the modality encodes."""
         return set(self.modality.needs) <= set(self.card.fields)

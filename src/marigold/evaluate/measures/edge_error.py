@@ -28,7 +28,8 @@ class EdgeError(Measure):
 
     def metrics(self, modality: Modality) -> tuple[Metric, ...]:
         """In the unit of the modality's error."""
-        unit = modality.main.unit if modality.main and not modality.main.higher_is_better else ""
+        main = modality.main
+        unit = main.unit if main and not main.higher_is_better else ""
         return Metric("error_at_edges", unit), Metric("error_elsewhere", unit)
 
     def score(self, answer: Answer, sample: Sample, modality: Modality, protocol: Protocol) -> dict[str, Tally]:
