@@ -67,7 +67,7 @@ def test_pictures_of_normals_reach_from_minus_one_to_one(tmp_path):
 def test_each_map_has_its_file(tmp_path):
     for name, value, shape in (("albedo", 0.5, (HEIGHT, WIDTH, 3)), ("roughness", 0.2, (HEIGHT, WIDTH))):
         save(tmp_path / "room" / f"000_{name}.npy", np.full(shape, value, np.float32))
-    with pytest.raises(MissingPredictionError, match="room/000.png: no prediction of metallicity"):
+    with pytest.raises(MissingPredictionError, match=r"room/000.png: no prediction of metallicity"):
         PredictionFolder(tmp_path, Appearance()).answer(SAMPLE)
     save(tmp_path / "room" / "000_metallicity.npy", np.ones((HEIGHT, WIDTH), np.float32))
     found = PredictionFolder(tmp_path, Appearance()).answer(SAMPLE).values[:, 5, 5]

@@ -196,7 +196,7 @@ def test_a_file_of_the_user_s_is_not_replaced(tmp_path):
     folder = tmp_path / "results" / "made" / "red"
     folder.mkdir(parents=True)
     (folder / "summary.json").write_text('{"mine": 1}')
-    with pytest.raises(OutputError, match="is no summary of an evaluation.*not replaced"):
+    with pytest.raises(OutputError, match=r"is no summary of an evaluation.*not replaced"):
         evaluated(tmp_path)
     assert (folder / "summary.json").read_text() == '{"mine": 1}'
 
@@ -217,7 +217,7 @@ def test_a_checkpoint_is_scored_by_the_settings_of_the_set_and_of_whoever_asks(t
 
 def test_a_setting_that_no_request_has_is_refused(tmp_path):
     suite = Suite("Made", (replace(SET, prediction={"step": 3}),))
-    with pytest.raises(ConfigError, match="prediction.step: no key named `step`; did you mean `steps`"):
+    with pytest.raises(ConfigError, match=r"prediction.step: no key named `step`; did you mean `steps`"):
         run.run("made", suite, Checkpoint(Predictor(identity_estimator())), where(tmp_path))
 
 

@@ -104,7 +104,7 @@ def test_no_file_chooses_code_that_runs(stored):
     with pytest.raises(ConfigError, match="was made by code, os:getcwd; give --model again if you trust it"):
         again(summary, rows)
     summary["asked"] = {"what": "toys.measured", "checkpoint": summary["asked"]["checkpoint"]}
-    with pytest.raises(ConfigError, match="asks for code of another package, `toys.measured`"):
+    with pytest.raises(ConfigError, match=r"asks for code of another package, `toys.measured`"):
         again(summary, rows)
 
 
