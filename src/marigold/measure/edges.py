@@ -187,9 +187,9 @@ def flying_pixel_rate(prediction: Tensor, truth: Tensor, valid: Tensor) -> float
 
     Near is within `FLYING_REACH` pixels (rows and columns) of two neighbours whose true depths have a ratio above
     `FLYING_RATIO`; foreground and background are the least and the largest true depth within one pixel more, so that
-    both sides of the jump count. A prediction flies that keeps more than `FLYING_MARGIN` of the gap from both. Pixels whose truth does so itself, such as those of
-    a slanted surface in between, are left out, so that the truth has none. A measure of this project. NaN without a
-    jump.
+    both sides of the jump count. A prediction flies that keeps more than `FLYING_MARGIN` of the gap from both. Pixels
+    whose truth does so itself, such as those of a slanted surface in between, are left out, so that the truth has none.
+    A measure of this project. NaN without a jump.
     """
     near = torch.where(valid, truth.double(), math.inf)
     near = -_largest(-near, FLYING_REACH + 1)
