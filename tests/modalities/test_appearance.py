@@ -1,5 +1,7 @@
 """Albedo and material as two pictures: colour spaces, masks, members and errors."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -223,3 +225,21 @@ def test_the_loss_weighs_each_map_over_its_own_valid_pixels():
     values[:, 3] += 0.2
     # Roughness is half of the material.
     assert Appearance().loss(values, shown).item() == pytest.approx(0.2 / 2, rel=1e-4)
+
+
+def test_roughness_and_metallicity_have_a_ratio_of_their_own_channels():
+    truth = flat(0.5, 0.4, 0.2)
+    values = torch.tensor([0.5, 0.5, 0.5, 0.5, 0.2]).view(5, 1, 1).expand(5, *truth.image.shape[-2:])
+    score = Appearance().score(values, truth)
+    assert score["material_psnr"].mean == pytest.approx(-10 * math.log10(0.1**2 / 2), abs=1e-4)
+    assert list(score) == [metric.name for metric in Appearance().metrics]
+
+
+def test_pictures_that_are_compared_are_named():
+    truth = flat(0.5, 0.4, 0.2)
+    values = torch.full((5, *truth.image.shape[-2:]), 0.3)
+    pairs = Appearance().compared(values, truth)
+    assert tuple(pairs) == Appearance().pictures
+    material, wanted, _ = pairs["material"]
+    assert material[:, 0, 0].tolist() == pytest.approx([0.3, 0.3, 0])
+    assert wanted[:, 0, 0].tolist() == pytest.approx([0.4, 0.2, 0])

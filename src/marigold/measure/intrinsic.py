@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from marigold.measure.metrics import masked_mean, psnr, require_valid
+from marigold.measure.metrics import masked_mean, require_valid
 from marigold.measure.quantiles import deviation, masked_quantiles, median
 
 BRIGHT = 0.8
@@ -53,17 +53,15 @@ def exposure(truth: Tensor, valid: Tensor) -> Tensor:
     return torch.where(bright < DARKEST, 0.0, BRIGHT / bright.clamp(min=DARKEST))
 
 
-def light_psnr(prediction: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """The peak signal-to-noise ratio [...] in decibel of linear light of unknown scale (Ke et al. 2025).
+def exposed(prediction: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Prediction and truth [..., 3, H, W] as light of unknown scale is compared (Ke et al. 2025), 0 to 1, float64.
 
-    The prediction [..., 3, H, W] is multiplied by `best_scale`, then both by the truth's `exposure`, and clipped to the
-    range 0 to 1. A black truth has exposure 0, which makes anything compared with it black too. Raises `DataError` when
-    an image has no valid pixel.
+    The prediction is multiplied by `best_scale`, then both by the truth's `exposure`, and clipped. A black truth has
+    exposure 0, which makes anything compared with it black too.
     """
-    require_valid(valid[..., 0, :, :])
-    exposed = exposure(truth, valid)
-    factor = exposed * best_scale(prediction, truth, valid)
+    bright = exposure(truth, valid)
+    factor = bright * best_scale(prediction, truth, valid)
     shown, wanted = (
-        (scale[..., None, None, None] * map_).clamp(0, 1) for scale, map_ in ((factor, prediction), (exposed, truth))
+        (scale[..., None, None, None] * map_).clamp(0, 1) for scale, map_ in ((factor, prediction), (bright, truth))
     )
-    return psnr(shown, wanted, valid)
+    return shown, wanted

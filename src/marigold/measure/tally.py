@@ -1,7 +1,7 @@
 """Sums that merge over images, batches and ranks, so that a score never depends on how the work was split."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -9,8 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from marigold.measure.uncertainty import risk_area
+
 Number = float | Fraction
-Statistic = Literal["mean", "root", "deviation", "median"]
+Statistic = Literal["mean", "root", "deviation", "median", "risk"]
 
 ANGLE_WIDTH = 0.01
 """Degrees; the width of a bin of the histogram from which the median of all angles is read."""
@@ -27,11 +29,13 @@ class Tally:
     total: Number = 0.0
     weight: Number = 0.0
     statistic: Statistic = "mean"
-    """`root`: of the mean, whose `total` is a sum of squares; `deviation`: the standard deviation; `median`."""
+    """`root`: of the mean, whose `total` is a sum of squares; `deviation`: the standard deviation; `median`; `risk`:
+    the area under the risk-coverage curve of the images (`uncertainty.risk_area`)."""
     squares: Number = 0.0
     """The sum of squares, for a deviation."""
-    counts: Mapping[int, int] = field(default_factory=dict)
-    """How many values are in each bin of width `width`, for a median; bin 0 begins at 0."""
+    counts: Mapping[Any, int] = field(default_factory=dict)
+    """For a median, how many values are in each bin of width `width`, by its place; bin 0 begins at 0. For a risk, how
+    many images have each pair of uncertainty and error."""
     width: float = ANGLE_WIDTH
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -67,6 +71,16 @@ def histogram(values: Tensor, width: float = ANGLE_WIDTH) -> Tally:
     places, counts = (values.double() / width).floor().long().unique(return_counts=True)
     bins = dict(zip(places.tolist(), counts.tolist(), strict=True))
     return Tally(0.0, len(values), "median", 0.0, bins, width)
+
+
+def risk(uncertainty: float, error: float) -> Tally:
+    """The tally of one image's part in the risk-coverage curve."""
+    return Tally(error, 1, "risk", 0.0, {(uncertainty, error): 1})
+
+
+def counted(values: Mapping[str, float]) -> dict[str, Tally]:
+    """One image's metrics as tallies whose means are means over images; NaN, that nothing counts, as an empty one."""
+    return {name: Tally() if math.isnan(value) else Tally(value, 1) for name, value in values.items()}
 
 
 def merge(tallies: list[dict[str, Tally]]) -> dict[str, Tally]:
@@ -130,4 +144,16 @@ def _centre(tally: Tally, rank: int) -> float:
     return math.nan
 
 
-_FINISHED: dict[Statistic, Any] = {"mean": _mean, "root": _root, "deviation": _deviation, "median": _median}
+def _risk(tally: Tally) -> float:
+    pairs = [pair for pair, count in sorted(tally.counts.items()) for _ in range(count)]
+    uncertainty, error = torch.tensor(pairs, dtype=torch.float64).unbind(dim=1)
+    return float(risk_area(error, uncertainty))
+
+
+_FINISHED: dict[Statistic, Callable[[Tally], float]] = {
+    "mean": _mean,
+    "root": _root,
+    "deviation": _deviation,
+    "median": _median,
+    "risk": _risk,
+}

@@ -14,7 +14,7 @@ from marigold.core.colour import colormap
 from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
-from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
+from marigold.measure.alignment import STANDARD, Protocol, align, least_squares, row_ramp
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.metrics import DEPTH_METRICS, depth_tallies
 from marigold.measure.quantiles import masked_quantiles
@@ -30,6 +30,9 @@ MOST_RATIO = 1e6
 
 ENDS = (0.02, 0.98)
 """Between these quantiles of the truth lie the colours of a comparison."""
+
+LEAST_SCALE = 1e-9
+"""Metres from 0 to 1 of a map that tells nothing of the truth, or its opposite."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Depth(Modality):
     outputs = ("depth",)
     channels = (1,)
     metrics = DEPTH_METRICS
+    extent = (0.0, 1.0)
     reductions = ("median", "mean")
 
     @property
@@ -162,6 +166,17 @@ class Depth(Modality):
         truth, valid = sample.maps["depth"], usable(sample)
         positive = torch.where(valid, truth, 1.0)
         return torch.where(valid, (align(values, positive, valid, protocol) - positive).abs() / positive, torch.nan)
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The depth in metres as the map [1, H, W] shows depths, 0 to 1, and where it is valid.
+
+        The map's scale and shift are those that bring it closest to the truth by least squares, as it is scored; the
+        truth is mapped by the inverse. So the interval, brought to metres like the map, holds the true depth.
+        """
+        truth, valid = sample.maps["depth"], usable(sample)
+        scale, shift = least_squares(values, truth, valid)
+        shown = (truth.double() - shift[..., None, None]) / scale.clamp(min=LEAST_SCALE)[..., None, None]
+        return torch.where(valid, shown, 0.0).clamp(*self.extent).to(values), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """The best affine function of the image row, and the best constant."""

@@ -29,6 +29,7 @@ class Image(Modality):
     outputs = ("image",)
     channels = (3,)
     metrics = (Metric("psnr", "dB", higher_is_better=True),)
+    pictures = ("image",)
     reductions = ("median", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -53,6 +54,10 @@ class Image(Modality):
         """The peak signal-to-noise ratio of [3, H, W] in decibel, over all pixels."""
         valid = torch.ones_like(values[:1], dtype=torch.bool)
         return {"psnr": Tally(psnr(values, sample.image, valid).item(), 1)}
+
+    def compared(self, values: Tensor, sample: Sample) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """The picture and the photo."""
+        return {"image": (values.clamp(0, 1), sample.image, torch.ones_like(values[:1], dtype=torch.bool))}
 
     def meaning(self, output: str) -> Space:
         """A photo is in sRGB."""

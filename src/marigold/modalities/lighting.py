@@ -16,11 +16,11 @@ from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.ensemble import merge_affine
-from marigold.measure.intrinsic import best_scale, exposure, light_psnr, merge
+from marigold.measure.intrinsic import best_scale, exposed, exposure, merge
 from marigold.measure.losses import decibels, root_square
 from marigold.measure.metrics import Metric, psnr
 from marigold.measure.quantiles import masked_quantiles
-from marigold.measure.tally import Tally
+from marigold.measure.tally import Tally, each
 from marigold.modalities import _intrinsics as intrinsics
 from marigold.modalities.base import Ambiguity, Modality
 
@@ -52,6 +52,8 @@ class Lighting(Modality):
     outputs = ("albedo", "shading", "residual")
     channels = (3, 3, 3)
     metrics = tuple(Metric(f"{name}_psnr", "dB", higher_is_better=True) for name in outputs)
+    extent = (0.0, 1.0)
+    pictures = outputs
     reductions = ("median", "mean")
 
     @property
@@ -127,22 +129,23 @@ class Lighting(Modality):
         test, and exposed so that the truth's 90th percentile becomes 0.8. A truth without light, such as a residual of
         zero, counts as no image.
         """
-        found = self.split(values)
-        valid = {name: sample.usable(name) for name in self.needs}
-        shown, albedo = (
-            map_.clamp(0, 1) ** (1 / intrinsics.GAMMA) for map_ in (found["albedo"], sample.maps["albedo"])
-        )
         try:
-            scores = {"albedo_psnr": psnr(shown, albedo, valid["albedo"])} | {
-                f"{name}_psnr": light_psnr(found[name], sample.maps[name], valid[name])
-                for name in ("shading", "residual")
-            }
+            tallies = each({f"{name}_psnr": psnr(*pair) for name, pair in self.compared(values, sample).items()})
         except DataError as error:
             raise DataError(f"{sample.key}: lighting: {error}") from None
-        numbers = torch.stack(list(scores.values())).tolist()
-        tallies = {name: Tally(number, 1) for name, number in zip(scores, numbers, strict=True)}
-        dark = [name for name in ("shading", "residual") if not exposure(sample.maps[name], valid[name])]
+        light = ("shading", "residual")
+        dark = [name for name in light if not exposure(sample.maps[name], sample.usable(name))]
         return tallies | {f"{name}_psnr": Tally() for name in dark}
+
+    def compared(self, values: Tensor, sample: Sample) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """Albedo at display gamma, shading and residual each scaled and exposed, as they are scored."""
+        found, truth = self.split(values), sample.maps
+        valid = {name: sample.usable(name) for name in self.outputs}
+        albedo = [map_["albedo"].clamp(0, 1) ** (1 / intrinsics.GAMMA) for map_ in (found, truth)]
+        light = {
+            name: (*exposed(found[name], truth[name], valid[name]), valid[name]) for name in ("shading", "residual")
+        }
+        return {"albedo": (albedo[0], albedo[1], valid["albedo"]), **light}
 
     def error(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> Tensor:
         """The mean absolute difference of the nine channels to the truth as it is encoded, light between 0 and 1.
@@ -155,6 +158,19 @@ class Lighting(Modality):
         light = [best_scale(found, g, ok) * found for found, g, ok in zip(light, truth[1:], valid[1:], strict=True)]
         away = [found - g for found, g in zip((albedo, *light), truth, strict=True)]
         return torch.where(valid.all(dim=0), torch.cat(away).abs().mean(dim=0, keepdim=True), torch.nan)
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The truth [9, H, W], and where each map is valid: albedo as it is, light in the units of the prediction.
+
+        With `up_to_scale` the light is divided by the one factor that brings the predicted shading and residual closest
+        to the true ones by least squares, both together.
+        """
+        maps = torch.cat([sample.maps[name] for name in self.outputs])
+        valid = torch.cat([sample.usable(name).expand(3, -1, -1) for name in self.outputs])
+        light = values[3:].flatten(0, 1)[None], maps[3:].flatten(0, 1)[None], valid[3:].flatten(0, 1)[None]
+        scale = best_scale(*light).clamp(min=DARKEST) if self.up_to_scale else 1.0
+        truth = torch.cat([maps[:3].double(), maps[3:].double() / scale])
+        return torch.where(valid, truth, 0.0).clamp(*self.extent).to(values), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """Three decompositions that know nothing about light: each explains the photo in its own way.

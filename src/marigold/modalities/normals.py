@@ -65,6 +65,7 @@ class Normals(Modality):
     outputs = ("normals",)
     channels = (3,)
     metrics = NORMALS_METRICS
+    extent = (0.0, 180.0)
     reductions = ("closest", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -118,6 +119,21 @@ class Normals(Modality):
         """The angle to the truth in degrees."""
         angles = angular_error(values, sample.maps["normals"])[None]
         return torch.where(usable(sample), angles, torch.nan)
+
+    @property
+    def interval_channels(self) -> tuple[int, ...]:
+        """An interval is a cone around the predicted direction: half its opening angle."""
+        return (1,)
+
+    def centre(self, values: Tensor) -> Tensor:
+        """The axis of the cone: an angle of 0 everywhere, [..., 1, H, W]."""
+        return torch.zeros_like(values[..., :1, :, :])
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The angle between the values [3, H, W] and the true normals in degrees, [1, H, W], and where it is valid."""
+        valid = usable(sample)
+        angle = angular_error(values, sample.maps["normals"])[None].to(values)
+        return torch.where(valid, angle, 0.0), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """The one direction with the least mean angle to the truth, everywhere."""

@@ -23,6 +23,10 @@ class Measure(ABC):
     def metrics(self, modality: Modality) -> tuple[Metric, ...]:
         """What `score` gives, in the order of tables, with unit and direction."""
 
+    def notes(self, modality: Modality) -> tuple[str, ...]:
+        """What is left out here and why, in words that a table repeats; empty where nothing is."""
+        return ()
+
     @abstractmethod
     def score(self, answer: Answer, sample: Sample, modality: Modality, protocol: Protocol) -> dict[str, Tally]:
         """The metrics of one answer. One that nothing counts for, such as edges of a flat scene, is an empty tally.
