@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -115,14 +115,15 @@ def _whole(file: Any) -> Iterator[tuple[Any, int]]:
 
 
 def to_plain(tally: Tally) -> dict[str, Any]:
-    """A tally as JSON knows it; exact fractions as text."""
-    return {name: f"{value}" if isinstance(value, Fraction) else value for name, value in asdict(tally).items()}
+    """A tally as JSON knows it: exact fractions as text, and what is counted as pairs."""
+    numbers = {name: str(value) if isinstance(value, Fraction) else value for name, value in vars(tally).items()}
+    return {**numbers, "counts": [[place, count] for place, count in tally.counts.items()]}
 
 
 def from_plain(content: Mapping[str, Any]) -> Tally:
-    """The tally. Raises `ValueError` or `TypeError` for what is none."""
+    """The tally. Raises `ValueError`, `KeyError` or `TypeError` for what is none."""
     exact = {name: Fraction(value) for name, value in content.items() if name in _EXACT and isinstance(value, str)}
-    counts = {int(place): int(count) for place, count in content["counts"].items()}
+    counts = {tuple(place) if isinstance(place, list) else place: int(count) for place, count in content["counts"]}
     return Tally(**{**content, **exact, "counts": counts})
 
 

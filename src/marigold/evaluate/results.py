@@ -77,7 +77,7 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
         },
         "scores": {
             method: {
-                metric: _score(tally, own[metric] if method == name and per_image else [])
+                metric: _score(tally, own[metric] if method == name and per_image and tally.is_mean else [])
                 for metric, tally in metrics.items()
             }
             for method, metrics in totals.items()

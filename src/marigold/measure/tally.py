@@ -56,6 +56,11 @@ class Tally:
         )
 
     @property
+    def is_mean(self) -> bool:
+        """Whether it is a mean of values, of which an interval tells how sure it is."""
+        return self.statistic == "mean"
+
+    @property
     def mean(self) -> float:
         """The statistic of all that was counted; NaN when nothing was.
 
