@@ -56,6 +56,7 @@ class Appearance(Modality):
         Metric("roughness_error"),
         Metric("metallicity_error"),
     )
+    extent = (0.0, 1.0)
     reductions = ("median", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -118,6 +119,11 @@ class Appearance(Modality):
             raise DataError(f"{sample.key}: appearance: {error}") from None
         numbers = torch.stack(list(scores.values())).tolist()
         return {name: Tally(number, 1) for name, number in zip(scores, numbers, strict=True)}
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The truth [5, H, W], albedo in sRGB, and where each is valid."""
+        truth, valid = super().counterpart(values, sample)
+        return torch.cat([linear_to_srgb(truth[:3]), truth[3:]]), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """For albedo the photo itself, and the photo divided by its blurred luminance at the best scale.

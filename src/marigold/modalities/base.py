@@ -1,12 +1,14 @@
 """The contract of a modality: how physical fields become target images for a generator, and back."""
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.core.choices import Reduction
@@ -53,6 +55,10 @@ class Modality(ABC):
     metrics: ClassVar[tuple[Metric, ...]] = ()
     """What `score` gives, in the order of tables, the one that counts first; for a metric that is not stated, tables
     show no direction."""
+    extent: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """The least and the most that an end of an interval can be: one that lies there stands for all beyond."""
+    ends: ClassVar[Mapping[str, str]] = {"lower": "lower end of an interval", "upper": "upper end of an interval"}
+    """What files call the ends of an interval, in one word and in several; of one from 0 on, its upper end alone."""
     reductions: ClassVar[tuple[Reduction, ...]] = ()
     """The reductions that `ensemble` takes as a second argument; none: it merges in its own way."""
 
@@ -111,6 +117,25 @@ class Modality(ABC):
     @abstractmethod
     def score(self, values: Tensor, sample: Sample, protocol: Protocol = STANDARD) -> dict[str, Tally]:
         """Metrics of one prediction [C, H, W] against the truth; an empty mask raises `DataError`."""
+
+    @property
+    def interval_channels(self) -> tuple[int, ...]:
+        """The number of channels that an interval has of each output."""
+        return self.channels
+
+    def centre(self, values: Tensor) -> Tensor:
+        """What intervals [..., K, H, W] of values [..., C, H, W] are put around: the values themselves."""
+        return values
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """What an interval of a prediction [C, H, W] has to hold, [K, H, W], and where that is known, bool, alike.
+
+        That is the truth in the units of the prediction, within `extent`. Here it is that of the fields that are called
+        like the outputs, as they are; what is right up to scale or shift is fitted first.
+        """
+        truth = torch.cat([sample.maps[name] for name in self.outputs])
+        known = torch.cat([sample.usable(name).expand_as(sample.maps[name]) for name in self.outputs])
+        return torch.where(known, truth, 0.0).clamp(*self.extent), known
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """Answers that nobody had to learn, values [C, H, W] by name: what a prediction must beat."""

@@ -14,7 +14,7 @@ from marigold.core.colour import colormap
 from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
-from marigold.measure.alignment import STANDARD, Protocol, align, row_ramp
+from marigold.measure.alignment import STANDARD, Protocol, align, least_squares, row_ramp
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.metrics import DEPTH_METRICS, depth_metrics
 from marigold.measure.quantiles import masked_quantiles
@@ -27,6 +27,9 @@ RELATIVE_DISPARITY: Mapping[str, Any] = {"target_space": "disparity", "fixed_rat
 
 MOST_RATIO = 1e6
 """How many times as far as the near end the far end may be: single precision tells no more apart."""
+
+LEAST_SCALE = 1e-9
+"""Metres from 0 to 1 of a map that tells nothing of the truth, or its opposite."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Depth(Modality):
     outputs = ("depth",)
     channels = (1,)
     metrics = DEPTH_METRICS
+    extent = (0.0, 1.0)
     reductions = ("median", "mean")
 
     @property
@@ -155,6 +159,17 @@ class Depth(Modality):
             raise DataError(f"{sample.key}: depth: {error}") from None
         numbers = torch.stack(list(metrics.values())).tolist()
         return {name: Tally(number, 1) for name, number in zip(metrics, numbers, strict=True)}
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The depth in metres as the map [1, H, W] shows depths, 0 to 1, and where it is valid.
+
+        The map's scale and shift are those that bring it closest to the truth by least squares, as it is scored; the
+        truth is mapped by the inverse. So the interval, brought to metres like the map, holds the true depth.
+        """
+        truth, valid = sample.maps["depth"], usable(sample)
+        scale, shift = least_squares(values, truth, valid)
+        shown = (truth.double() - shift[..., None, None]) / scale.clamp(min=LEAST_SCALE)[..., None, None]
+        return torch.where(valid, shown, 0.0).clamp(*self.extent).to(values), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """The best affine function of the image row, and the best constant."""

@@ -52,6 +52,7 @@ class Lighting(Modality):
     outputs = ("albedo", "shading", "residual")
     channels = (3, 3, 3)
     metrics = tuple(Metric(f"{name}_psnr", "dB", higher_is_better=True) for name in outputs)
+    extent = (0.0, 1.0)
     reductions = ("median", "mean")
 
     @property
@@ -143,6 +144,19 @@ class Lighting(Modality):
         tallies = {name: Tally(number, 1) for name, number in zip(scores, numbers, strict=True)}
         dark = [name for name in ("shading", "residual") if not exposure(sample.maps[name], valid[name])]
         return tallies | {f"{name}_psnr": Tally() for name in dark}
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The truth [9, H, W], and where each map is valid: albedo as it is, light in the units of the prediction.
+
+        With `up_to_scale` the light is divided by the one factor that brings the predicted shading and residual closest
+        to the true ones by least squares, both together.
+        """
+        maps = torch.cat([sample.maps[name] for name in self.outputs])
+        valid = torch.cat([sample.usable(name).expand(3, -1, -1) for name in self.outputs])
+        light = values[3:].flatten(0, 1)[None], maps[3:].flatten(0, 1)[None], valid[3:].flatten(0, 1)[None]
+        scale = best_scale(*light).clamp(min=DARKEST) if self.up_to_scale else 1.0
+        truth = torch.cat([maps[:3].double(), maps[3:].double() / scale])
+        return torch.where(valid, truth, 0.0).clamp(*self.extent).to(values), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """Three decompositions that know nothing about light: each explains the photo in its own way.

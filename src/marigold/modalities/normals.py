@@ -16,7 +16,7 @@ from marigold.core.pictures import to_bytes
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.losses import angle
-from marigold.measure.metrics import NORMALS_METRICS, normals_metrics
+from marigold.measure.metrics import NORMALS_METRICS, angular_error, normals_metrics
 from marigold.measure.tally import Tally
 from marigold.modalities.base import Modality
 
@@ -65,6 +65,8 @@ class Normals(Modality):
     outputs = ("normals",)
     channels = (3,)
     metrics = NORMALS_METRICS
+    extent = (0.0, 180.0)
+    ends: ClassVar[Mapping[str, str]] = {"cone": "half the opening angle, in degrees, of a cone around the normal"}
     reductions = ("closest", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -115,6 +117,21 @@ class Normals(Modality):
             raise DataError(f"{sample.key}: normals: {error}") from None
         numbers = torch.stack(list(metrics.values())).tolist()
         return {name: Tally(number, 1) for name, number in zip(metrics, numbers, strict=True)}
+
+    @property
+    def interval_channels(self) -> tuple[int, ...]:
+        """An interval is a cone around the predicted direction: half its opening angle."""
+        return (1,)
+
+    def centre(self, values: Tensor) -> Tensor:
+        """The axis of the cone: an angle of 0 everywhere, [..., 1, H, W]."""
+        return torch.zeros_like(values[..., :1, :, :])
+
+    def counterpart(self, values: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The angle between the values [3, H, W] and the true normals in degrees, [1, H, W], and where it is valid."""
+        valid = usable(sample)
+        angle = angular_error(values, sample.maps["normals"])[None].to(values)
+        return torch.where(valid, angle, 0.0), valid
 
     def baselines(self, sample: Sample) -> dict[str, Tensor]:
         """The one direction with the least mean angle to the truth, everywhere."""
