@@ -27,7 +27,7 @@ def sources(provenance: Provenance, request: Request, formats: Sequence[Format])
     intervals = {} if settings.interval is None else {"calibration": hash_of(card.calibration)}
     return {
         "checkpoint": {"name": card.name, "revision": card.revision},
-        "settings": {**asdict(settings), "precision": precision_name(provenance.dtype)},
+        "settings": {**settings.stated(), "precision": precision_name(provenance.dtype)},
         "formats": format_options([format_ for format_ in formats if format_.takes(provenance.modality)]),
         **intervals,
     }

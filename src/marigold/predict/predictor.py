@@ -1,7 +1,6 @@
 """One photo in, maps out."""
 
 from collections.abc import Iterable, Sized
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,8 +151,10 @@ class Predictor:
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
             bounds=self._bounds(found, chosen),
-            report=self._report(photo, settings, found, watch, [*read.notes, *found.notes, *chosen.notes])
-            | chosen.report,
+            report={
+                **self._report(photo, settings, found, watch, [*read.notes, *found.notes, *chosen.notes]),
+                **chosen.report,
+            },
             photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
             latent=latent.float().cpu().numpy() if output_latent else None,
         )
@@ -181,7 +182,7 @@ class Predictor:
             "modality": name_of(self.estimator.modality),
             "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
             "settings": {
-                **asdict(settings),
+                **settings.stated(),
                 "precision": precision_name(self.plan.dtype),
                 "device": str(self.plan.device),
             },

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
@@ -39,6 +39,11 @@ class Settings:
     resample_input: Resampling
     resample_output: Resampling
     interval: float | None
+    """None asks for none."""
+
+    def stated(self) -> dict[str, Any]:
+        """The settings by name, without an interval where none is asked for."""
+        return {name: value for name, value in asdict(self).items() if name != "interval" or value is not None}
 
     def __post_init__(self) -> None:
         for name in SETTINGS:
