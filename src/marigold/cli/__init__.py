@@ -12,6 +12,7 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 """
 
 import ast
+import inspect
 import os
 import signal
 import sys
@@ -78,7 +79,7 @@ def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     import tyro
 
     refuse_empty(name, arguments)
-    description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
+    description = ast.get_docstring(ast.parse(Path(inspect.getfile(options)).read_text(encoding="utf-8")))
     parse = partial(
         tyro.cli,
         options,

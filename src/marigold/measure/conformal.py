@@ -50,17 +50,14 @@ def hierarchical_quantiles(scores: Sequence[Tensor], levels: Sequence[float]) ->
     if not scores or any(not len(one) for one in scores):
         raise DataError("calibration: there is no image with a valid pixel; name a split that has some")
     values = torch.cat([one.double() for one in scores])
-    weights = torch.cat([torch.full((len(one),), 1 / (len(scores) + 1) / len(one)).double() for one in scores])
+    weights = torch.cat(
+        [torch.full((len(one),), 1 / (len(scores) + 1) / len(one), dtype=torch.float64) for one in scores]
+    )
     ordered, order = values.sort()
     below = weights[order].cumsum(0)
     # What is missing to the level by rounding alone is not missing.
     places = torch.searchsorted(below, torch.tensor(levels, dtype=torch.float64) - 1e-9)
     return torch.cat([ordered, ordered.new_tensor([torch.inf])])[places].tolist()
-
-
-def covered_share(scores: Sequence[Tensor], quantile: float) -> float:
-    """The share of pixels whose score is at most `quantile`: the mean over images [P] of each image's share."""
-    return _mean_of_means([(one <= quantile).double() for one in scores])
 
 
 def _scale(errors: Sequence[Tensor], deviations: Sequence[Tensor], floor: float) -> float:
