@@ -74,7 +74,7 @@ def run(options: Options) -> int:
     keys = border.keys(dataset, options.root, split)[: options.count or None]
     words = f"{options.dataset} {split}, the first {len(keys)}"
     found = fit(predictor, dataset, options.root, keys, request, data=words)
-    replace(before, calibration=_with(before.calibration, found)).write(folder)
+    replace(before, calibration=merged(before.calibration, found)).write(folder)
     print("\n".join(_lines(found)))
     print(f"\n{printable(folder / 'card.json')}")
     return 0
@@ -116,7 +116,7 @@ def _check(
         raise DataError(f"{dataset}: has no {', '.join(missing)}, which `{opened.modality}` is measured by")
 
 
-def _with(known: "tuple[Calibration, ...]", found: "Calibration") -> "tuple[Calibration, ...]":
+def merged(known: "tuple[Calibration, ...]", found: "Calibration") -> "tuple[Calibration, ...]":
     """All calibrations; the one that was made with the same settings gives way."""
     others = [one for one in known if _settings_of(one) != _settings_of(found)]
     return tuple(sorted([*others, found], key=_settings_of))

@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from marigold.checkpoints.calibration import FEWEST, Calibration, Spread
+from marigold.checkpoints.card import Card
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, DataError, RefusedSampleError
 from marigold.core.find import name_of
@@ -53,14 +54,14 @@ def fit(
     ensemble of fewer than three and for other settings that cannot be used, `DataError` for samples that cannot be
     read, and what `infer` raises.
     """
-    settings = settings_of(predictor, request)
+    settings = settings_of(predictor.estimator.card, request)
     observed = list(observations(predictor, dataset, root, keys, settings, progress=progress))
     return fitted(observed, settings, predictor.estimator.modality, data or f"{name_of(dataset)}, {len(keys)} images")
 
 
-def settings_of(predictor: Predictor, request: Request) -> Settings:
-    """The settings of a request; raises `ConfigError` where they give no uncertainty that can be calibrated."""
-    settings = request.settings(predictor.estimator.card.defaults)
+def settings_of(card: Card, request: Request) -> Settings:
+    """The settings of a request to a checkpoint; raises `ConfigError` where their uncertainty cannot be calibrated."""
+    settings = request.settings(card.defaults)
     if settings.ensemble < FEWEST:
         raise ConfigError(
             f"ensemble: {settings.ensemble} members do not tell how far they disagree; give --ensemble {FEWEST} or more"

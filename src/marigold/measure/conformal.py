@@ -50,9 +50,8 @@ def hierarchical_quantiles(scores: Sequence[Tensor], levels: Sequence[float]) ->
     if not scores or any(not len(one) for one in scores):
         raise DataError("calibration: there is no image with a valid pixel; name a split that has some")
     values = torch.cat([one.double() for one in scores])
-    weights = torch.cat(
-        [torch.full((len(one),), 1 / (len(scores) + 1) / len(one), dtype=torch.float64) for one in scores]
-    )
+    image = 1 / (len(scores) + 1)
+    weights = torch.cat([torch.full_like(one, image / len(one), dtype=torch.float64) for one in scores])
     ordered, order = values.sort()
     below = weights[order].cumsum(0)
     # What is missing to the level by rounding alone is not missing.
