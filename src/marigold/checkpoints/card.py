@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from marigold.checkpoints.calibration import Calibration
 from marigold.checkpoints.convention import TTA, Convention, Sizing
 from marigold.checkpoints.layout import read_json
 from marigold.core.config import decode
@@ -55,6 +56,8 @@ class Card:
     """Parts that are another bundled checkpoint's: `{"vae": "tiny-autoencoder"}`."""
     base: dict[str, str] = field(default_factory=dict)
     """Of an adapter the checkpoint that it goes with: `name`, `revision` and `digest` (`checkpoints/adapters.py`)."""
+    calibration: tuple[Calibration, ...] = ()
+    """What its intervals are made by, for each set of settings that it was calibrated with."""
     note: str = ""
 
     @classmethod
@@ -64,6 +67,7 @@ class Card:
         known = {entry.name: value[entry.name] for entry in fields(cls) if entry.name in value}
         try:
             known["convention"] = decode(Convention, known.get("convention", convention or {}), "convention")
+            known["calibration"] = decode(tuple[Calibration, ...], known.get("calibration", []), "calibration")
         except ConfigError as error:
             raise CheckpointError(f"{folder / FILE}: {error}") from error
         for entry in fields(cls):

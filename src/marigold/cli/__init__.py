@@ -12,6 +12,7 @@ A verb's module imports torch and the like inside `run`, so that `--help` answer
 """
 
 import ast
+import inspect
 import os
 import signal
 import sys
@@ -73,16 +74,15 @@ def verb(name: str) -> ModuleType:
     return imported(f"marigold.cli.{name}" if own else plugins(GROUP)[name])
 
 
-def parsed(options: type[Options], name: str, arguments: list[str], description: str | None = None) -> Options:
+def parsed(options: type[Options], name: str, arguments: list[str]) -> Options:
     """A verb's command line as its options, a frozen dataclass whose field docstrings are the help.
 
-    The `description` is the docstring of the verb's module where it is not given.
+    What is said of the verb is the docstring of the module that defines them.
     """
     import tyro
 
     refuse_empty(name, arguments)
-    if description is None:
-        description = ast.get_docstring(ast.parse(verbs()[name].read_text(encoding="utf-8")))
+    description = ast.get_docstring(ast.parse(Path(inspect.getfile(options)).read_text(encoding="utf-8")))
     parse = partial(
         tyro.cli,
         options,

@@ -23,7 +23,7 @@ class Options:
 
 def parse(arguments: list[str]) -> Options:
     """The command line as options."""
-    return parsed(Options, "evaluate compare", arguments, __doc__)
+    return parsed(Options, "evaluate compare", arguments)
 
 
 def run(options: Options) -> int:

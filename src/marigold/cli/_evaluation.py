@@ -62,9 +62,6 @@ class Options:
     """The fit is made on maps with at most so many pixels on the longest side; 0 takes all."""
     pooling: Literal["image", "pixel"] | None = None
     """Means over images of each image's value, or over all pixels of all images."""
-    interval: float = 0.0
-    """Also score the interval that is to hold this share of the pixels, such as 0.9, by the checkpoint's
-    calibration."""
     jobs: int = 2
     """Threads that read and score; they change no score."""
     report: bool = True

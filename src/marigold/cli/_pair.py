@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from marigold.predict.predictor import Predictor
 
 _LARGEST_BATCH = 256
-_ELSEWHERE = ("checkpoint", "predictions", "pattern", "model", "modality", "measures", "beside", "interval")
+_ELSEWHERE = ("checkpoint", "predictions", "pattern", "model", "modality", "measures", "beside")
 """Options that go with a suite or data set alone."""
 
 

@@ -34,7 +34,7 @@ class Options:
 
 def parse(arguments: list[str]) -> Options:
     """The command line as options."""
-    return parsed(Options, "evaluate verify", arguments, __doc__)
+    return parsed(Options, "evaluate verify", arguments)
 
 
 def run(options: Options) -> int:

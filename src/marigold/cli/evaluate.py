@@ -101,5 +101,4 @@ def _asked(options: Options, checkpoint: str) -> Any:
         beside=beside,
         protocol={key: value for key, value in protocol.items() if value is not None},
         prediction=given,
-        interval=options.interval,
     )

@@ -45,7 +45,6 @@ class Asked:
     protocol: dict[str, Any] = field(default_factory=dict)
     prediction: dict[str, Any] = field(default_factory=dict)
     """The fields of a request that were given."""
-    interval: float = 0.0
 
     def as_plain(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON knows it."""
@@ -82,8 +81,9 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     given = [name for name in ("checkpoint", "predictions", "model") if getattr(asked, name)]
     if len(given) > 1:
         raise ConfigError(f"--{given[0]} and --{given[1]}: one at a time is scored; leave one out")
-    if asked.interval and given[:1] in (["predictions"], ["model"]):
-        raise ConfigError(f"--interval: goes with a checkpoint, not with --{given[0]}; leave it out")
+    if asked.prediction and given[:1] in (["predictions"], ["model"]):
+        option = f"--{next(iter(asked.prediction)).replace('_', '-')}"
+        raise ConfigError(f"{option}: goes with a checkpoint, not with --{given[0]}; leave it out")
     if asked.predictions:
         folder = Path(asked.predictions)
         return sources.of_folder(folder, _modality(asked), asked.name, asked.pattern)
@@ -96,7 +96,7 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     if precision == "auto":
         precision = sources.precision_of([one.prediction for one in suite.sets])
     predictor = load(asked.checkpoint or suite.checkpoints[0], device=device, precision=precision, trust=trust)  # type: ignore[arg-type]
-    return sources.Checkpoint(predictor, request, asked.name, asked.interval)
+    return sources.Checkpoint(predictor, request, asked.name)
 
 
 def dataset_named(asked: Asked, trusted: tuple[str, ...] | None = None) -> Dataset:

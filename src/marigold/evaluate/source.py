@@ -81,15 +81,9 @@ def of_folder(folder: Path, modality: Modality, name: str = "", pattern: str = "
 class Checkpoint(Source):
     """A checkpoint, as `marigold predict` uses it."""
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        request: Request = _AS_THE_CARD_SAYS,
-        name: str = "",
-        interval: float = 0.0,
-    ) -> None:
-        """What `request` states goes before a set's settings. With `interval` answers have one of this level."""
-        self.predictor, self.request, self.interval = predictor, request, interval
+    def __init__(self, predictor: Predictor, request: Request = _AS_THE_CARD_SAYS, name: str = "") -> None:
+        """What `request` states goes before a set's settings."""
+        self.predictor, self.request = predictor, request
         self.name = name or predictor.estimator.card.name
         self.modality = predictor.estimator.modality
         self.device = str(predictor.plan.device)
@@ -123,8 +117,7 @@ class Checkpoint(Source):
     def stated(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """All settings and the precision."""
         settings = {key: value for key, value in asdict(self.settings(prediction)).items() if value is not None}
-        interval = {"interval": self.interval} if self.interval else {}
-        return {**settings, **interval, "precision": precision_name(self.predictor.plan.dtype)}
+        return {**settings, "precision": precision_name(self.predictor.plan.dtype)}
 
     @property
     def reconstruct(self) -> Method:

@@ -53,8 +53,6 @@ class Suite:
     """What is scored where nothing is named."""
     source: str = ""
     """Where its settings come from."""
-    interval: float = 0.0
-    """The share of pixels that intervals are to hold, where the checkpoint is calibrated; 0 asks for none."""
 
 
 def names() -> list[str]:

@@ -1,7 +1,7 @@
 """The contract of a file format: what it can hold, which options it has, and how one photo's maps become its files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
@@ -35,6 +35,8 @@ class Maps:
     """By output of the modality, float32: [H, W], or [H, W, C] for maps with several channels."""
     uncertainty: np.ndarray | None = None
     """How far the ensemble's members disagree, [H, W] in the unit of the maps."""
+    bounds: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    """The ends of intervals, by output and `Modality.ends`, float32, shaped like the map or [H, W]."""
     photo: np.ndarray | None = None
     """The photo at the size of the maps, [H, W, 3] uint8 sRGB."""
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -56,9 +58,38 @@ class Maps:
         """
         return output if output == self.name else f"{self.name}_{output}"
 
+    def layers(self) -> "Iterator[Layer]":
+        """All maps."""
+        for name, values in self.values.items():
+            space = self.modality.meaning(name)
+            yield Layer(name, self.label(name), values, space, CONVENTIONS[space])
+
+    def ends(self) -> "Iterator[Layer]":
+        """The ends of all intervals."""
+        for output, ends in self.bounds.items():
+            alike = len(self.modality.ends) > 1
+            space = self.modality.meaning(output) if alike else "linear"
+            for end, values in ends.items():
+                words = self.modality.ends[end] + (f": {CONVENTIONS[space]}" if alike else "")
+                yield Layer(f"{output}_{end}", f"{self.label(output)}_{end}", values, space, words)
+
     def with_meaning(self, space: Space) -> dict[str, np.ndarray]:
         """The maps whose numbers mean this, by name."""
         return {name: self.values[name] for name in outputs(self.modality, space)}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A map, or one end of its intervals."""
+
+    name: str
+    label: str
+    """What file names call it."""
+    values: np.ndarray
+    """[H, W] or [H, W, C], float32."""
+    space: Space
+    meaning: str
+    """What its numbers mean, in words."""
 
 
 class Format(ABC):

@@ -25,6 +25,8 @@ UNCERTAINTY = "uncertainty"
 class Exr(Format):
     """NAME_MODALITY.exr: `depth.Z`; `normals.X`, `.Y`, `.Z`; `albedo.R`, `.G`, `.B`; `roughness.V`; `uncertainty.V`.
 
+    The ends of intervals are layers as well: `depth_lower.Z`, `normals_cone.V`.
+
     Flat: NAME_MAP.exr with `Y` or `R`, `G`, `B` for every map, and NAME_MODALITY_uncertainty.exr.
     """
 
@@ -41,7 +43,7 @@ class Exr(Format):
     def _layered(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         channels: dict[str, np.ndarray] = {}
         words = dict(maps.facts)
-        for name, values, letters, meaning in _layers(maps):
+        for name, _, values, letters, meaning in _layers(maps):
             channels |= {f"{name}.{letter}": values[..., index] for index, letter in enumerate(letters)}
             words[name] = meaning
         file = folder / f"{stem}_{maps.name}.exr"
@@ -50,8 +52,7 @@ class Exr(Format):
 
     def _flat(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
         files = []
-        for name, values, letters, meaning in _layers(maps):
-            label = f"{maps.name}_{UNCERTAINTY}" if name == UNCERTAINTY else maps.label(name)
+        for name, label, values, letters, meaning in _layers(maps):
             files.append(folder / f"{stem}_{label}.exr")
             plain = {1: "Y", 3: "RGB"}.get(len(letters), letters)
             channels = {letter: values[..., index] for index, letter in enumerate(plain)}
@@ -59,15 +60,16 @@ class Exr(Format):
         return files
 
 
-def _layers(maps: Maps) -> Iterator[tuple[str, np.ndarray, str | list[str], str]]:
-    """Name, values [H, W, C], letters of the channels and meaning of every map and of the uncertainty."""
-    for name, values in maps.values.items():
-        space = maps.modality.meaning(name)
-        linear, kept = (srgb_to_linear(values), "linear") if space == "srgb" else (values, space)
-        yield name, np.atleast_3d(linear), _letters(values, space), CONVENTIONS[kept]
+def _layers(maps: Maps) -> Iterator[tuple[str, str, np.ndarray, str | list[str], str]]:
+    """Name, label, values [H, W, C], letters of the channels and meaning of every map, end and uncertainty."""
+    for one in (*maps.layers(), *maps.ends()):
+        shown = one.space == "srgb"
+        linear = srgb_to_linear(one.values) if shown else one.values
+        meaning = one.meaning.replace(CONVENTIONS["srgb"], CONVENTIONS["linear"]) if shown else one.meaning
+        yield one.name, one.label, np.atleast_3d(linear), _letters(one.values, one.space), meaning
     if maps.uncertainty is not None:
         meaning = "disagreement of the ensemble's members, in the unit of the maps"
-        yield UNCERTAINTY, maps.uncertainty[..., None], "V", meaning
+        yield UNCERTAINTY, f"{maps.name}_{UNCERTAINTY}", maps.uncertainty[..., None], "V", meaning
 
 
 def _letters(values: np.ndarray, space: Space) -> str | list[str]:

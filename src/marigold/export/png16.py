@@ -7,7 +7,7 @@ import numpy as np
 
 from marigold.core.fields import Space
 from marigold.core.png import write_png
-from marigold.export.base import CONVENTIONS, Format, Maps
+from marigold.export.base import Format, Layer, Maps
 
 WHITE = 65535
 
@@ -17,25 +17,21 @@ class Png16(Format):
     """NAME_MAP_16bit.png, grey or RGB: value = offset + scale * level / 65535.
 
     Directions have offset -1 and scale 2; everything else offset 0 and scale 1, but a map that exceeds 1 has its
-    largest value as scale. Offset, scale and meaning stand in the file as text.
+    largest value as scale. The ends of intervals have files of their own. Offset, scale and meaning stand in the
+    file as text.
     """
 
     def write(self, maps: Maps, folder: Path, stem: str) -> list[Path]:
-        """One file per map; the uncertainty has none."""
-        files = []
-        for name, values in maps.values.items():
-            files.append(folder / f"{stem}_{maps.label(name)}_16bit.png")
-            space = maps.modality.meaning(name)
-            offset, scale = line(values, space)
-            text = {
-                "Title": name,
-                "Description": CONVENTIONS[space],
-                "Offset": f"{offset:.9g}",
-                "Scale": f"{scale:.9g}",
-            }
-            curve = _curve(values, space)
-            write_png(files[-1], levels(values, offset, scale), text={**text, **maps.facts}, curve=curve)
-        return files
+        """One file per map and per end of its interval; the uncertainty has none."""
+        return [self._written(one, maps, folder, stem) for one in (*maps.layers(), *maps.ends())]
+
+    def _written(self, one: Layer, maps: Maps, folder: Path, stem: str) -> Path:
+        offset, scale = line(one.values, one.space)
+        text = {"Title": one.name, "Description": one.meaning, "Offset": f"{offset:.9g}", "Scale": f"{scale:.9g}"}
+        file = folder / f"{stem}_{one.label}_16bit.png"
+        curve = _curve(one.values, one.space)
+        write_png(file, levels(one.values, offset, scale), text={**text, **maps.facts}, curve=curve)
+        return file
 
 
 def line(values: np.ndarray, space: Space) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from marigold.accel.precision import precision_name
+from marigold.checkpoints.calibration import Calibration
 from marigold.core.find import name_of
 from marigold.core.images import open_photo
 from marigold.export._listing import content_of, files_of
@@ -22,12 +23,20 @@ def sources(provenance: Provenance, request: Request, formats: Sequence[Format])
 
     The device is left out: it says where, not what.
     """
-    card = provenance.card
+    card, settings = provenance.card, request.settings(provenance.card.defaults)
+    intervals = {} if settings.interval is None else {"calibration": hash_of(card.calibration)}
     return {
         "checkpoint": {"name": card.name, "revision": card.revision},
-        "settings": {**asdict(request.settings(card.defaults)), "precision": precision_name(provenance.dtype)},
+        "settings": {**settings.stated(), "precision": precision_name(provenance.dtype)},
         "formats": format_options([format_ for format_ in formats if format_.takes(provenance.modality)]),
+        **intervals,
     }
+
+
+def hash_of(calibration: Sequence[Calibration]) -> str:
+    """A hash of what intervals are made by, which a card can get without other weights."""
+    text = json.dumps([asdict(one) for one in calibration], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def format_options(formats: Iterable[Format]) -> dict[str, dict[str, Any]]:

@@ -59,6 +59,8 @@ class Modality(ABC):
     """The least and the most that an end of an interval can be: one that lies there stands for all beyond."""
     pictures: ClassVar[tuple[str, ...]] = ()
     """What can be compared as people see it, by names."""
+    ends: ClassVar[Mapping[str, str]] = {"lower": "lower end of an interval", "upper": "upper end of an interval"}
+    """What files call the ends of an interval, in one word and in several; of one from 0 on, its upper end alone."""
     reductions: ClassVar[tuple[Reduction, ...]] = ()
     """The reductions that `ensemble` takes as a second argument; none: it merges in its own way."""
 

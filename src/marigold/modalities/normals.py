@@ -66,6 +66,7 @@ class Normals(Modality):
     channels = (3,)
     metrics = NORMALS_METRICS
     extent = (0.0, 180.0)
+    ends: ClassVar[Mapping[str, str]] = {"cone": "half the opening angle, in degrees, of a cone around the normal"}
     reductions = ("closest", "mean")
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,9 @@ class Prediction:
     uncertainty: np.ndarray | None
     """How far the ensemble's members disagree, [H, W] in the unit of the maps; None with fewer than three members."""
     modality: Modality
+    bounds: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    """By map and end of its interval (`lower`, `upper`; of normals `cone`, half its opening angle in degrees), float32,
+    shaped like the map or [H, W]; empty where no interval is asked for."""
     name: str = "photo"
     """What files are called by default: the photo's name without its ending."""
     report: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +53,14 @@ class Prediction:
             "Copyright": checkpoint.get("licence", ""),
         }
         given = {fact: printable(words)[:_LONGEST] for fact, words in facts.items() if words}
-        return Maps(self.modality, self.maps, uncertainty=self.uncertainty, photo=self.photo, facts=given)
+        return Maps(
+            self.modality,
+            self.maps,
+            uncertainty=self.uncertainty,
+            bounds=self.bounds,
+            photo=self.photo,
+            facts=given,
+        )
 
     def save(
         self, folder: str | Path, name: str | None = None, formats: str | Sequence[str | Format] | None = None
@@ -59,9 +69,10 @@ class Prediction:
 
         `formats` are names of formats (`"npy,exr"` or a sequence) or formats with their options (`Ply(fov=60)`), see
         docs/formats.md. By default, for `name` (the photo's own when left out) and each map: NAME_MAP.npy (float32),
-        NAME_MAP_16bit.png and NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; and at
-        last NAME_MODALITY.json. Each file is written whole or not at all; what an earlier prediction of this name has
-        written and this one does not is deleted. Raises `OutputError` for a name that leads out of the folder.
+        NAME_MAP_16bit.png and NAME_MAP_colored.png; with an uncertainty NAME_MODALITY_uncertainty.npy and .png; with an
+        interval NAME_MAP_lower and NAME_MAP_upper like the maps; and at last NAME_MODALITY.json. Each file is written
+        whole or not at all; what an earlier prediction of this name has written and this one does not is deleted.
+        Raises `OutputError` for a name that leads out of the folder.
         """
         folder = as_path(folder, "folder")
         wanted = chosen(USUAL if formats is None else formats)

@@ -1,7 +1,6 @@
 """One photo in, maps out."""
 
 from collections.abc import Iterable, Sized
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from marigold.core.resampling import resample
 from marigold.estimator import Estimator
 from marigold.predict.encodings import Encodings
 from marigold.predict.infer import Inference, infer
+from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Compat, Request, Settings
 from marigold.predict.stopwatch import Stopwatch
@@ -89,6 +89,7 @@ class Predictor:
         resample_input: Resampling = "bilinear",
         resample_output: Resampling = "bilinear",
         compat: Compat = "none",
+        interval: float | None = None,
         noise: Tensor | np.ndarray | None = None,
         output_latent: bool = False,
     ) -> Prediction:
@@ -117,6 +118,7 @@ class Predictor:
             resample_input=resample_input,
             resample_output=resample_output,
             compat=compat,
+            interval=interval,
         )
         return self.predict_request(image, request, noise=noise, output_latent=output_latent)
 
@@ -138,6 +140,7 @@ class Predictor:
             read = to_photo(image)
             photo = read.pixels
         settings = request.settings(self.estimator.card.defaults)
+        chosen = choose(self.estimator.card, settings)
         found = infer(self.runtime, photo, settings, noise=noise, encodings=encodings, watch=watch)
         latent, *others = found.latents
         if output_latent and others:
@@ -147,10 +150,29 @@ class Predictor:
             uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),
             modality=self.estimator.modality,
             name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
-            report=self._report(photo, settings, found, watch, [*read.notes, *found.notes]),
+            bounds=self._bounds(found, chosen),
+            report={
+                **self._report(photo, settings, found, watch, [*read.notes, *found.notes, *chosen.notes]),
+                **chosen.report,
+            },
             photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
             latent=latent.float().cpu().numpy() if output_latent else None,
         )
+
+    def _bounds(self, found: Inference, chosen: Choice) -> dict[str, dict[str, np.ndarray]]:
+        """The ends of the intervals by output and name; none where none are asked for."""
+        if chosen.calibration is None:
+            return {}
+        if found.uncertainty is None:
+            raise ConfigError("interval: members that are all the same say nothing of the error; leave it out")
+        modality = self.estimator.modality
+        both = bounds(found.values, found.uncertainty, chosen.calibration, chosen.level, modality)
+        ends = both[-len(modality.ends) :]
+        split = [end.split(modality.interval_channels) for end in ends]
+        return {
+            name: {end: _as_array(parts[number]) for end, parts in zip(modality.ends, split, strict=True)}
+            for number, name in enumerate(modality.outputs)
+        }
 
     def _report(
         self, photo: Tensor, settings: Settings, found: Inference, watch: Stopwatch, notes: list[str]
@@ -160,7 +182,7 @@ class Predictor:
             "modality": name_of(self.estimator.modality),
             "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
             "settings": {
-                **asdict(settings),
+                **settings.stated(),
                 "precision": precision_name(self.plan.dtype),
                 "device": str(self.plan.device),
             },

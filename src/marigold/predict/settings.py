@@ -1,16 +1,18 @@
 """What one prediction is asked for; the command line and every other front end are made of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from numbers import Integral
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
+from marigold.checkpoints.calibration import FEWEST
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Reduction, Resampling
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 from marigold.core.limits import SETTINGS
-from marigold.core.plain import word
+from marigold.core.plain import shown, word
 
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
@@ -36,10 +38,21 @@ class Settings:
     """None is the modality's own."""
     resample_input: Resampling
     resample_output: Resampling
+    interval: float | None
+    """None asks for none."""
+
+    def stated(self) -> dict[str, Any]:
+        """The settings by name, without an interval where none is asked for."""
+        return {name: value for name, value in asdict(self).items() if name != "interval" or value is not None}
 
     def __post_init__(self) -> None:
         for name in SETTINGS:
             check_number(name, getattr(self, name))
+        if self.interval is not None and self.ensemble < FEWEST:
+            raise ConfigError(
+                f"interval: it comes from how far the members of an ensemble disagree, and there are {self.ensemble}; "
+                f"give an ensemble of {FEWEST} or more"
+            )
         if self.tta != "none" and self.ensemble < 2:
             raise ConfigError(
                 f"tta: {self.tta} lets the members of an ensemble take turns; give an ensemble of 2 or more"
@@ -79,6 +92,9 @@ class Request:
     """How maps are brought to the photo's size."""
     compat: Compat = "none"
     """Treats photos and maps as diffusers or the published code does, to compare with their results."""
+    interval: float | None = None
+    """The share of pixels, such as 0.9, that the written lower and upper ends are to hold; needs an ensemble of 3 or
+    more and a checkpoint that is calibrated."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
@@ -89,6 +105,8 @@ class Request:
             value = getattr(self, name)
             if value is not None or name == "seed":
                 object.__setattr__(self, name, check_number(name, value))
+        if self.interval is not None:
+            object.__setattr__(self, "interval", _share(self.interval))
         if not isinstance(self.match_input, bool):
             raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
         for name, choices in _CHOICES.items():
@@ -116,6 +134,14 @@ class Request:
         if self.spacing == "auto" and self.compat != "none":
             chosen["spacing"] = "published"
         return Settings(**chosen)
+
+
+def _share(value: object) -> float:
+    """A share of pixels. Raises `ConfigError` for what is none."""
+    with suppress(OverflowError):  # of an integer that no float can be
+        if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1:
+            return float(value)
+    raise ConfigError(f"interval: {shown(value)} is no share of pixels; use a number above 0 and below 1, as 0.9")
 
 
 def check_number(name: str, value: object) -> int:
