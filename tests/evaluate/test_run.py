@@ -182,7 +182,7 @@ def test_sets_that_are_not_there_are_named_and_the_others_scored(tmp_path):
     suite = Suite("Two", (replace(SET, folder="here"), replace(SET, title="away", folder="nowhere")))
     found = run.run("two", suite, of_model(Red(), Depth()), where(tmp_path))
     assert [one["set"] for one in found.summary["sets"]] == ["made"]
-    assert found.missing == [f"away: not there, at {tmp_path / 'nowhere'}"]
+    assert found.left.missing == [f"away: not there, at {tmp_path / 'nowhere'}"]
     with pytest.raises(DataError, match="give --root the folder that holds nowhere"):
         run.run("none", Suite("None", suite.sets[1:]), of_model(Red(), Depth()), where(tmp_path))
 

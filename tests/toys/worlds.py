@@ -73,12 +73,13 @@ def pairs(root: Path) -> None:
         grey_photo(root / f"rgb/{number}.jpg", 20 * number, 12, 9)
 
 
-def interiorverse(root: Path, top: str = "dataset_85") -> None:
+def interiorverse(root: Path, top: str = "dataset_85", times: int = 1) -> None:
     """A scene of two frames of 6 x 4 pixels for each split, and a scene in the list of `train` that is not there.
 
     Light is 0.25 but 4 in the first row and 0 in the second. Depth is 1 m + 1 m for each column, and infinite in the
     last. Normals are (0, 0.6, 0.8), of twice that length, and of length 0.05 in the first column. Albedo is 0.5, 0.25
-    and 0; roughness 0.25, metallicity 1, the unused channel 0.75. The mask leaves out the last row.
+    and 0; roughness 0.25, metallicity 1, the unused channel 0.75. The mask leaves out the last row. Each pixel stands
+    `times` times in each direction.
     """
     light = np.full((4, 6, 3), 0.25)
     light[:2] = np.array([4, 0])[:, None, None]
@@ -102,7 +103,7 @@ def interiorverse(root: Path, top: str = "dataset_85") -> None:
             ("material", constant * (0.25, 1, 0.75), "RGB"),
             ("mask", mask, "RGB"),
         ):
-            exr(stem.with_name(f"{frame}_{word}.exr"), samples, names)
+            exr(stem.with_name(f"{frame}_{word}.exr"), samples.repeat(times, 0).repeat(times, 1), names)
 
 
 def sintel(root: Path) -> None:

@@ -69,13 +69,13 @@ def _run(options: Options, checkpoint: str) -> int:
     found = run.run(name, suite, source, where, asked.as_plain())
     folder = run.folder_of(output, name, source.name)
     print((folder / results.TABLE).read_text(encoding="utf-8"))
-    for line in found.missing:
+    for line in [*found.left.missing, *found.left.unusable]:
         print(f"marigold: {printable(line)}", file=sys.stderr)
     if found.holes:
         told = f"{found.holes} of {len(found.rows)} samples have no score; {results.SAMPLES} says why"
         print(f"marigold: {printable(told)}", file=sys.stderr)
     print(printable(folder))
-    return int(found.holes > 0)
+    return int(found.holes > 0 or bool(found.left.unusable))
 
 
 def _asked(options: Options, checkpoint: str) -> Any:

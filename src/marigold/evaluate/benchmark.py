@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -187,7 +187,7 @@ def _reason(error: DataError) -> str:
 class _Running:
     """The mean of the main metric so far, on the bar; ends a run of which nothing can be scored."""
 
-    def __init__(self, task: Task, name: str, bar: "tqdm[object]") -> None:
+    def __init__(self, task: Task, name: str, bar: "tqdm[Any]") -> None:
         self.task, self.name, self.bar = task, name, bar
         self.sum, self.holes, self.scored = Tally(), 0, 0
 

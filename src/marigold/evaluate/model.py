@@ -75,7 +75,7 @@ def checked(found: object, output: str, channels: int, sample: Sample, name: str
     """One map as [C, H, W], float32. Raises `DataError`."""
     where, (height, width) = printable(f"{sample.key}: {output} of {name}"), sample.image.shape[-2:]
     try:
-        given = torch.as_tensor(found)
+        given = torch.as_tensor(np.array(found) if isinstance(found, np.ndarray) else found)
     except (TypeError, ValueError, RuntimeError):
         raise DataError(f"{where} is {type(found).__name__}, no array; give numbers [{height}, {width}]") from None
     wanted = [height, width] if channels == 1 else [height, width, channels]

@@ -71,6 +71,7 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
         "holes": [{"key": one.key, "reason": one.reason} for one in records if one.status == "hole"],
         "refused": sum(one.status == "refused" for one in records),
         "protocol": task.stated(),
+        "notes": [note for measure in task.measures for note in measure.notes(task.modality)],
         "prediction": dict(scored.prediction),
         "metrics": {
             metric.name: {"unit": metric.unit, "higher_is_better": metric.higher_is_better} for metric in task.metrics

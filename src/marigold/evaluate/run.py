@@ -51,14 +51,24 @@ class Where:
 
 
 @dataclass(frozen=True)
+class Left:
+    """The sets of a suite that are not scored, with why, a line for each."""
+
+    missing: list[str] = field(default_factory=list)
+    """Those that are not on the disk."""
+    unusable: list[str] = field(default_factory=list)
+    """Those that are, and that cannot be read as they should be."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What an evaluation found."""
 
     summary: dict[str, Any]
     rows: list[Row]
     scored: list[Scored]
-    missing: list[str]
-    """Sets that are not on the disk."""
+    left: Left
+    """Sets that were not scored."""
 
     @property
     def holes(self) -> int:
@@ -66,26 +76,34 @@ class Outcome:
         return sum(len(one["holes"]) for one in self.summary["sets"])
 
 
-def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteSet, Task]], list[str]]:
-    """The sets that can be scored, and a line for each that is not there.
+def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteSet, Task]], Left]:
+    """The sets that can be scored, and those that cannot.
 
-    Raises `DataError` where none is, `ConfigError` and `DataError` for what cannot be scored at all.
+    Raises `DataError` where none can, and `ConfigError` for what cannot be asked for.
     """
-    found, missing = [], []
+    found: list[tuple[SuiteSet, Task]] = []
+    left = Left()
     for one in suite.sets:
         if one.modality and one.modality != name_of(source.modality):
             continue
         root = Path(where.root or "") / one.folder if one.folder else Path(where.root or "")
         if one.folder and not root.exists():
-            missing.append(f"{one.title}: not there, at {root}")
+            left.missing.append(f"{one.title}: not there, at {root}")
             continue
-        found.append((one, task(one, source.modality, root, where.count, where.protocol)))
-    if missing and not found:
-        told = printable("; ".join(missing))
+        try:
+            found.append((one, task(one, source.modality, root, where.count, where.protocol)))
+        except DataError as error:
+            if len(suite.sets) == 1:
+                raise
+            left.unusable.append(f"{one.title}: {error}")
+    if not found and left.unusable:
+        raise DataError(printable("; ".join(left.unusable)))
+    if not found and left.missing:
+        told = printable("; ".join(left.missing))
         raise DataError(f"{told}; give --root the folder that holds {', '.join(one.folder for one in suite.sets)}")
     if not found:
         raise ConfigError(f"{suite.title}: has no set for `{name_of(source.modality)}`; choose another checkpoint")
-    return found, missing
+    return found, left
 
 
 def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[str, Any] | None = None) -> Outcome:
@@ -95,7 +113,7 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
     `OutputError`, and what answers raise.
     """
     began = time.perf_counter()
-    todo, missing = tasks(suite, source, where)
+    todo, left = tasks(suite, source, where)
     folder = folder_of(where.output, name, source.name)
     with locked(folder / ".lock", f"{folder}: is being written"):
         delete_leftovers(folder)
@@ -109,9 +127,8 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
                 for number, (one, ready) in enumerate(todo)
             ]
             summary = _summary(name, suite, source, facts, scored, time.perf_counter() - began, asked)
-            outcome = Outcome(
-                summary, [row for one in scored for row in results.rows_of(one, source.name)], scored, missing
-            )
+            rows = [row for one in scored for row in results.rows_of(one, source.name)]
+            outcome = Outcome(summary, rows, scored, left)
             results.write(folder, summary, outcome.rows, pages(outcome, source, where))
             done = True
         finally:

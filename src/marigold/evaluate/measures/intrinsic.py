@@ -25,6 +25,9 @@ class Intrinsic(Measure):
     `lmse` is the mean of the LMSE of both, the score of Grosse et al. (2009), where both are predicted.
     """
 
+    fields = ("albedo",)
+    outputs = ("albedo",)
+
     def metrics(self, modality: Modality) -> tuple[Metric, ...]:
         """Of the maps among `MAPS` that the modality predicts."""
         names = [name for name in MAPS if name in modality.outputs]
@@ -34,10 +37,10 @@ class Intrinsic(Measure):
         )
 
     def score(self, answer: Answer, sample: Sample, modality: Modality, protocol: Protocol) -> dict[str, Tally]:
-        """Those of one image; LMSE of a black truth counts for nothing."""
+        """Those of one image; LMSE of a black truth counts for nothing, and so does what a data set has not."""
         scores: dict[str, float] = {}
         try:
-            for name in (name for name in MAPS if name in modality.outputs):
+            for name in (name for name in MAPS if name in modality.outputs and name in sample.maps):
                 pair = linear(answer, name, modality), sample.maps[name], sample.usable(name)
                 scores[f"{name}_si_mse"] = float(scale_invariant_mse(*pair))
                 scores[f"{name}_lmse"] = float(local_mse(*pair))
