@@ -209,7 +209,7 @@ def test_pixels_between_foreground_and_background_fly():
     truth = step(1, 2, at=10)
     prediction = truth.clone()
     prediction[:5, 9], prediction[:10, 13] = 1.5, 1.91
-    # Pixels within 3 of columns 9 and 10: columns 6 to 13. Five fly; those within a tenth of the gap do not.
+    # Pixels within 3 of columns 9 and 10: columns 6 to 13. Five fly; what is near one end does not.
     assert flying_pixel_rate(prediction, truth, everywhere(truth)) == pytest.approx(5 / (8 * 20))
     prediction[:10, 13] = 1.89
     assert flying_pixel_rate(prediction, truth, everywhere(truth)) == pytest.approx(15 / (8 * 20))

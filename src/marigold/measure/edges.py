@@ -119,11 +119,12 @@ def boundary_f1(prediction: Tensor, truth: Tensor, valid: Tensor) -> float:
     recall by those of the truth; thresholds `RATIOS` weigh by their own size. It does not depend on the scale of depth,
     but on a shift. NaN for a truth without such an edge at any threshold.
     """
-    found = _jumps(prediction, valid)
-    true = _jumps(truth, valid)
-    if not any(bool((jump > RATIOS[0]).any()) for jump in true):
+    # Where neither map has an edge at the lowest threshold, none has one at another.
+    pairs = zip(_jumps(prediction, valid), _jumps(truth, valid), strict=True)
+    jumps = [(one[some], other[some]) for one, other in pairs for some in [torch.maximum(one, other) > RATIOS[0]]]
+    if not any(bool((true > RATIOS[0]).any()) for _, true in jumps):
         return math.nan
-    return sum(ratio * _f1(found, true, ratio) for ratio in RATIOS) / sum(RATIOS)
+    return sum(ratio * _f1(jumps, ratio) for ratio in RATIOS) / sum(RATIOS)
 
 
 def _jumps(depth: Tensor, valid: Tensor) -> list[Tensor]:
@@ -134,13 +135,13 @@ def _jumps(depth: Tensor, valid: Tensor) -> list[Tensor]:
     return [torch.where(both, one, 0.0) for ratio, both in pairs for one in (ratio, 1 / ratio)]
 
 
-def _f1(found: list[Tensor], true: list[Tensor], ratio: float) -> float:
+def _f1(jumps: list[tuple[Tensor, Tensor]], ratio: float) -> float:
     precision = recall = 0.0
-    for one, other in zip(found, true, strict=True):
+    for one, other in jumps:
         edge, wanted = one > ratio, other > ratio
         hits = int((edge & wanted).sum())
-        precision += hits / max(int(edge.sum()), 1) / len(found)
-        recall += hits / max(int(wanted.sum()), 1) / len(found)
+        precision += hits / max(int(edge.sum()), 1) / len(jumps)
+        recall += hits / max(int(wanted.sum()), 1) / len(jumps)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -154,11 +155,11 @@ def soft_edge_errors(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[s
     disparity = 1 / torch.where(valid, truth, 1.0).double()
     boundary = _touched((disparity[:, 1:] - disparity[:, :-1]).abs() > DISPARITY_JUMP, valid, 1)
     boundary |= _touched((disparity[1:] - disparity[:-1]).abs() > DISPARITY_JUMP, valid, 0)
-    scores: dict[str, float] = {}
-    for side in PATCHES:
-        away = _nearest_difference(prediction.double(), torch.where(valid, truth.double(), torch.inf), side)
-        scores[f"see_{side}"] = float(away[boundary].mean()) if bool(boundary.any()) else math.nan
-    return scores
+    if not bool(boundary.any()):
+        return {f"see_{side}": math.nan for side in PATCHES}
+    depth, places = torch.where(valid, truth.double(), math.inf), boundary.nonzero(as_tuple=True)
+    wanted = prediction.double()[places]
+    return {f"see_{side}": float(_nearest_difference(wanted, depth, places, side).mean()) for side in PATCHES}
 
 
 def _touched(jump: Tensor, valid: Tensor, dim: int) -> Tensor:
@@ -171,14 +172,13 @@ def _touched(jump: Tensor, valid: Tensor, dim: int) -> Tensor:
     return touched
 
 
-def _nearest_difference(prediction: Tensor, truth: Tensor, side: int) -> Tensor:
-    """The least |prediction - truth| over a patch of the truth around every pixel, [H, W]."""
-    reach, (height, width) = side // 2, truth.shape
-    padded = F.pad(truth, (reach,) * 4, value=math.inf)
-    least = torch.full_like(prediction, math.inf)
-    for row in range(side):
-        for column in range(side):
-            least = torch.minimum(least, (prediction - padded[row : row + height, column : column + width]).abs())
+def _nearest_difference(wanted: Tensor, depth: Tensor, places: tuple[Tensor, ...], side: int) -> Tensor:
+    """The least |wanted - depth| over a patch of a map [H, W] around each of N places (rows, columns), [N]."""
+    padded, (rows, columns) = F.pad(depth, (side // 2,) * 4, value=math.inf), places
+    least = torch.full_like(wanted, math.inf)
+    for down in range(side):
+        for right in range(side):
+            least = torch.minimum(least, (wanted - padded[rows + down, columns + right]).abs())
     return least
 
 
