@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from marigold import checkpoint, cli
 from marigold.backbones.stable_diffusion import StableDiffusion
+from marigold.checkpoints.calibration import Calibration, Spread
 from marigold.checkpoints.card import Card
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
@@ -294,3 +296,34 @@ def test_a_modality_without_a_checkpoint_is_one_line(predict, pair, monkeypatch,
     monkeypatch.setattr(together, "bundled", list)
     assert predict_all("depth,normals,lighting", "a.png", "--checkpoint", pair) == 1
     assert "no checkpoint for lighting is bundled; name one with --checkpoint" in complaint(capsys)
+
+
+def test_an_interval_is_written_beside_the_map_of_a_calibrated_checkpoint(predict, small, tmp_path):
+    calibrated = tmp_path / "calibrated"
+    shutil.copytree(small, calibrated)
+    spread = Spread(2.0, 0.01, (0.5, 1.5))
+    calibration = Calibration(1, 3, 32, "longest", "none", 60, "toys", (0.5, 0.9), {"depth": spread})
+    replace(Card.read(calibrated), calibration=(calibration,)).write(calibrated)
+    assert predict("a.png", "--ensemble", "3", "--interval", "0.9", checkpoint=calibrated) == 0
+    lower, upper = (np.load(f"output/a_depth_{end}.npy") for end in ("lower", "upper"))
+    depth, uncertainty = np.load("output/a_depth.npy"), np.load("output/a_depth_uncertainty.npy")
+    half = 1.5 * 2 * (uncertainty + 0.01)
+    np.testing.assert_allclose(lower, np.clip(depth - half, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(upper, np.clip(depth + half, 0, 1), atol=1e-6)
+    report = json.loads(Path("output/a_depth.json").read_text())
+    assert report["settings"]["interval"] == 0.9 and report["notes"] == []
+    assert {"a_depth_lower.npy", "a_depth_upper_16bit.png"} <= set(report["files"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--ensemble", "3"], "checkpoint `small` is not calibrated"),
+        ([], "there are 1; give an ensemble of 3 or more"),
+        (["--ensemble", "3", "--interval", "90"], "interval: 90.0 is no share of pixels"),
+    ],
+)
+def test_an_interval_that_cannot_be_given_is_one_line(predict, capsys, words, message):
+    assert predict("a.png", "--interval", "0.9", *words) == 1
+    assert message in complaint(capsys)
+    assert not Path("output").exists()

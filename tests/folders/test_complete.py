@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+from marigold.checkpoints.calibration import Calibration, Spread
 from marigold.checkpoints.card import Card
 from marigold.core.errors import ImageError
 from marigold.export.base import Options, chosen
 from marigold.folders.complete import is_complete, photo_hash, sources
+from marigold.modalities.depth import Depth
 from marigold.predict.predictor import Predictor
-from marigold.predict.provenance import weights_hash
+from marigold.predict.provenance import Provenance, weights_hash
 from marigold.predict.settings import Request
 from marigold.predict.together import MultiPredictor
 from toys.identity import identity_estimator
@@ -111,3 +114,18 @@ def test_a_checkpoint_without_a_revision_is_known_by_its_weights():
 def test_weights_of_every_number_type_have_a_hash():
     hashes = {weights_hash(torch.nn.Linear(3, 2).to(dtype)) for dtype in (torch.float32, torch.bfloat16, torch.float16)}
     assert len(hashes) == 3
+
+
+def test_intervals_depend_on_level_and_calibration_and_maps_do_not():
+    one = Calibration(1, 4, 0, "longest", "none", 60, "toys", (0.5, 0.9), {"depth": Spread(2.0, 0.05, (0.5, 1.5))})
+
+    def made_from(calibration, interval):
+        card = Card("a", "depth", calibration=(calibration,))
+        return sources(Provenance(card, Depth(), torch.float32), Request(ensemble=4, interval=interval), [])
+
+    other = replace(one, images=80)
+    assert made_from(one, None) == made_from(other, None)
+    assert "interval" not in made_from(one, None)["settings"]
+    assert made_from(one, 0.9) == made_from(one, 0.9)
+    assert made_from(one, 0.9) != made_from(other, 0.9)
+    assert made_from(one, 0.9) != made_from(one, 0.5)

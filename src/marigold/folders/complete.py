@@ -14,6 +14,7 @@ from marigold.core.find import name_of
 from marigold.core.images import open_photo
 from marigold.export._listing import content_of, files_of
 from marigold.export.base import Format
+from marigold.predict.interval import choose
 from marigold.predict.provenance import Provenance
 from marigold.predict.settings import Request
 
@@ -21,22 +22,17 @@ from marigold.predict.settings import Request
 def sources(provenance: Provenance, request: Request, formats: Sequence[Format]) -> dict[str, Any]:
     """Everything but the photo that the files of one modality depend on, as it is stored in their report.
 
-    The device is left out: it says where, not what.
+    The device is left out: it says where, not what. Raises `ConfigError` for an interval that cannot be given.
     """
     card, settings = provenance.card, request.settings(provenance.card.defaults)
-    intervals = {} if settings.interval is None else {"calibration": hash_of(card.calibration)}
+    calibration = choose(card, settings).calibration
+    intervals = {} if calibration is None else {"calibration": _hash(calibration)}
     return {
         "checkpoint": {"name": card.name, "revision": card.revision},
         "settings": {**settings.stated(), "precision": precision_name(provenance.dtype)},
         "formats": format_options([format_ for format_ in formats if format_.takes(provenance.modality)]),
         **intervals,
     }
-
-
-def hash_of(calibration: Sequence[Calibration]) -> str:
-    """A hash of what intervals are made by, which a card can get without other weights."""
-    text = json.dumps([asdict(one) for one in calibration], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def format_options(formats: Iterable[Format]) -> dict[str, dict[str, Any]]:
@@ -56,3 +52,9 @@ def is_complete(report: Path, made_from: Mapping[str, Any]) -> bool:
         return False
     files = files_of(report)
     return bool(files) and all(os.path.isfile(report.parent / file) for file in files)
+
+
+def _hash(calibration: Calibration) -> str:
+    """A hash of what intervals are made by, which a card can get without other weights."""
+    text = json.dumps(asdict(calibration), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
