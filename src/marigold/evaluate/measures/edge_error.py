@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from marigold.core.errors import DataError
 from marigold.core.sample import Sample
 from marigold.evaluate.answers import Answer
 from marigold.evaluate.measures.base import Measure
@@ -37,6 +38,8 @@ class EdgeError(Measure):
         error = modality.error(answer.values, sample, protocol)[0]
         pixels, valid = modality.encode(sample)
         usable = valid.all(dim=0)[0] & error.isfinite()
+        if not usable.any():
+            raise DataError(f"{sample.key}: has no pixel that can be scored; leave this sample out")
         at_edges = near_edges(pixels, valid, self.step, self.near) & usable
         return {"error_at_edges": _mean(error, at_edges), "error_elsewhere": _mean(error, usable & ~at_edges)}
 
