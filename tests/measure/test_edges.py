@@ -42,12 +42,16 @@ def lines(*columns: int, height: int = 5, width: int = 40) -> torch.Tensor:
 
 
 def test_canny_is_scikit_images_on_the_stretched_map():
-    depth = step() * 7 + random(20, 20)
+    # Noise has edges of all strengths, so that every setting counts.
+    depth = random(12, 12).repeat_interleave(6, 0).repeat_interleave(6, 1)
     shown = ((depth - depth.min()) / (depth.max() - depth.min())).numpy()
     expected = published_canny(shown, sigma=2**0.5, low_threshold=0.15, high_threshold=0.3)
     assert expected.any()
     assert np.array_equal(canny(depth, everywhere(depth)).numpy(), expected)
-    assert torch.equal(canny(3 * depth + 8, everywhere(depth)), canny(depth, everywhere(depth)))
+    for settings in ({"low_threshold": 0.2}, {"high_threshold": 0.36}, {"sigma": 1.5}):
+        other = published_canny(shown, **{"sigma": 2**0.5, "low_threshold": 0.15, "high_threshold": 0.3} | settings)
+        assert not np.array_equal(other, expected)
+    assert torch.equal(canny(4 * depth + 8, everywhere(depth)), canny(depth, everywhere(depth)))
 
 
 def test_canny_finds_no_edge_where_nothing_is_valid_or_all_is_flat():
@@ -234,3 +238,25 @@ def test_without_a_jump_nothing_can_fly():
 
 def test_the_thresholds_are_ten_from_1_05_to_1_25():
     np.testing.assert_allclose(edges.RATIOS, np.linspace(1.05, 1.25, 10))
+
+
+def test_a_hole_hides_the_gradients_of_its_neighbours_alone():
+    truth, valid = step(1, 2, height=3), everywhere(step(height=3))
+    prediction = truth.clone()
+    prediction[:, 9] = 2
+    # Of the middle row, the truth has edges in columns 9 and 10, the prediction in 8 and 9.
+    assert gradient_edges(prediction, truth, valid)["edge_recall_1"] == 0.5
+    # A hole in column 12 hides columns 11 to 13; one in column 11 hides the edge in column 10 too.
+    for hole, recall in ((12, 0.5), (11, 1)):
+        some = valid.clone()
+        some[1, hole] = False
+        assert gradient_edges(prediction, truth, some)["edge_recall_1"] == recall
+
+
+def test_thresholds_are_outside():
+    # Steps of exactly 1 / 16 m have Sobel gradients of exactly 0.25 m.
+    truth = step(1, 2)
+    small = step(1, 1 + 1 / 16)
+    found = gradient_edges(small, truth, everywhere(truth))
+    assert math.isnan(found["edge_precision_0.25"])
+    assert found["edge_recall_0.25"] == 0

@@ -186,3 +186,11 @@ def test_pooling_refuses_an_empty_mask(pooling):
         depth_tallies(TRUTH, TRUTH, torch.zeros_like(VALID), pooling)
     with pytest.raises(DataError, match="no valid pixel"):
         normals_tallies(tilted(1.0), tilted(1.0), torch.zeros(1, 1, 1, dtype=torch.bool), pooling)
+
+
+@pytest.mark.parametrize(("ratio", "shares"), [(1.24, [1, 1, 1]), (1.3, [0, 1, 1]), (1.6, [0, 0, 1]), (2, [0, 0, 0])])
+def test_every_threshold_is_a_power_of_its_own(ratio, shares):
+    for prediction, truth in ((ratio, 1.0), (1.0, ratio)):
+        pair = torch.full((1, 1), prediction), torch.full((1, 1), truth)
+        result = depth_metrics(*pair, torch.ones(1, 1, dtype=torch.bool))
+        assert [result[f"delta{k}"].item() for k in (1, 2, 3)] == shares

@@ -99,3 +99,20 @@ def test_the_published_heads_are_never_negative():
     heads = perceptual.read_heads(perceptual.heads_file())
     assert [head.shape[1] for head in heads] == [64, 192, 384, 256, 256]
     assert np.all([head.min() >= 0 for head in heads])
+
+
+def test_the_features_are_those_of_alexnet():
+    # Krizhevsky 2014: 55, 27 and 13 pixels a side of a picture of 224, and 2 469 696 parameters.
+    x, sizes = torch.zeros(1, 3, 224, 224), []
+    for layer in perceptual.alexnet():
+        x = layer(x)
+        sizes += [tuple(x.shape[1:])] if isinstance(layer, torch.nn.ReLU) else []
+    assert sizes == [(64, 55, 55), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)]
+    assert sum(weight.numel() for weight in perceptual.alexnet().parameters()) == 2_469_696
+
+
+def test_a_picture_of_the_least_size_is_enough(network):
+    least = torch.ones(1, 32, 32, dtype=torch.bool)
+    assert perceptual.lpips(random(3, 32, 32), random(3, 32, 32, seed=1), least).item() > 0
+    window = torch.ones(1, 11, 11, dtype=torch.bool)
+    assert perceptual.ssim(random(3, 11, 11), random(3, 11, 11), window).item() == pytest.approx(1)

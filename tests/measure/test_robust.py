@@ -85,3 +85,10 @@ def test_the_median_is_numpys(count):
 
 def test_the_median_of_nothing_is_zero():
     assert median_of(torch.zeros(0)) == 0
+
+
+def test_ransac_of_places_far_from_zero():
+    x, y = points(5, 400, 0)
+    y[:100] -= 40
+    found = ransac(torch.from_numpy(x + 100), torch.from_numpy(y))
+    assert found == pytest.approx(tuple(np.polyfit(x[100:] + 100, y[100:], 1)), rel=1e-6)
