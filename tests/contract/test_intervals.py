@@ -5,6 +5,7 @@ import torch
 
 from contract.test_modalities import scene, truth
 from marigold.checkpoints.calibration import Calibration, Spread
+from marigold.core.errors import DataError
 from marigold.core.find import implementation, names
 from marigold.modalities.base import Modality
 from marigold.modalities.depth import Depth
@@ -57,6 +58,13 @@ def test_an_interval_over_everything_holds_everything(modality):
         modality,
     )
     assert held[valid].all() and valid.all()
+
+
+def test_a_sample_without_the_truth_is_named():
+    sample = scene(MODALITIES["appearance"])
+    del sample.maps["roughness"]
+    with pytest.raises(DataError, match="made/0: has no roughness to compare intervals with; give it"):
+        MODALITIES["appearance"].counterpart(torch.rand(5, 24, 32), sample)
 
 
 def test_unknown_truth_is_not_counted(modality):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from marigold.core.choices import Reduction
 from marigold.core.config import decode
+from marigold.core.errors import DataError
 from marigold.core.fields import FIELDS, Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
@@ -150,8 +151,11 @@ class Modality(ABC):
         """What an interval of a prediction [C, H, W] has to hold, [K, H, W], and where that is known, bool, alike.
 
         That is the truth in the units of the prediction, within `extent`. Here it is that of the fields that are called
-        like the outputs, as they are; what is right up to scale or shift is fitted first.
+        like the outputs, as they are; what is right up to scale or shift is fitted first. Raises `DataError` for a
+        sample without one of these fields.
         """
+        if missing := [name for name in self.outputs if name not in sample.maps]:
+            raise DataError(f"{sample.key}: has no {missing[0]} to compare intervals with; give it, or `counterpart`")
         truth = torch.cat([sample.maps[name] for name in self.outputs])
         known = torch.cat([sample.usable(name).expand_as(sample.maps[name]) for name in self.outputs])
         return torch.where(known, truth, 0.0).clamp(*self.extent), known
