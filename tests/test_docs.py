@@ -14,6 +14,8 @@ from torch.distributed.run import get_args_parser
 
 import marigold
 from marigold import cli
+from marigold.core.find import name_of
+from marigold.evaluate import suite
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -151,6 +153,30 @@ def test_code_on_the_page_of_evaluation_runs_as_it_stands(tmp_path, monkeypatch)
     assert cli.main(["synth", "scenes", "--count", "1", "--size", "32", "--split", "test"]) == 0
     for code in blocks(ROOT / "docs" / "evaluate.md", "python"):
         exec(code, {})
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_the_page_of_evaluation_states_every_suite_as_it_is(name):
+    page = (ROOT / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", page, re.MULTILINE)
+    described = row.replace("the same", folders_of("depth")) if name == "depth-v1-0" else row
+    for one in suite.load(name).sets:
+        assert not one.folder or f"`{one.folder}`" in described
+        steps, members = (one.prediction.get(key) for key in ("steps", "ensemble"))
+        assert ("as the card says" if steps is None else f"{steps} x {members}") in row
+        assert all(name_of(measure) in row for measure in one.measures)
+
+
+def folders_of(name):
+    return ", ".join(f"`{one.folder}`" for one in suite.load(name).sets)
+
+
+def test_the_suite_on_the_page_of_evaluation_can_be_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_files(ROOT / "docs" / "evaluate.md")
+    first, second = suite.load("mine.yaml").sets
+    assert (first.protocol["space"], second.protocol["space"]) == ("disparity", "depth")
+    assert first.protocol["fit"] == second.protocol["fit"] == "least-squares"
 
 
 def test_promises_of_reliability_are_kept_by_tests():
