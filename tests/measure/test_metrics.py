@@ -194,3 +194,14 @@ def test_every_threshold_is_a_power_of_its_own(ratio, shares):
         pair = torch.full((1, 1), prediction), torch.full((1, 1), truth)
         result = depth_metrics(*pair, torch.ones(1, 1, dtype=torch.bool))
         assert [result[f"delta{k}"].item() for k in (1, 2, 3)] == shares
+
+
+def test_the_metrics_are_those_of_the_tables():
+    assert [metric.name for metric in DEPTH_METRICS] == (
+        ["abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "i_rmse", "silog", "delta1", "delta2", "delta3"]
+    )
+    assert [metric.name for metric in NORMALS_METRICS] == (
+        ["mean_angle", "median_angle", "rmse_angle", "below_5", "below_7.5", "below_11.25", "below_22.5", "below_30"]
+    )
+    better = {metric.name for metric in (*DEPTH_METRICS, *NORMALS_METRICS) if metric.higher_is_better}
+    assert better == {"delta1", "delta2", "delta3", "below_5", "below_7.5", "below_11.25", "below_22.5", "below_30"}

@@ -22,6 +22,8 @@ DEPTH_FLOOR = 1e-6
 """Aligned depths are at least this (metre), so that their logarithm exists."""
 LOG_CEILING = math.log(1e6)
 """The logarithms of aligned depths in metres are at most this, so that their depth is finite."""
+PART = 131072
+"""Pixels that are summed at a time, so that they stay in the processor's cache."""
 LONGEST = 65536
 """More pixels on its longest side has no map that can be read."""
 
@@ -187,13 +189,19 @@ def least_squares(prediction: Tensor, truth: Tensor, valid: Tensor) -> tuple[Ten
     All are [..., H, W]; the results are [...], float64. A prediction that is constant to float32 accuracy cannot be
     scaled: scale 0 and the mean of the truth, which is the best constant. Without a valid pixel both are 0.
     """
-    x, y = (torch.where(valid, map_, 0.0).double() for map_ in (prediction, truth))
-    weight = valid.double()
-    count = weight.sum(dim=(-2, -1)).clamp(min=1)
-    mean_x, mean_y = (map_.sum(dim=(-2, -1)) / count for map_ in (x, y))
-    away_x = (x - mean_x[..., None, None]) * weight
-    variance = away_x.square().sum(dim=(-2, -1)) / count
-    covariance = (away_x * (y - mean_y[..., None, None])).sum(dim=(-2, -1)) / count
+    maps = (map_.flatten(-2) for map_ in torch.broadcast_tensors(prediction, truth, valid))
+    parts = list(zip(*(map_.split(PART, dim=-1) for map_ in maps), strict=True))
+    count = valid.sum(dim=(-2, -1)).double().clamp(min=1)
+    sums = [[torch.where(ok, map_, 0.0).double().sum(dim=-1) for map_ in (x, y)] for x, y, ok in parts]
+    mean_x, mean_y = (torch.stack(some).sum(dim=0) / count for some in zip(*sums, strict=True))
+    squares = []
+    for x, y, ok in parts:
+        # What is not valid lies at the mean, away from which it is by nothing.
+        away_x, away_y = (
+            torch.where(ok, map_.double() - mean[..., None], 0.0) for map_, mean in ((x, mean_x), (y, mean_y))
+        )
+        squares.append((away_x.square().sum(dim=-1), (away_x * away_y).sum(dim=-1)))
+    variance, covariance = (torch.stack(some).sum(dim=0) / count for some in zip(*squares, strict=True))
     constant = variance <= 1e-14 * mean_x.square()
     scale = torch.where(constant, 0.0, covariance / torch.where(constant, 1.0, variance))
     return scale, mean_y - scale * mean_x

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from marigold.core.errors import DataError
-from marigold.measure.alignment import Pooling
+from marigold.measure.alignment import PART, Pooling
 from marigold.measure.tally import Tally, each, histogram
 
 
@@ -47,8 +47,6 @@ NORMALS_METRICS = (
     Metric("rmse_angle", "°"),
     *(Metric(f"below_{angle:g}", higher_is_better=True) for angle in ANGLES),
 )
-PART = 131072
-"""Pixels whose errors are summed at a time, so that they stay in the processor's cache."""
 PSNR_CEILING = 100.0
 """Decibel; the score of an output without error, so that means over images stay finite."""
 
