@@ -149,3 +149,21 @@ def test_the_extra_that_is_missing_is_named(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     with pytest.raises(MissingExtraError, match=r"corridor_01\.mat needs scipy.*eval"):
         Ibims().read(root, KEY)
+
+
+def test_the_drawn_edges_are_a_map_where_they_are_there(root, pictures):
+    photo, grey = np.zeros((4, 6, 3), np.uint8), np.ones((4, 6))
+    edges = np.zeros((4, 6), np.uint8)
+    edges[1, 2], edges[3, 5] = 1, 255
+    assert "edges" not in Ibims().read(root, KEY).maps
+    write(root, rgb=photo, depth=grey, mask_invalid=grey, mask_transp=grey, edges=edges)
+    found = Ibims().read(root, KEY)
+    assert found.maps["edges"].nonzero().tolist() == [[0, 1, 2], [0, 3, 5]]
+    assert found.maps["edges"].max() == 1 and found.valid["edges"].all()
+    assert "edges" not in Ibims().read(pictures, KEY).maps
+    (pictures / "edges").mkdir()
+    png16(pictures / f"edges/{KEY}.png", 65535 * edges.clip(0, 1).astype(np.uint16))
+    assert Ibims().read(pictures, KEY).maps["edges"].nonzero().tolist() == [[0, 1, 2], [0, 3, 5]]
+    write(root, rgb=photo, depth=grey, mask_invalid=grey, mask_transp=grey, edges=photo)
+    with pytest.raises(DataError, match=r"edges of corridor_01: uint8 \[4, 6, 3\], not a drawing"):
+        Ibims().read(root, KEY)

@@ -49,6 +49,8 @@ FIELDS: dict[str, Field] = {
         # image (linear) = albedo * shading + residual.
         _colour("shading", "relative radiance", "linear", INFINITE),
         _colour("residual", "relative radiance", "linear", INFINITE),
+        # Where an edge was drawn: 1, elsewhere 0.
+        _scalar("edges", "share", "linear", "nearest", 1.0),
         # Of which region a pixel is, by the number of the region; 0 is of none.
         _scalar("regions", "number of the region", "metric", "nearest", INFINITE),
     )

@@ -71,6 +71,13 @@ def fractions(values: np.ndarray) -> Masked:
     return _masked(values.clip(0, 1), np.asarray(np.isfinite(values).all(axis=0, keepdims=True)))
 
 
+def drawn(edges: np.ndarray, where: str) -> Masked:
+    """A drawing [H, W] that is not 0 on an edge: 1 there and 0 elsewhere, valid everywhere. Raises `DataError`."""
+    if edges.ndim != 2 or edges.dtype.kind not in "buif":
+        raise DataError(f"{where}: {edges.dtype} {list(edges.shape)}, not a drawing [H, W]; download it again")
+    return _masked((edges != 0).astype(np.float32)[None], np.ones((1, *edges.shape), bool))
+
+
 def assembled(key: str, image: Tensor, maps: Mapping[str, Masked]) -> Sample:
     """A sample of the photo and its fields. Raises `DataError` for one of another size than the photo."""
     height, width = image.shape[-2:]

@@ -3,11 +3,13 @@
 As distributed, in a folder or a tar, with or without the folder of the archive above:
 
     ibims1_core_mat/NAME.mat                                            the structure `data`: rgb, depth in metres,
-                                                                        mask_invalid, mask_transp
+                                                                        mask_invalid, mask_transp, edges
     ibims1_core_raw/{rgb,depth,mask_invalid,mask_transp}/NAME.png       depth in 16 bits, 65535 is 50 m
+    ibims1_core_raw/edges/NAME.png                                      read where it is there
     imagelist.txt                                                       the names, one a line; not needed
 
-Both masks are 1 where depth may be used, in spite of their names; depth of 0 is none.
+Both masks are 1 where depth may be used, in spite of their names; depth of 0 is none. The map `edges` has what the
+makers drew for their depth boundary error.
 """
 
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ FARTHEST = 50.0
 MASKS = ("mask_invalid", "mask_transp")
 _TOPS = ("ibims1_core_mat", "ibims1_core_raw")
 _LIST = "imagelist.txt"
+_EDGES = "edges"
 _LAYOUTS = ("auto", "mat", "raw")
 
 
@@ -71,11 +74,16 @@ class Ibims(Dataset):
     def read(self, root: Path, key: str) -> Sample:
         """A photo with its depth in metres. Raises `DataError`, and `MissingExtraError` without scipy for .mat."""
         tree = _opened(root)
-        image, metres, masks = (_of_matlab if self._is_matlab(tree) else _of_pictures)(tree, self._files(tree, key))
+        image, metres, masks, edges = (_of_matlab if self._is_matlab(tree) else _of_pictures)(
+            tree, self._files(tree, key)
+        )
         depth = _physical.metres(metres, 0, float("inf"))
         for name, mask in zip(MASKS, masks, strict=True):
             depth = _physical.where_allowed(depth, mask, f"{tree.where('')}: {name} of {printable(key)}")
-        return _physical.assembled(key, image, {"depth": depth})
+        drawn = (
+            {} if edges is None else {"edges": _physical.drawn(edges, f"{tree.where('')}: edges of {printable(key)}")}
+        )
+        return _physical.assembled(key, image, {"depth": depth, **drawn})
 
     def identity(self, root: Path, key: str) -> str:
         """Of the settings and all files."""
@@ -92,8 +100,8 @@ class Ibims(Dataset):
         return [f"{folder}/{key}.png" for folder in ("rgb", "depth", *MASKS)]
 
 
-Parts = tuple[torch.Tensor, np.ndarray, list[np.ndarray]]
-"""The photo [3, H, W], depth [H, W] in metres and the masks [H, W]."""
+Parts = tuple[torch.Tensor, np.ndarray, list[np.ndarray], np.ndarray | None]
+"""The photo [3, H, W], depth [H, W] in metres, the masks [H, W], and the edges [H, W] where they are there."""
 
 
 def _of_matlab(tree: Tree, files: list[str]) -> Parts:
@@ -108,14 +116,17 @@ def _of_matlab(tree: Tree, files: list[str]) -> Parts:
         told = f"rgb is {photo.dtype} {list(photo.shape)}, depth {metres.dtype} {list(metres.shape)}"
         raise DataError(f"{where}: {told}; download it again")
     image = torch.from_numpy(np.ascontiguousarray(photo.transpose(2, 0, 1), np.float32)) / 255
-    return image, metres, masks
+    edges = np.asarray(stored[_EDGES].reshape(-1)[0]) if _EDGES in (stored.dtype.names or ()) else None
+    return image, metres, masks, edges
 
 
 def _of_pictures(tree: Tree, files: list[str]) -> Parts:
     photo, depth, *masks = files
     image = _decode.photo(tree.read(photo), tree.where(photo))
     metres = _decode.depth_png(tree.read(depth), tree.where(depth), 65535 / FARTHEST)
-    return image, metres, [_decode.integers(tree.read(name), tree.where(name)) for name in masks]
+    drawn = photo.replace("rgb/", f"{_EDGES}/", 1)
+    edges = _decode.integers(tree.read(drawn), tree.where(drawn)) if tree.has(drawn) else None
+    return image, metres, [_decode.integers(tree.read(name), tree.where(name)) for name in masks], edges
 
 
 def _listed(tree: Tree) -> list[str]:
