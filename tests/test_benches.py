@@ -184,3 +184,24 @@ def test_held_out_errors_are_means_by_family(bench):
     values = torch.cat([values[:3], torch.full((1, 1, 2, 2), 0.5)])
     assert scenes.means(values) == pytest.approx({"a": 0.0, "b": 55 / 192}, abs=1e-6)
     assert len(scenes.first(1).sample.image) == 2
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(104.0, "kept here"), (110.0, "not kept here")])
+def test_the_share_of_the_harness_is_what_a_run_takes_above_the_predictor(bench, seconds, said):
+    # 100 photos at 1 s: (104 - 100) / 104 is 3.8 %, (110 - 100) / 110 is 9.1 %.
+    facts = {"count": 100, "alone": [0.9, 1.1], "prediction": {"steps": 1, "ensemble": 10}, "precision": "bf16"}
+    stages = {"read": 1.0, "predict": 100.0, "score": 2.0}
+    found = {**facts, "size": "full", "device": "some GPU", "seconds": seconds, "stages": stages}
+    table = "\n".join(bench("evaluate").share_table(found))
+    assert f"share of the harness | {100 * (seconds - 100) / seconds:.1f}%" in table
+    assert f": {said}" in table
+
+
+def test_fits_of_depth_that_take_too_long_are_named(bench):
+    rows = [
+        {"case": "depth, quick", "median": 90.0, "least": 70.0, "processor": 50.0},
+        {"case": "depth, slow", "median": 90.0, "least": 70.0, "processor": 80.0},
+        {"case": "normals", "median": 90.0, "least": 70.0, "processor": 80.0},
+    ]
+    table = bench("evaluate").metrics_table(rows, {"load": 0.1, "threads": 2})
+    assert table[-1] == "processor time: depth, slow."

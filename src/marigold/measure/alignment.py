@@ -134,7 +134,10 @@ def fitted(prediction: Tensor, truth: Tensor, valid: Tensor, protocol: Protocol)
         return least_squares(prediction, truth, valid)
     # The other fits choose among pixels, so that they go image by image.
     images = (map_.reshape(-1, *map_.shape[-2:]) for map_ in torch.broadcast_tensors(prediction, truth, valid))
-    pairs = [_FITTED[protocol.fit](x[ok].double(), y[ok].double(), protocol) for x, y, ok in zip(*images, strict=True)]
+    pairs = [
+        _FITTED[protocol.fit](x.masked_select(ok).double(), y.masked_select(ok).double(), protocol)
+        for x, y, ok in zip(*images, strict=True)
+    ]
     scale, shift = torch.stack([torch.stack(pair) for pair in pairs]).unbind(-1)
     return scale.view(prediction.shape[:-2]), shift.view(prediction.shape[:-2])
 
@@ -172,7 +175,8 @@ def _median(x: Tensor, y: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
     """The median ratio over pixels with a positive prediction; of logarithms the median difference."""
     if protocol.space == "log":
         return _one(x, 1.0, median_of(y - x))
-    return _one(x, median_of(y[x > 0] / x[x > 0]), 0.0)
+    positive = x > 0
+    return _one(x, median_of(y.masked_select(positive) / x.masked_select(positive)), 0.0)
 
 
 def _scale(x: Tensor, y: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:

@@ -31,8 +31,9 @@ def least_absolute(x: Tensor, y: Tensor) -> tuple[float, float]:
     subset = _even(len(x), IRLS_POINTS)
     for points, rounds in ((subset, IRLS_ROUNDS), (slice(None), IRLS_LAST)):
         some_x, some_y = x[points], y[points]
+        away = torch.empty_like(some_x)  # one for all rounds, as to take memory costs as much as to compute
         for _ in range(rounds):
-            away = (scale * some_x + shift - some_y).abs_()
+            torch.sub(some_y, some_x, alpha=scale, out=away).sub_(shift).abs_()
             floor = IRLS_FLOOR * float(away.mean()) if len(away) else 0.0
             if not floor:
                 break
@@ -63,8 +64,9 @@ def ransac(x: Tensor, y: Tensor) -> tuple[float, float]:
     lines = zip(scales.split(64), shifts.split(64), strict=True)
     counts = torch.cat([_inliers(*some, some_x, some_y, threshold) for some in lines])
     best = int(counts.argmax())
-    inlier = (scales[best] * x + shifts[best] - y).abs() <= threshold
-    return _weighted_line(x[inlier], y[inlier], torch.ones_like(x[inlier]))
+    inlier = torch.sub(y, x, alpha=float(scales[best])).sub_(float(shifts[best])).abs_() <= threshold
+    near_x = x.masked_select(inlier)
+    return _weighted_line(near_x, y.masked_select(inlier), torch.ones_like(near_x))
 
 
 def _inliers(scales: Tensor, shifts: Tensor, x: Tensor, y: Tensor, threshold: float) -> Tensor:
@@ -100,5 +102,5 @@ def _weighted_line(x: Tensor, y: Tensor, weight: Tensor) -> tuple[float, float]:
     variance = float(torch.dot(leaning, away)) / total
     if variance <= 1e-14 * mean_x**2:
         return 0.0, mean_y
-    scale = float(torch.dot(leaning, y - mean_y)) / total / variance
+    scale = float(torch.dot(leaning, torch.sub(y, mean_y, out=away))) / total / variance
     return scale, mean_y - scale * mean_x
