@@ -38,8 +38,8 @@ CHECKPOINTS = ("depth", "normals", "appearance", "lighting")
 NOMINAL = (0.5, 0.8, 0.9)
 CURVE = tuple(step / 20 for step in range(1, 20))
 ABOUT = (
-    "Shares of pixels of unseen scenes (the split `test`) whose truth lies in its interval, in percent. Behind ± stands",
-    "one standard error of the mean over scenes. Calibrated on scenes of the split `val`.",
+    "Shares of pixels of unseen scenes (the split `test`) whose truth lies in its interval, in percent. Behind ±",
+    "stands one standard error of the mean over scenes. Calibrated on scenes of the split `val`.",
 )
 
 
