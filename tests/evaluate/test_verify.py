@@ -123,3 +123,39 @@ def test_a_set_without_samples_left_has_a_verdict():
 def test_the_summary_is_json_as_it_is_written(stored):
     text = (stored / "results" / "scenes" / "tiny" / "summary.json").read_text()
     json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"measures": ["toys.unheard_of"]},
+        {"modality": "toys.unheard_of"},
+        {"set": ['a.b={"c": [{"name": toys.unheard_of}]}']},
+        {"what": "quick", "set": ["procedural.name=toys.unheard_of"]},
+    ],
+)
+def test_no_file_chooses_measures_modalities_or_settings_that_are_code(stored, asked):
+    summary, rows = read(stored)
+    summary["asked"] |= asked
+    with pytest.raises(ConfigError, match=r"asks for code of another package, `toys.unheard_of`.*--trust toys"):
+        again(summary, rows)
+
+
+def test_a_table_without_samples_reproduces_nothing(stored):
+    summary, _ = read(stored)
+    found, _ = again(summary, [])
+    assert found.verdict() == "not reproduced: its table has 0 samples, its summary says 3"
+
+
+def test_a_metric_that_was_taken_out_is_not_reproduced(stored):
+    summary, rows = read(stored)
+    found, _ = again(summary, [{name: cell for name, cell in row.items() if name != "rmse"} for row in rows])
+    assert not found.is_reproduced() and "rmse was nan" in found.where
+
+
+def test_a_mean_that_is_not_that_of_the_samples_is_not_reproduced(stored):
+    summary, rows = read(stored)
+    for mean in (0.001, 10**400, None):
+        summary["sets"][0]["scores"]["tiny"]["abs_rel"]["mean"] = mean
+        found, _ = again(summary, rows)
+        assert f"its summary says abs_rel {mean}, the mean of its samples is 0." in found.verdict()
