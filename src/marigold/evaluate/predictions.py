@@ -21,16 +21,8 @@ from marigold.modalities.base import Modality
 
 USUAL = (
     *("{key}_{output}", "{key}", "{folder}/{name}_{output}", "{folder}/{output}_{name}", "{folder}/pred_{name}"),
-    *(
-        "{key}_{modality}_{output}",
-        "{key}_{modality}",
-        "{folder}/pred_{id}",
-        "{name}_{output}",
-        "{name}",
-        "pred_{name}",
-        "{output}/{name}",
-        "{output}/{key}",
-    ),
+    *("{folder}/pred_{id}", "{name}_{output}", "{name}", "pred_{name}", "{output}/{name}", "{output}/{key}"),
+    *("{key}_{modality}_{output}", "{key}_{modality}", "{name}_{modality}_{output}", "{name}_{modality}"),
 )
 """Patterns that are tried in turn where none is given: those of `marigold predict`, of the published code, and plain
 names. `{id}` is the name behind its first `_`, as `rgb_0045` becomes `pred_0045`."""
