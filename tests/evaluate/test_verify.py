@@ -53,6 +53,23 @@ def test_the_same_machine_reproduces_it_to_the_last_digit(stored):
     assert found.verdict() == "3 samples reproduced to the last digit"
 
 
+def test_a_mean_that_its_samples_have_not_is_found(stored):
+    summary, rows = read(stored)
+    summary["sets"][0]["scores"]["tiny"]["abs_rel"]["mean"] *= 0.5
+    found, _ = again(summary, rows)
+    assert not found.is_reproduced()
+    assert found.verdict().startswith("not reproduced: summary.json has 0.")
+    assert "for abs_rel, and its samples have a mean of" in found.verdict()
+
+
+@pytest.mark.parametrize("left", [0, 2])
+def test_samples_that_are_no_longer_there_are_missed(stored, left):
+    summary, rows = read(stored)
+    found, _ = again(summary, rows[:left])
+    assert not found.is_reproduced()
+    assert found.verdict().startswith(f"not reproduced: per_sample.csv has {left} of its 3 samples")
+
+
 def test_a_number_that_differs_is_named_with_its_sample(stored):
     summary, rows = read(stored)
     rows[1]["rmse"] = repr(float(rows[1]["rmse"]) * 1.01)
@@ -65,6 +82,8 @@ def test_a_number_that_differs_is_named_with_its_sample(stored):
 def test_a_difference_within_the_tolerance_is_said(stored):
     summary, rows = read(stored)
     rows[0]["abs_rel"] = repr(float(rows[0]["abs_rel"]) * (1 + 1e-5))
+    mean = sum(float(row["abs_rel"]) for row in rows) / 3
+    summary["sets"][0]["scores"]["tiny"]["abs_rel"]["mean"] = mean
     found, _ = again(summary, rows)
     assert found.is_reproduced() and "reproduced within 1.0e-05 (2 to the last digit)" in found.verdict()
     assert not found.is_reproduced(1e-6)

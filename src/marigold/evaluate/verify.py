@@ -42,10 +42,11 @@ class Found:
         """In words."""
         if self.reasons:
             return f"not reproduced: {'; '.join(self.reasons)}"
+        counted = f"{self.samples} sample{'s' if self.samples != 1 else ''}"
         if self.same == self.samples:
-            return f"{self.samples} samples reproduced to the last digit"
+            return f"{counted} reproduced to the last digit"
         if self.is_reproduced(tolerance):
-            return f"{self.samples} samples reproduced within {self.worst:.1e} ({self.same} to the last digit)"
+            return f"{counted} reproduced within {self.worst:.1e} ({self.same} to the last digit)"
         return f"not reproduced: differs by {self.worst:.1e}, allowed is {tolerance:.1e}: {self.where}"
 
 
@@ -106,8 +107,9 @@ def _compared(one: Mapping[str, Any], rows: Sequence[Row], scored: Scored | None
     if scored is None:
         return Found(title, 0, 0, math.inf, "", ("its data are not there",))
     again = {row["key"]: row for row in rows_of(scored, name)}
-    stored = [row for row in rows if row["set"] == printable(title)][:count]
-    reasons = differences(one, summary_of(scored, name))
+    lines = [row for row in rows if row["set"] == printable(title)]
+    stored = lines[:count]
+    reasons = [*differences(one, summary_of(scored, name)), *_contradictions(one, lines, scored, name)]
     if [row["key"] for row in stored] != [printable(key) for key in list(again)[: len(stored)]]:
         reasons.append("its samples are others")
         return Found(title, len(stored), 0, math.inf, "", tuple(reasons))
@@ -115,6 +117,22 @@ def _compared(one: Mapping[str, Any], rows: Sequence[Row], scored: Scored | None
     worst, row = max(gaps, key=lambda pair: pair[0][0], default=((0.0, ""), {}))
     where = f"{row['key']}, {worst[1]}" if worst[0] else ""
     return Found(title, len(stored), sum(gap == 0 for (gap, _), _ in gaps), worst[0], where, tuple(reasons))
+
+
+def _contradictions(one: Mapping[str, Any], lines: Sequence[Row], scored: Scored, name: str) -> list[str]:
+    """Where the two files of a result do not fit each other, so that one was changed or cut short."""
+    if len(lines) != one.get("count"):
+        return [f"per_sample.csv has {len(lines)} of its {one.get('count')} samples"]
+    if one["protocol"].get("pooling") != "image":
+        return []
+    found = []
+    stated = next(iter(one.get("scores", {}).values()), {})
+    for metric in [metric for metric, tally in scored.totals().get(name, {}).items() if tally.is_mean]:
+        values = [value for line in lines if not math.isnan(value := number(line, metric))]
+        mean, written = math.fsum(values) / max(len(values), 1), (stated.get(metric) or {}).get("mean")
+        if values and not (isinstance(written, float | int) and math.isclose(mean, written, rel_tol=1e-9)):
+            found.append(f"summary.json has {written} for {metric}, and its samples have a mean of {mean:.6g}")
+    return found
 
 
 def _gap(stored: Row, again: Row) -> tuple[float, str]:
