@@ -247,6 +247,21 @@ def test_a_split_has_to_be_named_among_all_that_there_are():
         only_split("made", card)
 
 
+def test_a_published_split_is_not_replaced_by_another_where_its_list_is_missing():
+    here = DatasetCard(("depth",), ("train", "val"), "none", "made up")
+    usual = replace(here, counts={"test": 652})
+    assert only_split("made", here, usual) == "test"
+    assert only_split("made", replace(here, splits=("mine",)), usual) == "mine"
+    with pytest.raises(DataError, match=r"name one of its splits with --split: train, val$"):
+        only_split("made", here)
+
+
+def test_a_set_that_cannot_be_used_is_named_once(tmp_path):
+    suite = Suite("Two", (SET, replace(SET, title="more")))
+    with pytest.raises(DataError, match=r"^made: has no normals, [^;]*; it has: depth; more: has no normals"):
+        run.run("two", suite, of_model(Red(), Normals()), where(tmp_path))
+
+
 def test_truth_of_another_kind_names_the_measures_that_read_it():
     card = DatasetCard((), ("test",), "none", "made up", annotations=("judgements",))
     with pytest.raises(DataError, match=r"it has: judgements, for --measures whdr$"):

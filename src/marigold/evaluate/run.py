@@ -95,7 +95,7 @@ def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteS
         except DataError as error:
             if len(suite.sets) == 1:
                 raise
-            left.unusable.append(f"{one.title}: {error}")
+            left.unusable.append(f"{one.title}: {str(error).removeprefix(f'{printable(one.title)}: ')}")
     if not found and left.unusable:
         raise DataError(printable("; ".join(left.unusable)))
     if not found and left.missing:

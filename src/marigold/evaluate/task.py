@@ -102,7 +102,7 @@ def task(one: SuiteSet, modality: Modality, root: Path, count: int, protocol: Ma
     Raises `DataError` for a set that is not there or has not what the measures need, and `ConfigError`.
     """
     card = border.card(one.dataset, root)
-    split = one.split or only_split(one.title, card)
+    split = one.split or only_split(one.title, card, one.dataset.card)
     measures = one.measures or (Standard(),)
     check_fields(one.title, card, modality, measures)
     if wrong := [name for name in one.beside if name not in BESIDE]:
@@ -170,11 +170,17 @@ def _instead(known: Sequence[str], modality: Modality) -> str:
     return f", for {' or '.join(able)}" if able else ""
 
 
-def only_split(title: str, card: DatasetCard) -> str:
-    """`test`, or the only split there is. Raises `DataError`."""
+def only_split(title: str, card: DatasetCard, usual: DatasetCard | None = None) -> str:
+    """`test`, or the only split there is. Raises `DataError`.
+
+    `usual` is the label of the data set wherever it lies: where published evaluations have a `test`, of which only the
+    list is missing here, the data set says so when that is read.
+    """
     if "test" in card.splits:
         return "test"
-    if len(card.splits) != 1:
-        there = ", ".join(dict.fromkeys([*card.splits, *card.counts])) or "it has none"
-        raise DataError(f"{printable(title)}: name one of its splits with --split: {there}")
-    return card.splits[0]
+    if len(card.splits) == 1:
+        return card.splits[0]
+    if usual is not None and "test" in usual.counts:
+        return "test"
+    there = ", ".join(dict.fromkeys([*card.splits, *card.counts])) or "it has none"
+    raise DataError(f"{printable(title)}: name one of its splits with --split: {there}")
