@@ -16,7 +16,7 @@ from marigold.evaluate import results, run
 from marigold.evaluate.measures.standard import Standard
 from marigold.evaluate.measures.uncertainty import Uncertainty
 from marigold.evaluate.run import Where
-from marigold.evaluate.source import Checkpoint, of_model
+from marigold.evaluate.source import Checkpoint, of_folder, of_model
 from marigold.evaluate.suite import Suite, SuiteSet
 from marigold.evaluate.task import check_fields, only_split
 from marigold.modalities.depth import Depth
@@ -254,6 +254,22 @@ def test_a_published_split_is_not_replaced_by_another_where_its_list_is_missing(
     assert only_split("made", replace(here, splits=("mine",)), usual) == "mine"
     with pytest.raises(DataError, match=r"name one of its splits with --split: train, val$"):
         only_split("made", here)
+
+
+def test_predictions_of_a_suite_lie_in_a_folder_of_each_set_and_a_set_without_costs_itself_alone(tmp_path):
+    """The second set has none; the first has depth that is right, which no map in the folder above is."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    for key in KEYS:
+        file = (tmp_path / "out" / "one" / key).with_suffix(".npy")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, Measured().read(tmp_path, key).maps["depth"][0].numpy())
+    suite = Suite("Two", tuple(replace(SET, title=name, folder=name) for name in ("one", "two")))
+    found = run.run("two", suite, of_folder(tmp_path / "out", Depth(), "theirs"), where(tmp_path))
+    (one,) = found.summary["sets"]
+    assert one["set"] == "one" and one["scores"]["theirs"]["abs_rel"]["mean"] == pytest.approx(0, abs=1e-6)
+    (lost,) = found.left.unusable
+    assert lost.startswith("two: not one of 6 samples can be scored (room/000.png: no prediction of depth")
 
 
 def test_a_set_that_cannot_be_used_is_named_once(tmp_path):

@@ -42,6 +42,8 @@ class Scored:
     """The settings that the answers were made by; empty where that is not known."""
     choice: Mapping[str, Any] = field(default_factory=dict)
     """What the suite says of them."""
+    folder: str = ""
+    """What the suite calls the folder of the set."""
 
     def totals(self) -> dict[str, dict[str, Tally]]:
         """For every method its metrics over all samples, in the order of the samples."""

@@ -95,7 +95,7 @@ def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteS
         except DataError as error:
             if len(suite.sets) == 1:
                 raise
-            left.unusable.append(f"{one.title}: {str(error).removeprefix(f'{printable(one.title)}: ')}")
+            left.unusable.append(_told(one, error))
     if not found and left.unusable:
         raise DataError(printable("; ".join(left.unusable)))
     if not found and left.missing:
@@ -104,6 +104,11 @@ def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteS
     if not found:
         raise ConfigError(f"{suite.title}: has no set for `{name_of(source.modality)}`; choose another checkpoint")
     return found, left
+
+
+def _told(one: SuiteSet, error: DataError) -> str:
+    """Why a set is not scored, with its name once."""
+    return f"{one.title}: {str(error).removeprefix(f'{printable(one.title)}: ')}"
 
 
 def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[str, Any] | None = None) -> Outcome:
@@ -122,10 +127,14 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
         journal = Journal(folder / JOURNAL, digest(todo, source, facts))
         done = False
         try:
-            scored = [
-                _scored(one, ready, source, where, _noted(journal, number), _known(journal, number))
-                for number, (one, ready) in enumerate(todo)
-            ]
+            scored, lost = _each(
+                todo,
+                lambda number, one, ready: _scored(
+                    one, ready, source, where, _noted(journal, number), _known(journal, number)
+                ),
+                alone=len(suite.sets) == 1,
+            )
+            left.unusable.extend(lost)
             _require_values(suite, source, scored)
             summary = _summary(name, suite, source, facts, scored, time.perf_counter() - began, asked)
             rows = [row for one in scored for row in results.rows_of(one, source.name)]
@@ -140,7 +149,30 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
 def score(suite: Suite, source: Source, where: Where) -> list[Scored]:
     """The records alone, without a result on the disk. Raises what `run` raises."""
     todo, _ = tasks(suite, source, where)
-    return [_scored(one, ready, source, where, lambda record: None, {}) for one, ready in todo]
+    found, _ = _each(
+        todo,
+        lambda number, one, ready: _scored(one, ready, source, where, lambda record: None, {}),
+        alone=len(suite.sets) == 1,
+    )
+    return found
+
+
+def _each(
+    todo: list[tuple[SuiteSet, Task]], score_one: Callable[[int, SuiteSet, Task], Scored], *, alone: bool
+) -> tuple[list[Scored], list[str]]:
+    """The sets of a suite, scored, and why others could not be. Raises `DataError` where none can, or one `alone`."""
+    found: list[Scored] = []
+    lost: list[str] = []
+    for number, (one, ready) in enumerate(todo):
+        try:
+            found.append(score_one(number, one, ready))
+        except DataError as error:
+            if alone:
+                raise
+            lost.append(_told(one, error))
+    if not found:
+        raise DataError(printable("; ".join(lost)))
+    return found, lost
 
 
 def pages(outcome: Outcome, source: Source, where: Where) -> dict[str, str]:
@@ -190,7 +222,7 @@ def _scored(
 ) -> Scored:
     records = benchmark.run(
         ready,
-        source.answers(one.prediction),
+        source.answers(one.prediction, one.folder),
         reconstruct=source.reconstruct,
         known=known,
         note=note,
@@ -198,7 +230,7 @@ def _scored(
         jobs=where.jobs,
         progress=where.progress,
     )
-    return Scored(ready, records, source.stated(one.prediction), one.prediction)
+    return Scored(ready, records, source.stated(one.prediction), one.prediction, one.folder)
 
 
 def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
@@ -208,7 +240,7 @@ def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
     if main is None:
         return
     rows = [row for row in outcome.rows if row["set"] == ready.title]
-    answers = source.answers(scored.choice)
+    answers = source.answers(scored.choice, scored.folder)
     for why, key in gallery.chosen(rows, main.name, main.higher_is_better).items():
         (sample,) = unstack(border.read_many(ready.dataset, ready.root, [key], source.device), [key])
         answer = answers.answer(sample)

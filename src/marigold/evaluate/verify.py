@@ -105,7 +105,7 @@ def _remarks(summary: Mapping[str, Any], facts: Mapping[str, Any], versions: Map
 def _compared(one: Mapping[str, Any], rows: Sequence[Row], scored: Scored | None, name: str, count: int) -> Found:
     title = one["set"]
     if scored is None:
-        return Found(title, 0, 0, math.inf, "", ("its data are not there",))
+        return Found(title, 0, 0, math.inf, "", ("its data or answers are not there",))
     again = {row["key"]: row for row in rows_of(scored, name)}
     lines = [row for row in rows if row["set"] == printable(title)]
     stored = lines[:count]
