@@ -7,9 +7,9 @@ from marigold.core.errors import DataError
 from marigold.evaluate.compare import compare, table
 
 
-def result(values, *, name="A", metric="abs_rel", higher=False, space="depth", title="made", skip=()):
+def result(values, *, name="A", metric="abs_rel", higher=False, space="depth", title="made", skip=(), dataset="made"):
     protocol = {"space": space, "fit": "least-squares", "words": name}
-    one = {"set": title, "dataset": "made", "split": "test", "settings": {}, "protocol": protocol}
+    one = {"set": title, "dataset": dataset, "split": "test", "settings": {}, "protocol": protocol}
     one["metrics"] = {metric: {"unit": "", "higher_is_better": higher}}
     rows = [
         {
@@ -57,7 +57,23 @@ def test_results_of_different_protocols_are_not_compared_in_silence():
 
 def test_results_without_a_common_set_are_refused():
     with pytest.raises(DataError, match="nothing to compare: made: only in A; other: only in B"):
-        compare(result([1.0, 2.0]), result([1.0, 2.0], title="other"))
+        compare(result([1.0, 2.0]), result([1.0, 2.0], title="other", dataset="other"))
+
+
+def test_a_data_set_is_compared_whatever_a_suite_calls_it():
+    (line,) = compare(result([1.0, 2.0]), result([2.0, 3.0], title="Made")).lines
+    assert (line.set, line.first, line.second) == ("made", 1.5, 2.5)
+
+
+def test_one_title_goes_before_one_data_set():
+    """Of two sets that are the same data, each is compared with its namesake, and two that could be either are not."""
+    (mine, rows), (theirs, others) = result([1.0, 2.0]), result([5.0, 5.0])
+    (copy, more) = result([8.0, 8.0], title="copy")
+    both = {"model": {"name": "B"}, "sets": [*copy["sets"], *theirs["sets"]]}, [*more, *others]
+    (line,) = compare((mine, rows), both).lines
+    assert line.second == 5
+    with pytest.raises(DataError, match="third: only in A; copy: only in B; made: only in B"):
+        compare(result([1.0, 2.0], title="third"), both)
 
 
 def test_the_table_shows_both_means_and_the_interval():

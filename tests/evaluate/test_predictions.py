@@ -132,3 +132,53 @@ def test_one_file_is_not_the_prediction_of_two_samples(tmp_path):
 def test_a_name_that_is_too_long_for_a_file_is_no_prediction(tmp_path):
     with pytest.raises(MissingPredictionError, match="no prediction of depth"):
         PredictionFolder(tmp_path, Depth()).answer(replace(SAMPLE, key="x" * 300))
+
+
+def exr(file, channels):
+    import OpenEXR
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pixels = {name: np.full((HEIGHT, WIDTH), value, np.float32) for name, value in channels.items()}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, pixels).write(str(file))
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["RGB", "XYZ", "rgb", "RGBA", ("normals.X", "normals.Y", "normals.Z", "uncertainty.V")],
+)
+def test_channels_of_openexr_are_taken_in_the_order_of_the_map(tmp_path, names):
+    """A file holds them in alphabetical order: B, G, R."""
+    exr(tmp_path / "room" / "000_normals.exr", dict(zip(names, (0.6, 0.0, 0.8, 1.0), strict=False)))
+    found = PredictionFolder(tmp_path, Normals()).answer(SAMPLE).values[:, 0, 0]
+    assert found.tolist() == pytest.approx([0.6, 0.0, 0.8])
+
+
+@pytest.mark.parametrize("names", [("depth.Z", "uncertainty.V"), ("Z", "ZBack"), ("anything",)])
+def test_depth_is_found_among_the_channels_of_openexr(tmp_path, names):
+    exr(tmp_path / "room" / "000_depth.exr", dict(zip(names, (0.25, 0.5), strict=False)))
+    assert PredictionFolder(tmp_path, Depth()).answer(SAMPLE).values[0, 0, 0] == 0.25
+
+
+LAYERS = {"albedo.R": 0.5, "albedo.G": 0.25, "albedo.B": 0.0, "roughness.V": 0.3, "metallicity.V": 0.7}
+
+
+def test_the_maps_of_a_modality_may_be_layers_of_one_file_in_linear_light(tmp_path):
+    """As `marigold predict --format exr` writes it. The sRGB curve at 0.5 is 0.735357, at 0.25 0.537099."""
+    exr(tmp_path / "room" / "000_appearance.exr", LAYERS)
+    found = PredictionFolder(tmp_path, Appearance()).answer(SAMPLE).values[:, 0, 0]
+    assert found.tolist() == pytest.approx([0.735357, 0.537099, 0.0, 0.3, 0.7], abs=1e-5)
+
+
+def test_one_picture_is_not_taken_for_all_maps(tmp_path):
+    exr(tmp_path / "room" / "000_appearance.exr", {"R": 0.1, "G": 0.2, "B": 0.3})
+    with pytest.raises(DataError, match=r"has no channel albedo.R, albedo.G, albedo.B, only B, G, R"):
+        PredictionFolder(tmp_path, Appearance()).answer(SAMPLE)
+
+
+def test_names_with_the_modality_are_found(tmp_path):
+    """As `marigold predict` calls the maps of a modality that has several."""
+    shapes = {"albedo": (HEIGHT, WIDTH, 3), "roughness": (HEIGHT, WIDTH), "metallicity": (HEIGHT, WIDTH)}
+    for name, shape in shapes.items():
+        save(tmp_path / "room" / f"000_appearance_{name}.npy", np.full(shape, 0.5, np.float32))
+    assert PredictionFolder(tmp_path, Appearance()).answer(SAMPLE).values.unique().tolist() == [0.5]

@@ -94,10 +94,38 @@ def test_a_set_that_is_not_printed_has_no_numbers():
 def test_a_table_is_beside_results_of_its_own_protocol_alone():
     depth = of("depth", space="depth", fit="least-squares", pooling="image")
     same = {"space": "depth", "fit": "least-squares", "pooling": "image", "longest": 1024}
-    assert depth.is_of(same)
-    assert not depth.is_of(same | {"space": "disparity"})
-    assert not depth.is_of(same | {"pooling": "pixel"})
-    assert not depth.is_of({})
+    kitti = {"set": "kitti", "split": "test", "settings": {"lists": {"test": "mine.txt"}}}
+    assert depth.is_of(kitti | {"protocol": same})
+    assert not depth.is_of(kitti | {"protocol": same | {"space": "disparity"}})
+    assert not depth.is_of(kitti | {"protocol": same | {"pooling": "pixel"}})
+    assert not depth.is_of(kitti | {"protocol": {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "settings", "are_the_same"),
+    [
+        *(("KITTI", "val", {}, False), ("KITTI", "test", {"mask": "garg"}, False), ("KITTI", "test", {}, True)),
+        *(("DIODE", "indoors", {}, False), ("DIODE", "val", {}, True), ("ScanNet", "val", {}, True)),
+        ("another set", "train", {"mask": "garg"}, True),
+    ],
+)
+def test_rows_are_of_their_own_split_and_mask(name, split, settings, are_the_same):
+    depth = of("depth", space="depth", fit="least-squares", pooling="image")
+    one = {"set": name, "split": split, "settings": settings}
+    assert depth.is_data(one) is are_the_same
+    assert (depth.words_of([one]) == depth.words) is are_the_same
+
+
+def test_the_masks_of_interiorverse_are_no_part_of_the_published_protocol():
+    (table,) = (table for table in published.of("appearance") if table.metrics == ("albedo_psnr",))
+    one = {"set": "InteriorVerse", "split": "test", "settings": {"fields": ["albedo"], "masked": False}}
+    assert table.is_data(one)
+    assert not table.is_data(one | {"settings": {}})
+
+
+def test_the_data_of_a_table_are_those_of_its_rows():
+    for table in published.tables():
+        assert {*table.data} <= {name for row in table.rows for name in row.scores}
 
 
 def test_what_is_not_established_is_no_result_s_protocol():

@@ -2,18 +2,25 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from marigold.core.errors import ConfigError, DataError, OutputError
+from marigold.core.sample import Sample
+from marigold.datasets.base import Dataset, DatasetCard
 from marigold.evaluate import results, run
+from marigold.evaluate.measures.standard import Standard
 from marigold.evaluate.measures.uncertainty import Uncertainty
 from marigold.evaluate.run import Where
-from marigold.evaluate.source import Checkpoint, of_model
+from marigold.evaluate.source import Checkpoint, of_folder, of_model
 from marigold.evaluate.suite import Suite, SuiteSet
+from marigold.evaluate.task import check_fields, only_split
 from marigold.modalities.depth import Depth
+from marigold.modalities.lighting import Lighting
 from marigold.modalities.normals import Normals
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
@@ -22,6 +29,22 @@ from toys.measured import KEYS, Curved, Measured, Red
 
 SET = SuiteSet("made", Measured())
 SUITE = Suite("Made", (SET,))
+
+
+@dataclass(frozen=True)
+class Facing(Dataset):
+    """A wall, seen from in front."""
+
+    card = DatasetCard(("normals",), ("test",), "none", "made up")
+
+    def scan(self, root, split):
+        return ["wall"]
+
+    def read(self, root, key):
+        ones = torch.ones(1, 4, 6)
+        return Sample(
+            key, ones.expand(3, -1, -1), {"normals": torch.cat([0 * ones, 0 * ones, ones])}, {"normals": ones > 0}
+        )
 
 
 def where(tmp_path, **more):
@@ -191,6 +214,74 @@ def test_sets_that_are_not_there_are_named_and_the_others_scored(tmp_path):
 def test_truth_that_a_modality_needs_must_be_there(tmp_path):
     with pytest.raises(DataError, match="made: has no normals, which `normals` is scored by; it has: depth"):
         run.run("made", SUITE, of_model(Red(), Normals()), where(tmp_path))
+
+
+class Level:
+    name = "level"
+
+    def predict(self, photo):
+        return np.broadcast_to(np.array([0.0, 0.0, 1.0]), photo.shape).copy()
+
+
+def test_what_no_protocol_fits_states_no_fit(tmp_path):
+    """So that results with and without a word about depth can be compared."""
+    suite = Suite("Made", (SuiteSet("made", Facing(), protocol={"space": "disparity", "longest": 9}),))
+    (one,) = run.run("made", suite, of_model(Level(), Normals()), where(tmp_path)).summary["sets"]
+    assert (one["protocol"]["space"], one["protocol"]["longest"]) == ("none", 0)
+    assert one["protocol"]["words"] == "compared as they are"
+    with pytest.raises(ConfigError, match="space log: `normals` is not fitted by a protocol; leave it out"):
+        run.run("made", suite, of_model(Level(), Normals()), where(tmp_path, protocol={"space": "log"}))
+
+
+def test_metrics_without_a_value_are_named_and_nothing_else_is_an_error(tmp_path):
+    some = Suite("Made", (replace(SET, measures=(Standard(), Uncertainty())),))
+    (one,) = evaluated(tmp_path, suite=some).summary["sets"]
+    assert one["notes"][-1].startswith("red has no value of ause, aurg, spearman, risk,")
+    with pytest.raises(DataError, match="red gives nothing that `uncertainty` can score; choose other --measures"):
+        evaluated(tmp_path, suite=Suite("Made", (replace(SET, measures=(Uncertainty(),)),)))
+
+
+def test_a_split_has_to_be_named_among_all_that_there_are():
+    card = DatasetCard(("depth",), ("indoors", "outdoor"), "none", "made up", counts={"indoors": 1, "all": 3})
+    with pytest.raises(DataError, match="made: name one of its splits with --split: indoors, outdoor, all"):
+        only_split("made", card)
+
+
+def test_a_published_split_is_not_replaced_by_another_where_its_list_is_missing():
+    here = DatasetCard(("depth",), ("train", "val"), "none", "made up")
+    usual = replace(here, counts={"test": 652})
+    assert only_split("made", here, usual) == "test"
+    assert only_split("made", replace(here, splits=("mine",)), usual) == "mine"
+    with pytest.raises(DataError, match=r"name one of its splits with --split: train, val$"):
+        only_split("made", here)
+
+
+def test_predictions_of_a_suite_lie_in_a_folder_of_each_set_and_a_set_without_costs_itself_alone(tmp_path):
+    """The second set has none; the first has depth that is right, which no map in the folder above is."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    for key in KEYS:
+        file = (tmp_path / "out" / "one" / key).with_suffix(".npy")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, Measured().read(tmp_path, key).maps["depth"][0].numpy())
+    suite = Suite("Two", tuple(replace(SET, title=name, folder=name) for name in ("one", "two")))
+    found = run.run("two", suite, of_folder(tmp_path / "out", Depth(), "theirs"), where(tmp_path))
+    (one,) = found.summary["sets"]
+    assert one["set"] == "one" and one["scores"]["theirs"]["abs_rel"]["mean"] == pytest.approx(0, abs=1e-6)
+    (lost,) = found.left.unusable
+    assert lost.startswith("two: not one of 6 samples can be scored (room/000.png: no prediction of depth")
+
+
+def test_a_set_that_cannot_be_used_is_named_once(tmp_path):
+    suite = Suite("Two", (SET, replace(SET, title="more")))
+    with pytest.raises(DataError, match=r"^made: has no normals, [^;]*; it has: depth; more: has no normals"):
+        run.run("two", suite, of_model(Red(), Normals()), where(tmp_path))
+
+
+def test_truth_of_another_kind_names_the_measures_that_read_it():
+    card = DatasetCard((), ("test",), "none", "made up", annotations=("judgements",))
+    with pytest.raises(DataError, match=r"it has: judgements, for --measures whdr$"):
+        check_fields("made", card, Lighting(), (Standard(),))
 
 
 def test_a_file_of_the_user_s_is_not_replaced(tmp_path):

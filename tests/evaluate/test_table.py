@@ -71,6 +71,16 @@ def test_rows_of_another_protocol_have_a_table_of_their_own():
     assert any(heading.startswith(f"{ANOTHER}RANSAC") for heading in parts)
 
 
+def test_rows_of_another_crop_of_the_same_set_are_not_put_beside_ours():
+    crops = one_set("KITTI"), one_set("NYUv2")
+    crops[0]["settings"] = {"mask": "garg"}
+    found = md(summary(*crops))
+    assert cells(first(found), "Marigold v1-0")[2:6] == ["", "", "5.5", "96.4"]
+    (other,) = (name for name in sections(found) if name.startswith(ANOTHER) and "in depth" in name)
+    assert other.endswith("KITTI: split test with the usual settings")
+    assert cells(sections(found)[other], "Marigold v1-0")[2:4] == ["9.9", "91.6"]
+
+
 def test_under_disparity_the_rows_change_places():
     document = md(summary(one_set(protocol={"space": "disparity", "words": "in disparity"})))
     assert "Lotus-D" in first(document)

@@ -8,6 +8,7 @@ from typing import Any
 from marigold.core.console import printable
 from marigold.core.errors import DataError
 from marigold.evaluate.bootstrap import Paired, paired
+from marigold.evaluate.published import PLACES
 from marigold.evaluate.results import LEADING, Row
 
 Summary = Mapping[str, Any]
@@ -59,19 +60,16 @@ def compare(
     """
     lines: list[Line] = []
     remarks: list[str] = []
-    others = {_identity(one): one for one in second[0]["sets"]}
-    for one in first[0]["sets"]:
-        other = others.pop(_identity(one), None)
-        if other is None:
-            remarks.append(f"{one['set']}: only in A")
-            continue
+    pairs, alone = _paired(first[0]["sets"], second[0]["sets"])
+    remarks += [f"{one['set']}: only in A" for one in first[0]["sets"] if not any(one is mine for mine, _ in pairs)]
+    for one, other in pairs:
         if found := differences(one, other):
             told = f"{one['set']}: A and B were scored by different protocols ({'; '.join(found)})"
             if not across:
                 raise DataError(printable(f"{told}; score one of them again, or compare all the same: --across"))
             remarks.append(told)
-        lines += _lines(one, first[1], second[1], remarks)
-    remarks += [f"{one['set']}: only in B" for one in others.values()]
+        lines += _lines(one, _by_key(first[1], one["set"]), _by_key(second[1], other["set"]), remarks)
+    remarks += [f"{one['set']}: only in B" for one in alone]
     if not lines:
         raise DataError(printable(f"nothing to compare: {'; '.join(remarks)}"))
     return Comparison(lines, [printable(remark) for remark in remarks])
@@ -85,7 +83,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         found += [
             f"{name}: {mine.get(name)} and {theirs.get(name)}"
             for name in dict.fromkeys([*mine, *theirs])
-            if mine.get(name) != theirs.get(name) and name not in ("words", "measures", "lists")
+            if mine.get(name) != theirs.get(name) and name not in ("words", "measures", *PLACES)
         ]
     return found
 
@@ -112,12 +110,36 @@ def table(found: Comparison) -> str:
     return "\n".join([*lines, *([""] if found.remarks else []), *(f"- {remark}" for remark in found.remarks)])
 
 
-def _identity(one: Mapping[str, Any]) -> tuple[Any, ...]:
-    return one["set"], one["dataset"], one["split"]
+Pair = tuple[Summary, Summary]
 
 
-def _lines(one: Mapping[str, Any], first: Sequence[Row], second: Sequence[Row], remarks: list[str]) -> list[Line]:
-    mine, theirs = (_by_key(rows, one["set"]) for rows in (first, second))
+def _paired(first: Sequence[Summary], second: Sequence[Summary]) -> tuple[list[Pair], list[Summary]]:
+    """The sets of both results that belong together, and those of the second that are left.
+
+    That are those of one title, data set and split; of the others those of one data set and split, whatever a suite
+    and a data set that was scored alone call it, if there is but one.
+    """
+    pairs: list[Pair] = []
+    left, others = [*first], [*second]
+    for alike in (_identity, _data):
+        for one in [*left]:
+            found = [other for other in others if alike(other) == alike(one)]
+            if len(found) == 1 and sum(alike(other) == alike(one) for other in left) == 1:
+                pairs.append((one, found[0]))
+                left.remove(one)
+                others.remove(found[0])
+    return sorted(pairs, key=lambda pair: first.index(pair[0])), others
+
+
+def _identity(one: Summary) -> tuple[Any, ...]:
+    return one["set"], *_data(one)
+
+
+def _data(one: Summary) -> tuple[Any, ...]:
+    return one["dataset"], one["split"], one["settings"].get("set")
+
+
+def _lines(one: Summary, mine: Mapping[str, Row], theirs: Mapping[str, Row], remarks: list[str]) -> list[Line]:
     both = [key for key in mine if key in theirs]
     if len(both) < max(len(mine), len(theirs)):
         remarks.append(f"{one['set']}: {len(both)} samples in both, of {len(mine)} scored in A and {len(theirs)} in B")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marigold.evaluate import published
-from marigold.evaluate.published import NOT_PRINTED, PublishedRow, PublishedTable
+from marigold.evaluate.published import NOT_PRINTED, PublishedRow, PublishedTable, same_set
 
 Summary = Mapping[str, Any]
 """What `summary.json` holds."""
@@ -134,7 +134,7 @@ def main_columns(summary: Summary, one: Mapping[str, Any]) -> tuple[Column, ...]
     Of these the first that were measured.
     """
     tables = published.of(summary["model"]["modality"])
-    beside = [table for table in tables if table.is_of(one["protocol"]) and _rows(table, [one["set"]])]
+    beside = [table for table in tables if table.is_of(one) and _rows(table, [one["set"]])]
     for printed in ({metric for table in found for metric in table.metrics} for found in (beside, tables)):
         if chosen := [metric for metric in one["metrics"] if metric in printed]:
             break
@@ -150,21 +150,12 @@ def number(value: float, digits: int | None = None) -> str:
     return f"{value:.{digits if digits is not None else 4 if abs(value) < 10 else 2}f}"
 
 
-def same_set(one: str, other: str) -> bool:
-    """Whether two names mean the same set, however they are spelled."""
-    return _plain(one) == _plain(other)
-
-
 def count_warning(one: Mapping[str, Any]) -> str:
     """What to say where a set has not the published number of samples; empty where it has, or where none is known."""
     wanted, count = one.get("published_count"), one["count"]
     if wanted is None or count == wanted:
         return ""
     return f"{one['set']}: {count} samples scored, published scores are of {wanted}: this is not the published split"
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.lower()))
 
 
 def _column(one: Mapping[str, Any], metric: str) -> Column:
@@ -181,10 +172,10 @@ def _by_protocol(sets: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, An
 
 def _ours(summary: Summary, sets: Sequence[Mapping[str, Any]], tables: Iterable[PublishedTable]) -> Comparison:
     groups = tuple(Group(one["set"], main_columns(summary, one)) for one in sets)
-    names = [one["set"] for one in sets]
-    beside = [table for table in tables if table.is_of(sets[0]["protocol"]) and _rows(table, names)]
-    rows = [line for table in beside for line in _printed(table, groups)]
-    words = dict.fromkeys(table.words for table in beside)
+    named = [(table, [one["set"] for one in sets if table.is_of(one)]) for table in tables]
+    beside = [(table, names) for table, names in named if _rows(table, names)]
+    rows = [line for table, names in beside for line in _printed(table, groups, names)]
+    words = dict.fromkeys(table.words for table, _ in beside)
     return Comparison(_words(sets), groups, (*_scored(summary, sets, groups), *rows), beside=tuple(words))
 
 
@@ -234,7 +225,7 @@ def _setting(steps: int | None, ensemble: int | None) -> str:
 
 def _left(table: PublishedTable, sets: Sequence[Mapping[str, Any]]) -> list[str]:
     """Those sets of the result beside which the rows of a published table do not stand."""
-    beside = [one["set"] for one in sets if table.is_of(one["protocol"])]
+    beside = [one["set"] for one in sets if table.is_of(one)]
     names = dict.fromkeys(one["set"] for one in sets)
     return [name for name in names if not any(same_set(name, other) for other in beside)]
 
@@ -243,7 +234,8 @@ def _published(table: PublishedTable, names: Sequence[str], sets: Sequence[Mappi
     known = [name for name in names if _rows(table, [name])]
     stated = {name: next(one for one in sets if one["set"] == name) for name in known}
     groups = tuple(Group(name, tuple(_column(stated[name], metric) for metric in table.metrics)) for name in known)
-    return Comparison(table.words, groups, tuple(_printed(table, groups)), is_ours=False)
+    words = table.words_of([stated[name] for name in known])
+    return Comparison(words, groups, tuple(_printed(table, groups, known)), is_ours=False)
 
 
 def _rows(table: PublishedTable, names: Sequence[str]) -> list[PublishedRow]:
@@ -251,9 +243,14 @@ def _rows(table: PublishedTable, names: Sequence[str]) -> list[PublishedRow]:
     return [row for row in table.rows if any(same_set(name, own) for own in row.scores for name in names)]
 
 
-def _printed(table: PublishedTable, groups: Sequence[Group]) -> Iterable[Line]:
-    for row in _rows(table, [group.name for group in groups]):
-        cells = tuple(cell for group in groups for cell in _numbers(table, row, group))
+def _printed(table: PublishedTable, groups: Sequence[Group], names: Sequence[str]) -> Iterable[Line]:
+    """The rows with their numbers of the sets of these names; the cells of others are empty."""
+    for row in _rows(table, names):
+        cells = tuple(
+            cell
+            for group in groups
+            for cell in (_numbers(table, row, group) if group.name in names else [Cell()] * len(group.columns))
+        )
         source = f"{row.source}; {row.note}" if row.note else row.source
         setting = _setting(row.steps, row.ensemble)
         if any(cell.text for cell in cells):

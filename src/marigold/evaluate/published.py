@@ -1,6 +1,6 @@
 """Scores that papers and repositories publish, each with its protocol and its source (`published.yaml`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,8 @@ from marigold.core.documents import read_yaml
 from marigold.core.errors import ConfigError
 
 NOT_PRINTED = "-"
+PLACES = ("lists", "split_file", "splits_file", "layout", "fields", "set")
+"""Settings of data sets that say where files are and which are read, not which samples and pixels are scored."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,40 @@ class PublishedTable:
     """The protocol for a reader."""
     metrics: tuple[str, ...]
     rows: tuple[PublishedRow, ...] = field(default=())
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By set: the `split` that was scored, and settings of the data set that are not as usual; any, where left out."""
 
-    def is_of(self, protocol: Mapping[str, Any]) -> bool:
-        """Whether a result under `protocol` may stand beside these rows."""
-        return all(protocol.get(name) == value for name, value in self.protocol.items())
+    def is_of(self, one: Mapping[str, Any]) -> bool:
+        """Whether a set of a result may stand beside these rows."""
+        return all(one["protocol"].get(name) == value for name, value in self.protocol.items()) and self.is_data(one)
+
+    def is_data(self, one: Mapping[str, Any]) -> bool:
+        """Whether a set of a result has the samples and pixels of these rows."""
+        found = {name: value for name, value in one.get("settings", {}).items() if name not in PLACES}
+        wanted = next((data for name, data in self.data.items() if same_set(name, one["set"])), None)
+        return wanted is None or wanted == {"split": one.get("split"), **found}
+
+    def words_of(self, sets: Sequence[Mapping[str, Any]]) -> str:
+        """The protocol for a reader of a result with these sets, with the data where only they are others."""
+        others = [one["set"] for one in sets if not self.is_data(one)]
+        stated = (
+            f"{one}: {_data_words(data)}" for one in others for name, data in self.data.items() if same_set(name, one)
+        )
+        return "; ".join([self.words, *stated])
+
+
+def same_set(one: str, other: str) -> bool:
+    """Whether two names mean the same set, however they are spelled."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _data_words(data: Mapping[str, Any]) -> str:
+    settings = [f"{name}: {value}" for name, value in data.items() if name != "split"]
+    return f"split {data.get('split')} with {', '.join(settings) or 'the usual settings'}"
 
 
 @cache

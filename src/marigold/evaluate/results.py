@@ -45,6 +45,8 @@ class Scored:
     """The settings that the answers were made by; empty where that is not known."""
     choice: Mapping[str, Any] = field(default_factory=dict)
     """What the suite says of them."""
+    folder: str = ""
+    """What the suite calls the folder of the set."""
 
     def totals(self) -> dict[str, dict[str, Tally]]:
         """For every method its metrics over all samples, in the order of the samples."""
@@ -74,7 +76,10 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
         "holes": [{"key": one.key, "reason": one.reason} for one in records if one.status == "hole"],
         "refused": sum(one.status == "refused" for one in records),
         "protocol": task.stated(),
-        "notes": [note for measure in task.measures for note in measure.notes(task.modality)],
+        "notes": [
+            *(note for measure in task.measures for note in measure.notes(task.modality)),
+            *_without_values(task, totals.get(name, {}), name),
+        ],
         "prediction": dict(scored.prediction),
         "metrics": {
             metric.name: {"unit": metric.unit, "higher_is_better": metric.higher_is_better} for metric in task.metrics
@@ -90,6 +95,12 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
             stage: sum(one.seconds.get(stage, 0.0) for one in records) for stage in ("read", "predict", "score")
         },
     }
+
+
+def _without_values(task: Task, totals: Mapping[str, Tally], name: str) -> list[str]:
+    """What to say where samples are scored and the model has no value of a metric on any of them."""
+    empty = [metric.name for metric in task.metrics if metric.name in totals and not totals[metric.name].weight]
+    return [f"{name} has no value of {', '.join(empty)} on any sample"] if empty else []
 
 
 def rows_of(scored: Scored, name: str) -> list[Row]:

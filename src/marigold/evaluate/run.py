@@ -101,7 +101,7 @@ def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteS
         except DataError as error:
             if len(suite.sets) == 1:
                 raise
-            left.unusable.append(f"{one.title}: {error}")
+            left.unusable.append(_told(one, error))
     if not found and left.unusable:
         raise DataError(printable("; ".join(left.unusable)))
     if not found and left.missing:
@@ -110,6 +110,11 @@ def tasks(suite: Suite, source: Source, where: Where) -> tuple[list[tuple[SuiteS
     if not found:
         raise ConfigError(f"{suite.title}: has no set for `{name_of(source.modality)}`; choose another checkpoint")
     return found, left
+
+
+def _told(one: SuiteSet, error: DataError) -> str:
+    """Why a set is not scored, with its name once."""
+    return f"{one.title}: {str(error).removeprefix(f'{printable(one.title)}: ')}"
 
 
 def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[str, Any] | None = None) -> Outcome:
@@ -128,10 +133,15 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
         journal = Journal(folder / results.JOURNAL, digest(todo, source, facts))
         done = False
         try:
-            scored = [
-                _scored(one, ready, source, where, _noted(journal, number), _known(journal, number))
-                for number, (one, ready) in enumerate(todo)
-            ]
+            scored, lost = _each(
+                todo,
+                lambda number, one, ready: _scored(
+                    one, ready, source, where, _noted(journal, number), _known(journal, number)
+                ),
+                alone=len(suite.sets) == 1,
+            )
+            left.unusable.extend(lost)
+            _require_values(suite, source, scored)
             summary = _summary(name, suite, source, facts, scored, time.perf_counter() - began, asked)
             rows = [row for one in scored for row in results.rows_of(one, source.name)]
             outcome = Outcome(summary, rows, scored, left)
@@ -145,7 +155,30 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
 def score(suite: Suite, source: Source, where: Where) -> list[Scored]:
     """The records alone, without a result on the disk. Raises what `run` raises."""
     todo, _ = tasks(suite, source, where)
-    return [_scored(one, ready, source, where, lambda record: None, {}) for one, ready in todo]
+    found, _ = _each(
+        todo,
+        lambda number, one, ready: _scored(one, ready, source, where, lambda record: None, {}),
+        alone=len(suite.sets) == 1,
+    )
+    return found
+
+
+def _each(
+    todo: list[tuple[SuiteSet, Task]], score_one: Callable[[int, SuiteSet, Task], Scored], *, alone: bool
+) -> tuple[list[Scored], list[str]]:
+    """The sets of a suite, scored, and why others could not be. Raises `DataError` where none can, or one `alone`."""
+    found: list[Scored] = []
+    lost: list[str] = []
+    for number, (one, ready) in enumerate(todo):
+        try:
+            found.append(score_one(number, one, ready))
+        except DataError as error:
+            if alone:
+                raise
+            lost.append(_told(one, error))
+    if not found:
+        raise DataError(printable("; ".join(lost)))
+    return found, lost
 
 
 def pages(outcome: Outcome, source: Source, where: Where) -> dict[str, str]:
@@ -195,7 +228,7 @@ def _scored(
 ) -> Scored:
     records = benchmark.run(
         ready,
-        source.answers(one.prediction),
+        source.answers(one.prediction, one.folder),
         reconstruct=source.reconstruct,
         known=known,
         note=note,
@@ -203,7 +236,7 @@ def _scored(
         jobs=where.jobs,
         progress=where.progress,
     )
-    return Scored(ready, records, source.stated(one.prediction), one.prediction)
+    return Scored(ready, records, source.stated(one.prediction), one.prediction, one.folder)
 
 
 def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
@@ -213,12 +246,21 @@ def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
     if main is None:
         return
     rows = [row for row in outcome.rows if row["set"] == ready.title]
-    answers = source.answers(scored.choice)
+    answers = source.answers(scored.choice, scored.folder)
     for why, key in gallery.chosen(rows, main.name, main.higher_is_better).items():
         (sample,) = unstack(border.read_many(ready.dataset, ready.root, [key], source.device), [key])
         answer = answers.answer(sample)
         how: dict[str, Any] = dict(of=ready.title, error=ready.modality.error, unit=ready.error_unit)
         yield gallery.shown(answer, sample, ready.modality, ready.protocol, why, **how)
+
+
+def _require_values(suite: Suite, source: Source, scored: list[Scored]) -> None:
+    """Raises `DataError` where the model has no value of any metric, as one without uncertainty has of its measures."""
+    tallies = [tally for one in scored for tally in one.totals().get(source.name, {}).values()]
+    if tallies and not any(tally.weight for tally in tallies):
+        measures = ", ".join(dict.fromkeys(name_of(measure) for one in scored for measure in one.task.measures))
+        told = f"{suite.title}: {source.name} gives nothing that `{measures}` can score"
+        raise DataError(f"{printable(told)}; choose other --measures, or have it predict what they need")
 
 
 def _noted(journal: Journal, number: int) -> Callable[[Record], object]:

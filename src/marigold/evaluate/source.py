@@ -38,8 +38,8 @@ class Source(ABC):
         """What a result says of it, under `model`: `kind`, and what tells it from others."""
 
     @abstractmethod
-    def answers(self, prediction: Mapping[str, Any]) -> Answers:
-        """Its answers by a set's settings, fields of `Request`."""
+    def answers(self, prediction: Mapping[str, Any], folder: str = "") -> Answers:
+        """Its answers by a set's settings, fields of `Request`; `folder` is what a suite calls the set's folder."""
 
     def stated(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """The settings that those answers are made by, with nothing left open; none where they are not known."""
@@ -62,9 +62,23 @@ class Given(Source):
         """The kind, and what else is given."""
         return {"name": self.name, "kind": self._kind, "modality": name_of(self.modality), **self._facts}
 
-    def answers(self, prediction: Mapping[str, Any]) -> Answers:
+    def answers(self, prediction: Mapping[str, Any], folder: str = "") -> Answers:
         """The same for all sets: how they were made is not known here."""
         return self._answers
+
+
+class Files(Given):
+    """A folder of predictions; those of a set of a suite lie in its own folder there, where there is one."""
+
+    def __init__(self, answers: PredictionFolder) -> None:
+        facts = {"folder": str(answers.folder), "pattern": answers.pattern}
+        super().__init__("predictions", answers, answers.modality, facts)
+        self._files = answers
+
+    def answers(self, prediction: Mapping[str, Any], folder: str = "") -> Answers:
+        """From the set's folder, or from the whole."""
+        own = self._files.folder / folder
+        return PredictionFolder(own, self.modality, self.name, self._files.pattern) if own.is_dir() else self._files
 
 
 def of_model(model: Model, modality: Modality, name: str = "") -> Source:
@@ -74,8 +88,7 @@ def of_model(model: Model, modality: Modality, name: str = "") -> Source:
 
 def of_folder(folder: Path, modality: Modality, name: str = "", pattern: str = "") -> Source:
     """Predictions in files; see `PredictionFolder`."""
-    answers = PredictionFolder(folder, modality, name, pattern)
-    return Given("predictions", answers, modality, {"folder": str(folder), "pattern": pattern})
+    return Files(PredictionFolder(folder, modality, name, pattern))
 
 
 class Checkpoint(Source):
@@ -110,7 +123,7 @@ class Checkpoint(Source):
         request = decode(Request, asked, "prediction")
         return replace(request, match_input=True).settings(self.predictor.estimator.card.defaults)
 
-    def answers(self, prediction: Mapping[str, Any]) -> Answers:
+    def answers(self, prediction: Mapping[str, Any], folder: str = "") -> Answers:
         """The values that a user gets, to the bit."""
         return CheckpointAnswers(self.predictor, self.settings(prediction), self.name)
 

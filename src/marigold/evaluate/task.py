@@ -9,7 +9,7 @@ from typing import Any
 from marigold.core.config import decode, encode
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, DataError
-from marigold.core.find import name_of
+from marigold.core.find import implementation, name_of, names
 from marigold.core.sample import Sample
 from marigold.data import border
 from marigold.datasets.base import Dataset, DatasetCard
@@ -102,7 +102,7 @@ def task(one: SuiteSet, modality: Modality, root: Path, count: int, protocol: Ma
     Raises `DataError` for a set that is not there or has not what the measures need, and `ConfigError`.
     """
     card = border.card(one.dataset, root)
-    split = one.split or only_split(one.title, card)
+    split = one.split or only_split(one.title, card, one.dataset.card)
     measures = one.measures or (Standard(),)
     check_fields(one.title, card, modality, measures)
     if wrong := [name for name in one.beside if name not in BESIDE]:
@@ -116,7 +116,7 @@ def task(one: SuiteSet, modality: Modality, root: Path, count: int, protocol: Ma
         keys,
         card,
         modality,
-        chosen(card, {**one.protocol, **protocol}),
+        _fitted(chosen(card, {**one.protocol, **protocol}), modality, protocol),
         measures,
         one.beside,
     )
@@ -130,6 +130,21 @@ def chosen(card: DatasetCard, given: Mapping[str, Any]) -> Protocol:
     return replace(protocol, **missing)
 
 
+def _fitted(protocol: Protocol, modality: Modality, asked: Mapping[str, Any]) -> Protocol:
+    """The protocol of what is fitted by it; of all else one that fits nothing, so that a result states no fit.
+
+    Raises `ConfigError` where a fit is asked for that there is not.
+    """
+    still = replace(protocol, space="none", fit="least-squares", longest=0)
+    if modality.alignment(Protocol(space="none")) != modality.alignment(Protocol()):
+        return protocol
+    nothing = {name: getattr(still, name) for name in ("space", "fit", "longest")}
+    if wrong := [name for name, value in nothing.items() if asked.get(name, value) != value]:
+        told = f"{wrong[0]} {asked[wrong[0]]}: `{name_of(modality)}` is not fitted by a protocol"
+        raise ConfigError(f"protocol: {printable(told)}; leave it out (--align, --fit, --longest)")
+    return still
+
+
 def check_fields(title: str, card: DatasetCard, modality: Modality, measures: Sequence[Measure]) -> None:
     """Raises `DataError` where a data set has no truth that a measure needs, or a modality no map."""
     known = (*card.fields, *card.annotations)
@@ -138,17 +153,34 @@ def check_fields(title: str, card: DatasetCard, modality: Modality, measures: Se
         if missing := [name for name in fields if name not in known]:
             has = ", ".join(known) or "no fields"
             told = f"{printable(title)}: has no {', '.join(missing)}, which `{name_of(modality)}` is scored by"
-            raise DataError(f"{told}; it has: {has}")
+            raise DataError(f"{told}; it has: {has}{_instead(known, modality)}")
         if missing := [name for name in measure.outputs if name not in modality.outputs]:
             told = f"`{name_of(measure)}` scores {', '.join(missing)}, which `{name_of(modality)}` does not predict"
             raise ConfigError(f"{printable(title)}: {told}; choose another measure or checkpoint")
 
 
-def only_split(title: str, card: DatasetCard) -> str:
-    """`test`, or the only split there is. Raises `DataError`."""
+def _instead(known: Sequence[str], modality: Modality) -> str:
+    """The measures that can score this, in words; empty for none."""
+    measures = {name: implementation(Measure, name) for name in names(Measure)}
+    able = [
+        f"--measures {name}"
+        for name, one in measures.items()
+        if one.fields and {*one.fields} <= {*known} and {*one.outputs} <= {*modality.outputs}
+    ]
+    return f", for {' or '.join(able)}" if able else ""
+
+
+def only_split(title: str, card: DatasetCard, usual: DatasetCard | None = None) -> str:
+    """`test`, or the only split there is. Raises `DataError`.
+
+    `usual` is the label of the data set wherever it lies: where published evaluations have a `test`, of which only the
+    list is missing here, the data set says so when that is read.
+    """
     if "test" in card.splits:
         return "test"
-    if len(card.splits) != 1:
-        there = ", ".join(card.splits) or "it has none"
-        raise DataError(f"{printable(title)}: name one of its splits with --split: {there}")
-    return card.splits[0]
+    if len(card.splits) == 1:
+        return card.splits[0]
+    if usual is not None and "test" in usual.counts:
+        return "test"
+    there = ", ".join(dict.fromkeys([*card.splits, *card.counts])) or "it has none"
+    raise DataError(f"{printable(title)}: name one of its splits with --split: {there}")

@@ -46,10 +46,11 @@ class Found:
         if self.reasons:
             told = [*self.reasons, differs] if self.where and self.worst > tolerance else self.reasons
             return f"not reproduced: {'; '.join(told)}"
+        counted = f"{self.samples} sample{'s' if self.samples != 1 else ''}"
         if self.same == self.samples:
-            return f"{self.samples} samples reproduced to the last digit"
+            return f"{counted} reproduced to the last digit"
         if self.is_reproduced(tolerance):
-            return f"{self.samples} samples reproduced within {self.worst:.1e} ({self.same} to the last digit)"
+            return f"{counted} reproduced within {self.worst:.1e} ({self.same} to the last digit)"
         return f"not reproduced: {differs}"
 
 
@@ -108,7 +109,7 @@ def _remarks(summary: Mapping[str, Any], facts: Mapping[str, Any], versions: Map
 def _compared(one: Mapping[str, Any], rows: Sequence[Row], scored: Scored | None, name: str, count: int) -> Found:
     title = one["set"]
     if scored is None:
-        return Found(title, 0, 0, math.inf, "", ("its data are not there",))
+        return Found(title, 0, 0, math.inf, "", ("its data or answers are not there",))
     again = {row["key"]: row for row in rows_of(scored, name)}
     stored = _rows_of(rows, title)[:count]
     reasons = [*differences(one, summary_of(scored, name)), *contradictions(one, rows, name)]
