@@ -15,8 +15,9 @@ from marigold.datasets.base import Dataset, DatasetCard
 from marigold.evaluate import results, run
 from marigold.evaluate.measures.standard import Standard
 from marigold.evaluate.measures.uncertainty import Uncertainty
+from marigold.evaluate.model import ModelAnswers
 from marigold.evaluate.run import Where
-from marigold.evaluate.source import Checkpoint, of_folder, of_model
+from marigold.evaluate.source import Checkpoint, Given, of_folder, of_model
 from marigold.evaluate.suite import Suite, SuiteSet
 from marigold.evaluate.task import check_fields, only_split
 from marigold.modalities.depth import Depth
@@ -393,3 +394,31 @@ def test_what_ends_the_program_in_a_model_is_a_hole(tmp_path):
 
     found = evaluated(tmp_path, Ends())
     assert found.holes == 1 and "SystemExit" in rows_of(tmp_path)[2]["reason"]
+
+
+def test_predictions_and_data_that_have_changed_are_scored_again(tmp_path):
+    """A journal belongs to the files that were there."""
+    folder = tmp_path / "rival"
+    for key in KEYS:
+        file = folder / f"{key.removesuffix('.png')}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, Measured().read(tmp_path, key).maps["depth"][0].numpy())
+    todo, _ = run.tasks(SUITE, of_folder(folder, Depth()), where(tmp_path))
+
+    def state():
+        source = of_folder(folder, Depth())
+        return run.digest(todo, source, source.facts())
+
+    before = state()
+    assert state() == before
+    np.save(folder / "room" / "003.npy", np.ones((3, 3)))
+    assert state() != before
+
+
+def test_what_the_answers_have_to_say_stands_in_the_result(tmp_path):
+    class Says(ModelAnswers):
+        notes = ("measured twice",)
+
+    source = Given("object", Says(Red(), Depth()), Depth())
+    (one,) = run.run("made", SUITE, source, where(tmp_path)).summary["sets"]
+    assert one["notes"] == ["measured twice"]

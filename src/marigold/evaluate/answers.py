@@ -30,6 +30,8 @@ class Answers(ABC):
 
     name: str
     """What tables call it."""
+    notes: tuple[str, ...] = ()
+    """What whoever reads its scores should know."""
 
     @abstractmethod
     def answer(self, sample: Sample) -> Answer:

@@ -19,6 +19,7 @@ class CheckpointAnswers(Answers):
         """Raises `ConfigError` for intervals that the checkpoint is not calibrated for."""
         self.predictor, self.settings, self.name = predictor, settings, name
         self._choice = interval.choose(predictor.estimator.card, settings)
+        self.notes = self._choice.notes
 
     def answer(self, sample: Sample) -> Answer:
         """The values, and the members' disagreement where there are enough of them. Raises what `infer` raises."""

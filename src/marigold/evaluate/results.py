@@ -47,6 +47,8 @@ class Scored:
     """What the suite says of them."""
     folder: str = ""
     """What the suite calls the folder of the set."""
+    notes: tuple[str, ...] = ()
+    """What whoever was scored has to say."""
 
     def totals(self) -> dict[str, dict[str, Tally]]:
         """For every method its metrics over all samples, in the order of the samples."""
@@ -77,6 +79,7 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
         "refused": sum(one.status == "refused" for one in records),
         "protocol": task.stated(),
         "notes": [
+            *scored.notes,
             *(note for measure in task.measures for note in measure.notes(task.modality)),
             *_without_values(task, totals.get(name, {}), name),
         ],

@@ -4,7 +4,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -206,7 +206,7 @@ def digest(todo: list[tuple[SuiteSet, Task]], source: Source, facts: Mapping[str
             "dataset": encode(ready.dataset),
             "root": str(ready.root),
             "split": ready.split,
-            "keys": hashlib.sha256("\n".join(ready.keys).encode("utf-8", "surrogatepass")).hexdigest(),
+            "samples": _hash(f"{key} {_identity(ready, key)}" for key in ready.keys),
             "protocol": ready.stated(),
             "measures": [repr(measure) for measure in ready.measures],
             "beside": ready.beside,
@@ -214,7 +214,19 @@ def digest(todo: list[tuple[SuiteSet, Task]], source: Source, facts: Mapping[str
         }
         for one, ready in todo
     ]
-    return hashlib.sha256(as_json([dict(facts), versions(source), content])).hexdigest()
+    return hashlib.sha256(as_json([dict(facts), source.state(), versions(source), content])).hexdigest()
+
+
+def _identity(ready: Task, key: str) -> str:
+    """What tells a sample from a later one of its key, as far as that is known without reading it."""
+    try:
+        return border.identity(ready.dataset, ready.root, key)
+    except DataError as error:  # of a file that is missing, which is a hole
+        return str(error)
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _scored(
@@ -225,9 +237,10 @@ def _scored(
     note: Callable[[Record], object],
     known: Mapping[str, Record],
 ) -> Scored:
+    answers = source.answers(one.prediction, one.folder)
     records = benchmark.run(
         ready,
-        source.answers(one.prediction, one.folder),
+        answers,
         reconstruct=source.reconstruct,
         known=known,
         note=note,
@@ -235,7 +248,7 @@ def _scored(
         jobs=where.jobs,
         progress=where.progress,
     )
-    return Scored(ready, records, source.stated(one.prediction), one.prediction, one.folder)
+    return Scored(ready, records, source.stated(one.prediction), one.prediction, one.folder, answers.notes)
 
 
 def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:

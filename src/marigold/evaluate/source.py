@@ -1,7 +1,10 @@
 """Who is evaluated: a checkpoint, somebody's object, or a folder of predictions; and what a result says of them."""
 
+import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,6 +48,10 @@ class Source(ABC):
         """The settings that those answers are made by, with nothing left open; none where they are not known."""
         return {}
 
+    def state(self) -> str:
+        """A text that changes when its answers may have changed though its facts are the same."""
+        return ""
+
     @property
     def reconstruct(self) -> Method | None:
         """The truth through its autoencoder, if it has one."""
@@ -79,6 +86,17 @@ class Files(Given):
         """From the set's folder, or from the whole."""
         own = self._files.folder / folder
         return PredictionFolder(own, self.modality, self.name, self._files.pattern) if own.is_dir() else self._files
+
+    def state(self) -> str:
+        """Of the names, sizes and times of all files in the folder."""
+        found = []
+        for place, folders, files in os.walk(self._files.folder):
+            folders.sort()
+            for file in sorted(files):
+                with suppress(OSError):
+                    facts = os.stat(os.path.join(place, file))
+                    found.append(f"{place} {file} {facts.st_size} {facts.st_mtime_ns}")
+        return hashlib.sha256("\n".join(found).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def of_model(model: Model, modality: Modality, name: str = "") -> Source:
