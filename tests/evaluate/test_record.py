@@ -106,3 +106,25 @@ def test_a_full_disk_is_told_where_it_is(tmp_path, monkeypatch):
             journal.add(0, Record("a"))
         finally:
             journal.close(done=False)
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b'"total": 0.5', b'"total": 0.25'),
+        (b'"scored"', b'"hole"'),
+        (b'"seconds": {}', b'"seconds": 3'),
+        (b'"check"', b'"c"'),
+    ],
+)
+def test_a_line_that_somebody_has_changed_is_left_out(tmp_path, was, now):
+    journal = Journal(tmp_path / "j", "d")
+    for key in ("a", "b"):
+        journal.add(0, Record(key, tallies={"m": {"x": Tally(0.5, 1)}}))
+    journal.close(done=False)
+    first, one, other = (tmp_path / "j").read_bytes().splitlines(keepends=True)
+    assert was in other
+    (tmp_path / "j").write_bytes(first + one + other.replace(was, now))
+    again = Journal(tmp_path / "j", "d")
+    again.close(done=False)
+    assert list(again.known) == [(0, "a")]

@@ -1,5 +1,6 @@
 """What became of each sample of an evaluation, kept in a journal, so that an interrupted one goes on."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,8 @@ class Record:
 class Journal:
     """Records in a file, a line each, behind a first line that says what they belong to.
 
-    A line that was cut short, as a killed process leaves it, is left out with all behind it.
+    A line that was cut short, as a killed process leaves it, or that somebody has changed is left out with all behind
+    it: every line has a digest of what it holds.
     """
 
     def __init__(self, path: Path, digest: str) -> None:
@@ -62,7 +64,7 @@ class Journal:
             for method, metrics in record.tallies.items()
         }
         content = {"set": number, **vars(record), "tallies": tallies, "seconds": dict(record.seconds)}
-        self._line(content)
+        self._line({"record": content, "check": self._check(content)})
 
     def close(self, *, done: bool) -> None:
         """Ends the journal, and deletes it once nothing of it is needed."""
@@ -93,8 +95,13 @@ class Journal:
                 end += length
         return end
 
+    def _check(self, content: Any) -> str:
+        return hashlib.sha256(self._digest.encode() + as_json(content)).hexdigest()[:16]
+
     def _take(self, line: Any) -> bool:
         try:
+            if line["check"] != self._check(line := line["record"]):
+                return False
             tallies = {
                 method: {name: from_plain(tally) for name, tally in metrics.items()}
                 for method, metrics in line["tallies"].items()

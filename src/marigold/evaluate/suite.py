@@ -52,7 +52,8 @@ class SuiteSet:
         require(bool(self.title.strip()), "title", shown(self.title), "what tables call it")
         require(self.count >= 0, "count", self.count, "at least 0")
         try:
-            self.modality and implementation(Modality, self.modality)
+            if self.modality:
+                implementation(Modality, self.modality)
         except UnknownNameError as error:
             raise ConfigError(f"modality: {error}") from None
         decode(Request, self.prediction, "prediction")
