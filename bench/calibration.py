@@ -37,8 +37,10 @@ PICTURE = ROOT / "docs" / "images" / "calibration.png"
 CHECKPOINTS = ("depth", "normals", "appearance", "lighting")
 NOMINAL = (0.5, 0.8, 0.9)
 CURVE = tuple(step / 20 for step in range(1, 20))
-Shares = dict[str, list[float]]
-"""By output, what each scene's interval holds."""
+ABOUT = (
+    "Shares of pixels of unseen scenes (the split `test`) whose truth lies in its interval, in percent. Behind ±",
+    "stands one standard error of the mean over scenes. Calibrated on scenes of the split `val`.",
+)
 
 
 def main() -> None:
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("checkpoints", nargs="*", default=CHECKPOINTS)
     parser.add_argument("--fitted", type=int, default=200, help="scenes of `val` to calibrate on")
     parser.add_argument("--measured", type=int, default=200, help="scenes of `test` to measure on")
+    parser.add_argument("--cached", action="store_true", help="takes what is in the cache, and no more")
     parser.add_argument("--ensemble", type=int, default=4)
     parser.add_argument("--tta", choices=("none", "flip-scale"), help="the card's when left out")
     parser.add_argument("--device", default="cpu")
@@ -72,7 +75,7 @@ def measured(name: str, options: argparse.Namespace) -> tuple[Calibration, dict[
     predictor = Lazy(name, options.device)
     settings = settings_of(predictor.card, Request(ensemble=options.ensemble, tta=options.tta))
     seen, unseen = (
-        list(kept(predictor, settings, split, count, options.cache))
+        list(kept(predictor, settings, split, count, options))
         for split, count in (("val", options.fitted), ("test", options.measured))
     )
     words = f"procedural val, the first {len(seen)}"
@@ -132,11 +135,15 @@ class Lazy:
         return self._predictor
 
 
-def kept(predictor: Lazy, settings: Settings, split: str, count: int, cache: Path) -> Iterator[Observation]:
+def kept(
+    predictor: Lazy, settings: Settings, split: str, count: int, options: argparse.Namespace
+) -> Iterator[Observation]:
     """What is observed of the first scenes of a split, from the cache where it is there."""
     what = f"{predictor.name}-{predictor.card.revision}-{settings.tta}-{settings.ensemble}-{settings.resolution}"
     for key in list(Procedural().scan(Path(), split)[:count]):
-        file = cache / f"{what}-{key.replace('/', '-')}.pt"
+        file = options.cache / f"{what}-{key.replace('/', '-')}.pt"
+        if options.cached and not file.exists():
+            return
         if not file.exists():
             (one,) = observations(predictor.loaded(), Procedural(), Path(), [key], settings, progress=False)
             with whole_file(file) as opened:
@@ -152,11 +159,7 @@ def family_of(key: str) -> str:
 
 def page(found: Mapping[str, Any]) -> str:
     """The numbers as a page."""
-    lines = ["# What intervals hold", ""]
-    lines += [
-        "Shares of pixels of unseen scenes (the split `test`) whose truth lies in its interval, in percent; after"
-    ]
-    lines += ["±, one standard error of the mean over scenes. Calibrated on scenes of the split `val`.", ""]
+    lines = ["# What intervals hold", "", *ABOUT, ""]
     for name, facts in found.items():
         settings = ", ".join(f"{key} {value}" for key, value in facts["settings"].items())
         lines += [f"## {name}", ""]

@@ -114,7 +114,8 @@ def test_a_result_that_is_not_reproduced_is_in_the_exit_code(tiny, capsys):
     with open("results/scenes/tiny/per_sample.csv", "w", encoding="utf-8") as file:
         file.write("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n")
     assert run("verify", "results/scenes/tiny", "--device", "cpu") == 1
-    assert "not reproduced: differs by" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "not reproduced: its summary says abs_rel" in printed and "; differs by" in printed
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,13 @@ def test_what_cannot_work_is_refused_with_what_to_do(capsys, words, complaint):
     assert run(*words) == 1
     assert complaint in capsys.readouterr().err
     assert not os.path.exists("results/scenes")
+
+
+def test_two_checkpoints_of_one_name_do_not_replace_each_other(tiny, capsys):
+    assert run("scenes", "--checkpoint", tiny, "--checkpoint", f"{tiny}/", "--count", 1, "--no-report") == 1
+    told = "is called tiny like the one before, whose result it would replace; score it by itself with --name"
+    assert told in capsys.readouterr().err
+    assert os.path.exists("results/scenes/tiny/summary.json")
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b", "c"]])

@@ -84,3 +84,16 @@ def test_the_table_shows_both_means_and_the_interval():
 def test_text_from_a_result_is_escaped():
     text = table(compare(result([1.0, 2.0], title="\x1b[2J"), result([1.0, 2.0], title="\x1b[2J")))
     assert "\x1b" not in text and "[2J" in text
+
+
+def test_units_and_metrics_from_a_result_are_escaped():
+    both = [result([1.0, 2.0], metric="\x1b[31m"), result([1.0, 2.0], metric="\x1b[31m")]
+    for summary, _ in both:
+        summary["sets"][0]["metrics"]["\x1b[31m"]["unit"] = "\x1b[32m\n"
+    assert "\x1b" not in (text := table(compare(*both))) and len(text.splitlines()) == 3
+
+
+@pytest.mark.parametrize("value", [float("inf"), 1e308, -1e308])
+def test_numbers_that_no_metric_has_are_named(value):
+    with pytest.raises(DataError, match=r"made: abs_rel is -?(inf|1e\+308) on a sample, which cannot be compared"):
+        compare(result([1.0, value]), result([1.0, 2.0]))

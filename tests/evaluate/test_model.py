@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from marigold.core.errors import DataError
+from marigold.core.errors import ConfigError, DataError
 from marigold.evaluate.model import Model, ModelAnswers
 from marigold.modalities.appearance import Appearance
 from marigold.modalities.depth import Depth
@@ -24,7 +24,7 @@ class Gives:
         return self.found
 
 
-def answer(found, modality):
+def answer(found, modality=Depth()):  # noqa: B008 frozen
     return ModelAnswers(Gives(found), modality, "rival").answer(SAMPLE).values
 
 
@@ -85,7 +85,7 @@ def test_several_maps_come_by_name_in_any_order():
         (np.full((HEIGHT, WIDTH, 3), 127.0), Normals(), "reaches from 127 to 127; give unit vector from -1 to 1"),
         ({"depth": np.zeros((HEIGHT, WIDTH))}, Normals(), "rival gives no normals; give a mapping with: normals"),
         (np.zeros((HEIGHT, WIDTH, 3)), Appearance(), "rival gives no roughness, metallicity"),
-        (np.zeros((HEIGHT, WIDTH), complex), Depth(), r"is \[12, 16\]"),
+        (np.zeros((HEIGHT, WIDTH), complex), Depth(), "is ndarray of complex128, no array of numbers"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_with_the_name_of_the_photo(found, modality, complaint):
@@ -101,3 +101,62 @@ def test_a_model_that_fails_is_named_with_the_photo_and_its_own_words():
 
     with pytest.raises(DataError, match=r"room/000.png: Fails fails \(RuntimeError: .*no such.*layer"):
         ModelAnswers(Fails(), Depth()).answer(SAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("found", "complaint"),
+    [
+        (np.ma.masked_less(np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH), 1), "NaN or infinite"),
+        (np.zeros((HEIGHT, WIDTH), object), "is ndarray of object, no array of numbers"),
+        (torch.zeros(HEIGHT, WIDTH).to_sparse(), "is Tensor of torch.float32, no array of numbers"),
+        (torch.zeros(HEIGHT, WIDTH, device="meta"), "is Tensor of torch.float32, no array of numbers"),
+        (np.full((HEIGHT, WIDTH), 1e300), "NaN or infinite"),
+    ],
+)
+def test_arrays_that_hold_no_plain_numbers_are_refused(found, complaint):
+    with pytest.raises(DataError, match=complaint):
+        answer(found)
+
+
+RAMP = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        *(RAMP.astype(">f4"), RAMP.astype(np.longdouble), RAMP.astype(np.uint16), RAMP.astype(np.float16)),
+        *(np.asfortranarray(RAMP), RAMP[::-1][::-1], RAMP.tolist()),
+        *(torch.from_numpy(RAMP).bfloat16(), torch.from_numpy(RAMP).requires_grad_()),
+    ],
+)
+def test_any_array_of_numbers_will_do(found):
+    values = answer(found)
+    assert values.dtype == torch.float32 and not values.requires_grad
+    assert torch.equal(values[0], torch.from_numpy(RAMP))
+
+
+def test_an_answer_stays_as_it_was_when_the_model_goes_on():
+    class Reuses:
+        memory = torch.zeros(HEIGHT, WIDTH)
+
+        def predict(self, photo):
+            self.memory += 1
+            return self.memory
+
+    answers = ModelAnswers(Reuses(), Depth())
+    first = answers.answer(SAMPLE).values
+    answers.answer(SAMPLE)
+    assert first.unique().tolist() == [1]
+
+
+def test_a_name_that_cannot_be_asked_for_is_told():
+    class Nameless:
+        @property
+        def name(self):
+            raise RuntimeError("no")
+
+        def predict(self, photo):
+            return RAMP
+
+    with pytest.raises(ConfigError, match=r"Nameless: its `name` fails .*; make it text"):
+        ModelAnswers(Nameless(), Depth())

@@ -120,6 +120,20 @@ def test_a_missing_folder_is_named(tmp_path):
         PredictionFolder(tmp_path / "nowhere", Depth())
 
 
+def test_one_file_is_not_the_prediction_of_two_samples(tmp_path):
+    save(tmp_path / "rgb_1.npy", MAP)
+    save(tmp_path / "a" / "rgb_2.npy", MAP)
+    folder = PredictionFolder(tmp_path, Depth())
+    folder.check(["a/rgb_1.png", "a/rgb_2.png", "b/rgb_3.png"])
+    with pytest.raises(DataError, match=r"rgb_1.npy: is the prediction of a/rgb_1.png and of b/rgb_1.png; write one"):
+        folder.check(["a/rgb_1.png", "b/rgb_1.png"])
+
+
+def test_a_name_that_is_too_long_for_a_file_is_no_prediction(tmp_path):
+    with pytest.raises(MissingPredictionError, match="no prediction of depth"):
+        PredictionFolder(tmp_path, Depth()).answer(replace(SAMPLE, key="x" * 300))
+
+
 def exr(file, channels):
     import OpenEXR
 

@@ -1,5 +1,6 @@
 """What a journal keeps: tallies of every kind to the last bit, and no line that was cut short."""
 
+import errno
 from fractions import Fraction
 
 import pytest
@@ -84,3 +85,24 @@ def test_a_journal_that_cannot_be_written_is_an_error(tmp_path):
 def test_a_finished_journal_is_gone(tmp_path):
     Journal(tmp_path / "journal", "one").close(done=True)
     assert not (tmp_path / "journal").exists()
+
+
+def test_a_full_disk_is_told_where_it_is(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "j", "d")
+
+    class Full:
+        def write(self, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def flush(self):
+            self.write(b"")
+
+        close = flush
+
+    journal.close(done=False)
+    monkeypatch.setattr(journal, "_file", Full())
+    with pytest.raises(OutputError, match=r"j: cannot be written \(no space left on device\); free some space"):
+        try:
+            journal.add(0, Record("a"))
+        finally:
+            journal.close(done=False)

@@ -307,10 +307,9 @@ def test_a_checkpoint_is_scored_by_the_settings_of_the_set_and_of_whoever_asks(t
     assert one["scores"]["identity"]["abs_rel"]["mean"] > 0
 
 
-def test_a_setting_that_no_request_has_is_refused(tmp_path):
-    suite = Suite("Made", (replace(SET, prediction={"step": 3}),))
+def test_a_setting_that_no_request_has_is_refused():
     with pytest.raises(ConfigError, match=r"prediction.step: no key named `step`; did you mean `steps`"):
-        run.run("made", suite, Checkpoint(Predictor(identity_estimator())), where(tmp_path))
+        replace(SET, prediction={"step": 3})
 
 
 def test_the_ceiling_of_an_autoencoder_that_loses_nothing_is_that_of_the_representation(tmp_path):
@@ -348,3 +347,56 @@ def test_the_page_shows_the_best_the_median_and_the_worst_sample(tmp_path):
     rows = sorted(rows_of(tmp_path, "Curved"), key=lambda row: float(row["abs_rel"]))
     for row in (rows[0], rows[2], rows[-1]):
         assert row["key"] in page
+
+
+@pytest.mark.parametrize("file", ["report.html", "table.md", "per_sample.csv", "journal.jsonl"])
+def test_no_file_of_the_user_s_with_a_result_s_name_is_replaced(tmp_path, file):
+    folder = tmp_path / "results" / "made" / "red"
+    folder.mkdir(parents=True)
+    (folder / file).write_text("mine")
+    with pytest.raises(OutputError, match="not replaced: move it away"):
+        evaluated(tmp_path)
+    assert [path.name for path in folder.iterdir()] == [file] and (folder / file).read_text() == "mine"
+
+
+@pytest.mark.parametrize("begun", ["", '{"dig'])
+def test_a_journal_whose_first_line_was_cut_short_is_begun_anew(tmp_path, begun):
+    folder = tmp_path / "results" / "made" / "red"
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_text(begun)
+    (folder / "per_sample.csv").write_text("what a killed evaluation left")
+    assert evaluated(tmp_path).holes == 0
+    assert len(rows_of(tmp_path)) == len(KEYS)
+
+
+@pytest.mark.parametrize("name", ["representation ceiling", "constant"])
+def test_a_model_that_is_called_like_a_line_beside_it_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match=f"{name}: is what tables call a line beside the model; give another name"):
+        run.run("made", SUITE, of_model(Red(), Depth(), name), where(tmp_path))
+
+
+@pytest.mark.parametrize("more", [{"jobs": 0}, {"jobs": -1}, {"jobs": 10**6}, {"count": -1}])
+def test_numbers_of_threads_and_samples_that_cannot_be_are_refused(tmp_path, more):
+    with pytest.raises(ConfigError, match=f"{next(iter(more))}: .* cannot be used; it must be from"):
+        where(tmp_path, **more)
+
+
+def test_measures_that_have_nothing_to_score_are_an_error(tmp_path):
+    suite = Suite("Made", (replace(SET, measures=(Uncertainty(),)),))
+    with pytest.raises(DataError, match="red gives nothing that uncertainty could score; choose other --measures"):
+        evaluated(tmp_path, suite=suite)
+    assert not (tmp_path / "results" / "made" / "red" / "summary.json").exists()
+
+
+def test_what_ends_the_program_in_a_model_is_a_hole(tmp_path):
+    class Ends(Red):
+        asked = 0
+
+        def predict(self, photo):
+            self.asked += 1
+            if self.asked == 3:
+                raise SystemExit(0)
+            return super().predict(photo)
+
+    found = evaluated(tmp_path, Ends())
+    assert found.holes == 1 and "SystemExit" in rows_of(tmp_path)[2]["reason"]

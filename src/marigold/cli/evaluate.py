@@ -43,7 +43,8 @@ def run(options: Options | Chosen) -> int:
         return importlib.import_module(options.module).run(options.options)
     if len(options.what) == 2:
         return _pair.run(options)
-    return sum(_run(options, checkpoint) for checkpoint in _checkpoints(options)) and 1
+    written: set[str] = set()
+    return sum(_run(options, checkpoint, written) for checkpoint in _checkpoints(options)) and 1
 
 
 def _checkpoints(options: Options) -> tuple[str, ...]:
@@ -56,8 +57,9 @@ def _checkpoints(options: Options) -> tuple[str, ...]:
     return suite.checkpoints
 
 
-def _run(options: Options, checkpoint: str) -> int:
-    """Scores one; 1 where a sample has no score."""
+def _run(options: Options, checkpoint: str, written: set[str]) -> int:
+    """Scores one; 1 where a sample has no score. The names in `written` are taken."""
+    from marigold.core.errors import ConfigError
     from marigold.evaluate import results, run
     from marigold.evaluate.asked import root_of, source_of, suite_of
 
@@ -66,6 +68,10 @@ def _run(options: Options, checkpoint: str) -> int:
     source = source_of(asked, suite, options.request.device, options.trust)
     output = options.output or Path("results")
     where = run.Where(root_of(asked), output, options.count, options.jobs, asked.protocol, report=options.report)
+    if source.name in written:
+        told = printable(f"{checkpoint}: is called {source.name} like the one before, whose result it would replace")
+        raise ConfigError(f"{told}; score it by itself with --name")
+    written.add(source.name)
     found = run.run(name, suite, source, where, asked.as_plain())
     folder = run.folder_of(output, name, source.name)
     print((folder / results.TABLE).read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """What is asked of anything that is evaluated: an answer to a photo, as maps, with or without its own uncertainty."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -37,3 +37,6 @@ class Answers(ABC):
 
         Raises `MissingPredictionError` where there is none, and `DataError` for one that cannot be used.
         """
+
+    def check(self, keys: Sequence[str]) -> None:
+        """Looks at the keys of a set before it is answered. Raises `DataError` where two would get one answer."""

@@ -1,14 +1,16 @@
 """What somebody asks to be evaluated, by names: everything that `verify` needs to run a stored result again."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marigold.core.config import NAME, decode, encode, merge
 from marigold.core.console import printable
-from marigold.core.errors import ConfigError, DataError
+from marigold.core.errors import ConfigError, DataError, MarigoldError
 from marigold.core.find import implementation, imported, may_name, names, not_trusted
 from marigold.core.limits import SAMPLES
+from marigold.core.plain import shown
 from marigold.data import words
 from marigold.datasets.base import Dataset
 from marigold.evaluate import source as sources
@@ -56,9 +58,11 @@ class Asked:
 def suite_of(asked: Asked, trusted: tuple[str, ...] | None = None) -> tuple[str, Suite]:
     """The suite and what results call it; a data set alone is a suite of one.
 
-    `trusted` are packages whose data sets may be named, None for names that a user has typed. Raises `ConfigError`,
+    `trusted` are packages whose code may be named, None for names that a user has typed. Raises `ConfigError`,
     `DataError` and `UnknownNameError`.
     """
+    if trusted is not None:
+        _refuse_code(asked, trusted)
     if not 0 <= asked.count <= SAMPLES:
         raise ConfigError(f"--count {asked.count}: must be from 0 to {SAMPLES:,}")
     if asked.what in suites.names() or asked.what.endswith((".yaml", ".yml")):
@@ -109,15 +113,34 @@ def dataset_named(asked: Asked, trusted: tuple[str, ...] | None = None) -> Datas
         if trusted is not None and not may_name(Dataset, asked.what, trusted):
             raise ConfigError(f"{printable(asked.what)}: {not_trusted(Dataset, asked.what)}")
         return words.dataset(asked.what, asked.set)
+    if not folder.is_dir():
+        what = "give a suite, a folder that `marigold synth` wrote, or the name of a data set"
+        raise DataError(f"{folder}: no such folder; {what}")
     if asked.root:
         raise ConfigError(
             f"--root {asked.root}: goes with the name of a data set, and `{asked.what}` is a folder; leave it out, or "
             f"name one of: {', '.join(known)}"
         )
-    if not folder.is_dir():
-        what = "give a suite, a folder that `marigold synth` wrote, or the name of a data set"
-        raise DataError(f"{folder}: no such folder; {what}")
     return words.dataset("folder", asked.set)
+
+
+def _refuse_code(asked: Asked, trusted: tuple[str, ...]) -> None:
+    """Raises `ConfigError` where modality, measures or settings name code of a package that is not trusted."""
+    measures = ((Measure, name) for name in asked.measures)
+    for base, name in (*measures, (Modality, asked.modality), *((Dataset, name) for name in _names_in(asked.set))):
+        if name and not may_name(base, name, trusted):
+            raise ConfigError(f"{printable(name)}: {not_trusted(base, name)}")
+
+
+def _names_in(set_: tuple[str, ...]) -> Iterator[str]:
+    """What settings choose by name, however deep."""
+    values = [{key.rpartition(".")[2]: value} for key, value in map(words.setting, set_)]
+    while values:
+        value = values.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        values.extend(inner)
+        if isinstance(value, dict) and isinstance(value.get(NAME), str):
+            yield value[NAME]
 
 
 def _changed(suite: Suite, asked: Asked) -> Suite:
@@ -167,7 +190,12 @@ def _object(name: str) -> Any:
     found = getattr(imported(module), attribute, None)
     if found is None:
         raise ConfigError(f"--model {printable(name)}: the module has no `{printable(attribute)}`; correct the name")
-    made = found() if isinstance(found, type) else found
-    if not callable(getattr(made, "predict", None)):
+    if not callable(getattr(found, "predict", None)):
         raise ConfigError(f"--model {printable(name)}: has no method `predict(photo)`; give it one")
-    return made
+    try:
+        return found() if isinstance(found, type) else found
+    except MarigoldError:
+        raise
+    except (Exception, SystemExit) as error:
+        told = printable(f"--model {name}: cannot be made without arguments ({type(error).__name__}: {shown(error)})")
+        raise ConfigError(f"{told}; correct it, or name an object of the module") from error

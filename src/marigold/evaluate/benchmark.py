@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from marigold.core.console import printable
-from marigold.core.errors import DataError, RefusedSampleError
+from marigold.core.errors import ConfigError, DataError, RefusedSampleError
+from marigold.core.find import name_of
 from marigold.core.sample import Sample, unstack
 from marigold.data import border
 from marigold.evaluate.answers import Answer, Answers
@@ -59,6 +60,7 @@ def run(
     `reconstruct` sends the truth through the autoencoder, where that is asked for. Raises `DataError` when not one of
     the first samples can be scored, and what the answers raise beyond a sample of their own.
     """
+    answers.check(task.keys)
     known = known or {}
     left = [key for key in task.keys if key not in known]
     records = {key: known[key] for key in task.keys if key in known}
@@ -80,7 +82,17 @@ def run(
     if found and all(record.status != "scored" for record in found):
         first = found[0]
         raise DataError(f"{printable(task.title)}: not one of {len(found)} samples can be scored ({first.reason})")
+    if found and not any(map(_has_number, found)):
+        measures = ", ".join(name_of(measure) for measure in task.measures)
+        told = f"{printable(task.title)}: {printable(answers.name)} gives nothing that {measures} could score"
+        raise DataError(f"{told}; choose other --measures, or settings that give it (such as --ensemble 3)")
     return found
+
+
+def _has_number(record: Record) -> bool:
+    """Whether any metric of the model has a number on a sample."""
+    own = next(iter(record.tallies.values()), {})
+    return any(tally.weight for tally in own.values())
 
 
 def _jobs(
@@ -121,9 +133,12 @@ def _scored(
         tallies = {name: measured(task, answer, sample)}
     except DataError as error:
         return Record(sample.key, "hole", _reason(error), seconds=seconds)
+    baselines = task.baselines(sample)
+    if name in methods or name in baselines:
+        told = f"{printable(name)}: is what tables call a line beside the model"
+        raise ConfigError(f"{told}; give another name (--name), or leave that line out (--beside)")
     tallies |= {method: measured(task, give(sample), sample) for method, give in methods.items()}
-    for method, baseline in task.baselines(sample).items():
-        tallies[method] = measured(task, baseline, sample)
+    tallies |= {method: measured(task, answer, sample) for method, answer in baselines.items()}
     return Record(sample.key, tallies=tallies, seconds={**seconds, "score": time.perf_counter() - before})
 
 

@@ -12,6 +12,8 @@ from marigold.evaluate.published import PLACES
 from marigold.evaluate.results import LEADING, Row
 
 Summary = Mapping[str, Any]
+LARGEST = 1e100
+"""No metric of a sample is larger; sums of many are still numbers."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def table(found: Comparison) -> str:
         unit = f" [{line.unit}]" if line.unit else ""
         arrow = "↑" if line.higher_is_better else "↓"
         cells = [
-            printable(line.set),
+            line.set,
             f"{line.metric}{unit} {arrow}",
             f"{line.first:.5g}",
             f"{line.second:.5g}",
@@ -104,7 +106,7 @@ def table(found: Comparison) -> str:
             f"{line.better:.0%}",
             line.verdict,
         ]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(printable(f"| {' | '.join(cells)} |"))
     return "\n".join([*lines, *([""] if found.remarks else []), *(f"- {remark}" for remark in found.remarks)])
 
 
@@ -147,6 +149,9 @@ def _lines(one: Summary, mine: Mapping[str, Row], theirs: Mapping[str, Row], rem
         known = [pair for pair in pairs if not any(map(math.isnan, pair))]
         if len(known) < 2:
             continue
+        if wrong := [value for pair in known for value in pair if abs(value) > LARGEST]:
+            told = printable(f"{one['set']}: {metric} is {wrong[0]} on a sample, which cannot be compared")
+            raise DataError(f"{told}; correct that result, or evaluate it again")
         a, b = ([pair[at] for pair in known] for at in (0, 1))
         means = (math.fsum(a) / len(a), math.fsum(b) / len(b))
         found.append(Line(one["set"], metric, facts["unit"], facts["higher_is_better"], *means, paired(a, b)))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from marigold.core.console import printable
-from marigold.core.errors import DataError, MarigoldError
+from marigold.core.errors import ConfigError, DataError, MarigoldError
 from marigold.core.fields import FIELDS
 from marigold.core.plain import shown
 from marigold.core.sample import Sample
@@ -40,7 +40,7 @@ class ModelAnswers(Answers):
 
     def __init__(self, model: Model, modality: Modality, name: str = "") -> None:
         self.model, self.modality = model, modality
-        self.name = printable(name or str(getattr(model, "name", "")) or type(model).__name__)
+        self.name = printable(name or _name_of(model))
 
     def answer(self, sample: Sample) -> Answer:
         """The maps as values. Raises `DataError` for a wrong shape, range or type, and for what the model raises."""
@@ -50,7 +50,7 @@ class ModelAnswers(Answers):
             found = self.model.predict(np.ascontiguousarray(photo))
         except MarigoldError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             told = printable(f"{sample.key}: {self.name} fails ({type(error).__name__}: {shown(error)})")
             raise DataError(f"{told}; correct the model") from error
         seconds = {"predict": time.perf_counter() - before}
@@ -75,18 +75,20 @@ def checked(found: object, output: str, channels: int, sample: Sample, name: str
     """One map as [C, H, W], float32. Raises `DataError`."""
     where, (height, width) = printable(f"{sample.key}: {output} of {name}"), sample.image.shape[-2:]
     try:
-        given = torch.as_tensor(np.array(found) if isinstance(found, np.ndarray) else found)
+        given = _numbers(found)
     except (TypeError, ValueError, RuntimeError):
-        raise DataError(f"{where} is {type(found).__name__}, no array; give numbers [{height}, {width}]") from None
+        kind = f" of {found.dtype}" if isinstance(found, np.ndarray | Tensor) else ""
+        what = f"{type(found).__name__}{kind}, no array of numbers"
+        raise DataError(f"{where} is {what}; give numbers [{height}, {width}]") from None
     wanted = [height, width] if channels == 1 else [height, width, channels]
     forms = {
         (channels, height, width): lambda x: x,
         (height, width, channels): lambda x: x.permute(2, 0, 1),
         **({(height, width): lambda x: x[None]} if channels == 1 else {}),
     }
-    if (form := forms.get(tuple(given.shape))) is None or given.is_complex():
+    if (form := forms.get(tuple(given.shape))) is None:
         raise DataError(f"{where} is {list(given.shape)}; give {wanted}, the size of the photo")
-    map_ = form(given).float().cpu()
+    map_ = form(given)
     if not map_.isfinite().all():
         raise DataError(f"{where} holds NaN or infinite values; give a number for every pixel")
     low, high = (float(end) for end in map_.aminmax())
@@ -96,3 +98,31 @@ def checked(found: object, output: str, channels: int, sample: Sample, name: str
             told = f"{where} reaches from {low:g} to {high:g}"
             raise DataError(f"{told}; give {field.unit} from {field.low:g} to {field.high:g}")
     return map_
+
+
+def _numbers(found: object) -> Tensor:
+    """Any array of numbers as float32 on the CPU; what a NumPy array masks is NaN.
+
+    Raises `TypeError`, `ValueError` or `RuntimeError` for what is none.
+    """
+    if isinstance(found, np.ma.MaskedArray):
+        found = np.ma.filled(found.astype(np.float64), np.nan)
+    if isinstance(found, np.ndarray):
+        if found.dtype.kind not in "buif":
+            raise TypeError
+        with np.errstate(over="ignore"):  # infinite numbers are refused with the photo's name
+            return torch.from_numpy(found.astype(np.float32))
+    given = torch.as_tensor(found)  # pyright: ignore[reportArgumentType]
+    if given.is_complex() or given.is_quantized or given.is_nested or given.layout != torch.strided:
+        raise TypeError
+    return given.detach().float().cpu()
+
+
+def _name_of(model: Model) -> str:
+    """What a model calls itself, or what its class is called. Raises `ConfigError` for a name that cannot be asked."""
+    kind = type(model).__name__
+    try:
+        return str(getattr(model, "name", "")) or kind
+    except Exception as error:
+        told = printable(f"{kind}: its `name` fails ({type(error).__name__}: {shown(error)})")
+        raise ConfigError(f"{told}; make it text") from error

@@ -1,7 +1,8 @@
 """A folder of somebody's predictions: a file for each map of each sample, found by a pattern of its name."""
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
@@ -54,13 +55,22 @@ class PredictionFolder(Answers):
         maps = {output: self._read(sample.key, output, count) for output, count in counted}
         return Answer(values(maps, self.modality, sample, self.name))
 
+    def check(self, keys: Sequence[str]) -> None:
+        """Raises `DataError` where one file would answer two samples, such as those of one name in two folders."""
+        seen: dict[Path, str] = {}
+        for key in keys if isinstance(keys, list | tuple) else ():
+            if not (file := self._file(self._names(key, self.modality.outputs[0]))):
+                continue
+            if (other := seen.setdefault(file, key)) != key:
+                told = printable(f"{file}: is the prediction of {other} and of {key}")
+                raise DataError(f"{told}; write one for each, in folders like the data set's, or give --pattern")
+
     def _read(self, key: str, output: str, count: int) -> np.ndarray:
-        tried = [name for name in dict.fromkeys(self._candidates(key, output)) if _is_below(name)]
+        tried = self._names(key, output)
         if not tried:
             raise DataError(f"{printable(key)}: no file can have that name; correct the data set's keys")
-        for name in tried:
-            if (file := self.folder / name).is_file():
-                return self._values(file, output, count)
+        if file := self._file(tried):
+            return self._values(file, output, count)
         told = printable(f"{key}: no prediction of {output} in {self.folder}, such as {tried[0]}")
         raise MissingPredictionError(f"{told}; write it, or give --pattern")
 
@@ -71,6 +81,13 @@ class PredictionFolder(Answers):
         if file.suffix.lower() == ".exr" and self.modality.meaning(output) == "srgb":
             return linear_to_srgb(stored)
         return _numbers(stored, output)
+
+    def _names(self, key: str, output: str) -> list[str]:
+        return [name for name in dict.fromkeys(self._candidates(key, output)) if _is_below(name)]
+
+    def _file(self, names: Sequence[str]) -> Path | None:
+        """The first of these names that is there; names that no file can have are not."""
+        return next((self.folder / name for name in names if os.path.isfile(self.folder / name)), None)
 
     def _candidates(self, key: str, output: str) -> Iterator[str]:
         path = PurePosixPath(key)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from marigold.core.documents import from_json
 from marigold.core.errors import OutputError, reason
 from marigold.core.files import as_json, cannot_write
+from marigold.core.reading import open_file
 from marigold.measure.tally import Tally
 
 Status = Literal["scored", "hole", "refused"]
@@ -64,7 +66,8 @@ class Journal:
 
     def close(self, *, done: bool) -> None:
         """Ends the journal, and deletes it once nothing of it is needed."""
-        self._file.close()
+        with suppress(OSError):  # what could not be written is told when it is
+            self._file.close()
         if done:
             self.path.unlink(missing_ok=True)
 
@@ -103,6 +106,15 @@ class Journal:
         return True
 
 
+def is_begun(path: Path) -> bool:
+    """Whether a file is a journal, be it one whose first line was cut short."""
+    try:
+        with open_file(path, OutputError, "") as file:
+            return _BEGINNING.startswith(file.read(len(_BEGINNING)))
+    except (OSError, OutputError):
+        return False
+
+
 def _whole(file: Any) -> Iterator[tuple[Any, int]]:
     """The lines that are whole, decoded, with their lengths in bytes."""
     for line in file:
@@ -127,4 +139,5 @@ def from_plain(content: Mapping[str, Any]) -> Tally:
     return Tally(**{**content, **exact, "counts": counts})
 
 
+_BEGINNING = b'{"digest": '
 _EXACT = ("total", "weight", "squares")

@@ -6,6 +6,7 @@ The summary states everything that its numbers depend on; two results are compar
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,14 @@ from marigold.core.files import whole_file, write_json
 from marigold.core.find import name_of
 from marigold.core.reading import read_bytes
 from marigold.evaluate.bootstrap import interval
-from marigold.evaluate.record import Record
+from marigold.evaluate.record import Record, is_begun
 from marigold.evaluate.task import Task
 from marigold.measure.tally import Tally
 
 FORMAT = 1
 SUMMARY, SAMPLES, TABLE, REPORT = "summary.json", "per_sample.csv", "table.md", "report.html"
+JOURNAL = "journal.jsonl"
+"""What is known of samples until the result is written (`record.Journal`)."""
 LEADING = ("set", "key", "status", "reason")
 """The columns of `per_sample.csv` before the metrics."""
 STAGES = ("read", "predict", "score")
@@ -145,24 +148,38 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Row]]:
         raise DataError(f"{folder / SAMPLES}: is no table of samples ({error}); {remedy}") from error
     if rows and not {*LEADING} <= rows[0].keys():
         raise DataError(f"{folder / SAMPLES}: has no columns {', '.join(LEADING)}; {remedy}")
+    if wrong := [number for number, row in enumerate(rows, 2) if None in row or None in row.values()]:
+        raise DataError(f"{folder / SAMPLES}: line {wrong[0]} has not the columns of the first; {remedy}")
     return summary, rows
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raises `OutputError` where a folder holds files of a result's names that no evaluation has written."""
-    if (folder / SUMMARY).exists():
+    """Raises `OutputError` where a folder holds files of a result's names that no evaluation has written.
+
+    The summary, which is written last, or the journal of an evaluation that was stopped vouch for the others.
+    """
+    remedy = "it is not replaced: move it away, or choose another --output"
+    if os.path.lexists(folder / SUMMARY):
         try:
             read(folder)
         except DataError as error:
-            raise OutputError(f"{error}; it is not replaced: move it away, or choose another --output") from None
+            raise OutputError(f"{error}; {remedy}") from None
+    there = [name for name in (JOURNAL, SAMPLES, TABLE, REPORT) if os.path.lexists(folder / name)]
+    is_journal = JOURNAL in there and is_begun(folder / JOURNAL)
+    if JOURNAL in there and not is_journal:
+        raise OutputError(f"{folder / JOURNAL}: is not of an evaluation; {remedy}")
+    if there and not is_journal and not os.path.lexists(folder / SUMMARY):
+        raise OutputError(f"{folder / there[0]}: is there without the {SUMMARY} of an evaluation; {remedy}")
 
 
 def _is_summary(content: Any) -> bool:
     """Whether JSON has the parts of a summary that programs read."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return False
-    sets, model = content.get("sets"), content.get("model")
-    return isinstance(model, dict) and isinstance(sets, list) and all(map(_is_set, sets))
+    sets, others = content.get("sets"), (content.get("model"), content.get("versions", {}))
+    if not all(isinstance(part, dict) for part in others) or not isinstance(sets, list) or not sets:
+        return False
+    return all(map(_is_set, sets)) and len({one["set"] for one in sets}) == len(sets)
 
 
 def _is_set(content: Any) -> bool:

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
-from marigold.core.config import encode
+from marigold.core.config import encode, require
 from marigold.core.console import printable
 from marigold.core.distribution import VERSION
 from marigold.core.errors import ConfigError, DataError, OutputError
 from marigold.core.files import as_json, delete_leftovers, file_name, make_folder
 from marigold.core.find import name_of
+from marigold.core.limits import SAMPLES
 from marigold.core.locks import locked
 from marigold.core.sample import unstack
 from marigold.data import border
@@ -29,7 +30,8 @@ from marigold.evaluate.source import Source
 from marigold.evaluate.suite import Suite, SuiteSet
 from marigold.evaluate.task import Task, task
 
-JOURNAL = "journal.jsonl"
+JOBS = 64
+"""The most threads, each of which holds a photo with its maps."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Where:
     progress: bool = True
     report: bool = True
     """Make the page of pictures."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.count <= SAMPLES, "count", self.count, f"from 0 to {SAMPLES:,}")
+        require(1 <= self.jobs <= JOBS, "jobs", self.jobs, f"from 1 to {JOBS}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
         delete_leftovers(folder)
         results.refuse_foreign(folder)
         facts = source.facts()
-        journal = Journal(folder / JOURNAL, digest(todo, source, facts))
+        journal = Journal(folder / results.JOURNAL, digest(todo, source, facts))
         done = False
         try:
             scored, lost = _each(

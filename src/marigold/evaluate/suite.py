@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from marigold.core.config import beside, decode, load_yaml, merge
+from marigold.core.config import beside, decode, load_yaml, merge, require
 from marigold.core.console import printable
-from marigold.core.errors import ConfigError
-from marigold.core.find import unknown
+from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.find import implementation, unknown
+from marigold.core.plain import shown
 from marigold.datasets.base import Dataset
 from marigold.evaluate.measures.base import Measure
+from marigold.modalities.base import Modality
+from marigold.predict.settings import Request
 
 FOLDER = Path(__file__).parent / "suites"
 SHARED = ("measures", "protocol", "prediction", "beside", "count")
 """What a suite says for all of its sets; each set may say it for itself."""
+NOT_ASKED = ("checkpoint", "device", "match_input")
+"""Of the fields of a request, those that whoever evaluates decides, or nobody."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,17 @@ class SuiteSet:
     beside: tuple[str, ...] = ("ceiling", "baselines")
     """What is scored too: `ceiling` (the representation's own), `autoencoder`, `baselines`."""
 
+    def __post_init__(self) -> None:
+        require(bool(self.title.strip()), "title", shown(self.title), "what tables call it")
+        require(self.count >= 0, "count", self.count, "at least 0")
+        try:
+            self.modality and implementation(Modality, self.modality)
+        except UnknownNameError as error:
+            raise ConfigError(f"modality: {error}") from None
+        decode(Request, self.prediction, "prediction")
+        if wrong := [name for name in NOT_ASKED if name in self.prediction]:
+            raise ConfigError(f"prediction.{wrong[0]}: is not a suite's to say; leave it out")
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -53,6 +70,15 @@ class Suite:
     """What is scored where nothing is named."""
     source: str = ""
     """Where its settings come from."""
+
+    def __post_init__(self) -> None:
+        require(bool(self.sets), "sets", "[]", "at least one data set")
+        require(bool(self.checkpoints), "checkpoints", "[]", "at least one name")
+        for one, other in combinations(self.sets, 2):
+            together = one.modality == other.modality or not (one.modality and other.modality)
+            if one.title == other.title and together:
+                told = f"sets: two are called {printable(one.title)}, so that results could not tell them apart"
+                raise ConfigError(f"{told}; give each its own title")
 
 
 def names() -> list[str]:

@@ -17,6 +17,8 @@ TOLERANCE = 1e-3
 """The relative difference of any metric on any sample up to which a result counts as reproduced."""
 FLOOR = 1e-9
 """Absolute differences below this are none."""
+ROUNDED = 1e-4
+"""The relative difference between a stored mean and that of the stored samples from which on tables show it."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ class Found:
 
     def verdict(self, tolerance: float = TOLERANCE) -> str:
         """In words."""
+        differs = f"differs by {self.worst:.1e}, allowed is {tolerance:.1e}: {self.where}"
         if self.reasons:
-            return f"not reproduced: {'; '.join(self.reasons)}"
+            told = [*self.reasons, differs] if self.where and self.worst > tolerance else self.reasons
+            return f"not reproduced: {'; '.join(told)}"
         counted = f"{self.samples} sample{'s' if self.samples != 1 else ''}"
         if self.same == self.samples:
             return f"{counted} reproduced to the last digit"
         if self.is_reproduced(tolerance):
             return f"{counted} reproduced within {self.worst:.1e} ({self.same} to the last digit)"
-        return f"not reproduced: differs by {self.worst:.1e}, allowed is {tolerance:.1e}: {self.where}"
+        return f"not reproduced: {differs}"
 
 
 def verify(
@@ -107,9 +111,8 @@ def _compared(one: Mapping[str, Any], rows: Sequence[Row], scored: Scored | None
     if scored is None:
         return Found(title, 0, 0, math.inf, "", ("its data or answers are not there",))
     again = {row["key"]: row for row in rows_of(scored, name)}
-    lines = [row for row in rows if row["set"] == printable(title)]
-    stored = lines[:count]
-    reasons = [*differences(one, summary_of(scored, name)), *_contradictions(one, lines, scored, name)]
+    stored = _rows_of(rows, title)[:count]
+    reasons = [*differences(one, summary_of(scored, name)), *contradictions(one, rows, name)]
     if [row["key"] for row in stored] != [printable(key) for key in list(again)[: len(stored)]]:
         reasons.append("its samples are others")
         return Found(title, len(stored), 0, math.inf, "", tuple(reasons))
@@ -119,20 +122,28 @@ def _compared(one: Mapping[str, Any], rows: Sequence[Row], scored: Scored | None
     return Found(title, len(stored), sum(gap == 0 for (gap, _), _ in gaps), worst[0], where, tuple(reasons))
 
 
-def _contradictions(one: Mapping[str, Any], lines: Sequence[Row], scored: Scored, name: str) -> list[str]:
-    """Where the two files of a result do not fit each other, so that one was changed or cut short."""
-    if len(lines) != one.get("count"):
-        return [f"per_sample.csv has {len(lines)} of its {one.get('count')} samples"]
-    if one["protocol"].get("pooling") != "image":
-        return []
-    found = []
-    stated = next(iter(one.get("scores", {}).values()), {})
-    for metric in [metric for metric, tally in scored.totals().get(name, {}).items() if tally.is_mean]:
-        values = [value for line in lines if not math.isnan(value := number(line, metric))]
-        mean, written = math.fsum(values) / max(len(values), 1), (stated.get(metric) or {}).get("mean")
-        if values and not (isinstance(written, float | int) and math.isclose(mean, written, rel_tol=1e-9)):
-            found.append(f"summary.json has {written} for {metric}, and its samples have a mean of {mean:.6g}")
+def contradictions(one: Mapping[str, Any], rows: Sequence[Row], name: str) -> list[str]:
+    """Where a stored summary says something else than the table of samples beside it."""
+    own, found = _rows_of(rows, one["set"]), []
+    if not own or len(own) != one.get("count"):
+        return [f"its table has {len(own)} samples, its summary says {one.get('count')}"]
+    for metric, score in _mapping(_mapping(one.get("scores")).get(name)).items():
+        mean, low = _mapping(score).get("mean"), _mapping(score).get("low")
+        values = [value for row in own if not math.isnan(value := number(row, metric))]
+        if low is None or not values:  # without an interval it is no mean over images
+            continue
+        truly = sum(value / len(values) for value in values)
+        if not isinstance(mean, float) or not math.isclose(mean, truly, rel_tol=ROUNDED, abs_tol=FLOOR):
+            found.append(f"its summary says {metric} {mean}, the mean of its samples is {truly:.6g}")
     return found
+
+
+def _rows_of(rows: Sequence[Row], title: str) -> list[Row]:
+    return [row for row in rows if row["set"] == printable(title)]
+
+
+def _mapping(content: Any) -> Mapping[str, Any]:
+    return content if isinstance(content, dict) else {}
 
 
 def _gap(stored: Row, again: Row) -> tuple[float, str]:
@@ -140,7 +151,7 @@ def _gap(stored: Row, again: Row) -> tuple[float, str]:
     if stored["status"] != again["status"]:
         return math.inf, f"was {stored['status']}, is {again['status']}"
     worst = (0.0, "")
-    for metric in [name for name in stored if name not in LEADING]:
+    for metric in [name for name in {**stored, **again} if name not in LEADING]:
         before, now = number(stored, metric), number(again, metric)
         if math.isnan(before) and math.isnan(now):
             continue
