@@ -141,7 +141,6 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
                 alone=len(suite.sets) == 1,
             )
             left.unusable.extend(lost)
-            _require_values(suite, source, scored)
             summary = _summary(name, suite, source, facts, scored, time.perf_counter() - began, asked)
             rows = [row for one in scored for row in results.rows_of(one, source.name)]
             outcome = Outcome(summary, rows, scored, left)
@@ -252,15 +251,6 @@ def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
         answer = answers.answer(sample)
         how: dict[str, Any] = dict(of=ready.title, error=ready.modality.error, unit=ready.error_unit)
         yield gallery.shown(answer, sample, ready.modality, ready.protocol, why, **how)
-
-
-def _require_values(suite: Suite, source: Source, scored: list[Scored]) -> None:
-    """Raises `DataError` where the model has no value of any metric, as one without uncertainty has of its measures."""
-    tallies = [tally for one in scored for tally in one.totals().get(source.name, {}).values()]
-    if tallies and not any(tally.weight for tally in tallies):
-        measures = ", ".join(dict.fromkeys(name_of(measure) for one in scored for measure in one.task.measures))
-        told = f"{suite.title}: {source.name} gives nothing that `{measures}` can score"
-        raise DataError(f"{printable(told)}; choose other --measures, or have it predict what they need")
 
 
 def _noted(journal: Journal, number: int) -> Callable[[Record], object]:
