@@ -4,6 +4,7 @@ marigold evaluate quick --output bench/results/evaluate
 python bench/card_scores.py
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ RESULTS = Path(__file__).parent / "results" / "evaluate" / "quick"
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
         summary, _ = results.read(folder)
         place = catalogue.BUNDLED / folder.name

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from marigold.checkpoints import catalogue
+from marigold.checkpoints.card import Card
 from marigold.core.sample import Sample
+from marigold.evaluate import results
+from marigold.evaluate.verify import contradictions
 from marigold.measure.alignment import STANDARD
 from marigold_scenes.families import FAMILIES
 
@@ -205,3 +209,18 @@ def test_fits_of_depth_that_take_too_long_are_named(bench):
     ]
     table = bench("evaluate").metrics_table(rows, {"load": 0.1, "threads": 2})
     assert table[-1] == "processor time: depth, slow."
+
+
+@pytest.mark.parametrize("name", ["depth", "normals", "appearance", "lighting"])
+def test_cards_of_the_bundled_checkpoints_have_the_scores_of_the_committed_results(bench, name):
+    card_scores = bench("card_scores")
+    summary, rows = results.read(card_scores.RESULTS / name)
+    card = Card.read(catalogue.BUNDLED / name)
+    assert card.scores == card_scores.scores(summary)
+    assert (card.revision, card.name) == (summary["model"]["revision"], summary["model"]["name"])
+    assert [one for one in summary["sets"] if contradictions(one, rows, name)] == []
+
+
+def test_the_page_of_results_is_that_of_the_committed_results(bench):
+    results_page = bench("results_page")
+    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(results_page.RESULTS)
