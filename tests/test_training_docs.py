@@ -12,6 +12,7 @@ import pytest
 from marigold import cli
 from marigold.core.find import name_of
 from marigold.data.words import dataset
+from marigold.evaluate import suite
 from marigold.train.recipe import load, names
 from test_docs import ROOT, blocks, commands, started_by_torchrun
 
@@ -47,7 +48,7 @@ def test_the_page_names_every_recipe():
 
 def test_every_published_run_is_trained_and_scored_on_the_page():
     trained = {options.recipe.name.removesuffix("-fast") for options in given("train")}
-    scored = {Path(options.checkpoint).parts[1] for options in given("evaluate")}
+    scored = {Path(checkpoint).parts[1] for options in given("evaluate") for checkpoint in options.checkpoint}
     assert set(PUBLISHED) - {"depth-v1-0"} <= trained & scored
 
 
@@ -58,8 +59,16 @@ def test_a_published_run_and_its_fast_one_take_steps_of_the_published_size(name)
 
 
 def test_settings_of_data_sets_on_the_page_are_settings_that_they_have():
+    sets = [options for options in given("evaluate") if options.what[0] not in suite.names()]
+    assert len(sets) > 1
+    for options in sets:
+        assert name_of(dataset(*options.what, options.settings)) == options.what[0]
+
+
+def test_each_published_run_is_scored_by_the_suite_of_its_paper():
     for options in given("evaluate"):
-        assert name_of(dataset(options.dataset, options.settings)) == options.dataset
+        if options.what[0] in suite.names():
+            assert Path(options.checkpoint[0]).parts[1] == options.what[0]
 
 
 def test_shards_are_made_with_the_settings_of_the_recipes_that_read_them():
