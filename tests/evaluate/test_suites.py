@@ -86,6 +86,7 @@ def test_every_set_of_a_suite_is_read_scored_and_shown(data, tmp_path, name, mod
         assert one["holes"] == [] and one["count"] == 1, one["set"]
         scores = one["scores"]["Slanted"]
         assert scores.keys() == one["metrics"].keys()
+        assert set(one["shown"]) <= one["metrics"].keys()
         assert any(score["mean"] is not None for score in scores.values()), one["set"]
     folder = tmp_path / name / "Slanted"
     assert {path.name for path in folder.iterdir()} == {"summary.json", "per_sample.csv", "table.md", "report.html"}

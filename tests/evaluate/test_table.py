@@ -135,6 +135,7 @@ def test_a_set_of_which_nothing_is_published_shows_what_papers_print():
 def test_metrics_of_which_no_paper_tells_are_the_first_two():
     one = one_set(metrics={name: {"unit": "", "higher_is_better": None} for name in ("x", "y", "z")}, scores={})
     assert [column.metric for column in main_columns(summary(), one)] == ["x", "y"]
+    assert [column.metric for column in main_columns(summary(), {**one, "shown": ["z", "none", "x"]})] == ["z", "x"]
 
 
 def test_all_metrics_of_all_methods_are_there():

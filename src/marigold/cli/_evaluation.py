@@ -1,4 +1,8 @@
-"""The options of `marigold evaluate`, in both of its forms."""
+"""Score a checkpoint, a model or a folder of predictions on benchmarks: tables, samples and a page that shows them.
+
+`marigold evaluate compare A B` compares two results, `marigold evaluate verify RESULT` runs one again,
+`marigold evaluate calibrate CHECKPOINT DATASET` fits the checkpoint's intervals; each has a --help of its own.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path

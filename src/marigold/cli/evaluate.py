@@ -1,8 +1,4 @@
-"""Score a checkpoint, a model or a folder of predictions on benchmarks: tables, samples and a page that shows them.
-
-`marigold evaluate compare A B` compares two results, `marigold evaluate verify RESULT` runs one again,
-`marigold evaluate calibrate CHECKPOINT DATASET` fits the checkpoint's intervals; each has a --help of its own.
-"""
+"""Score a checkpoint, a model or a folder of predictions on benchmarks, in tables and a page of samples."""
 
 import importlib
 import sys

@@ -129,10 +129,12 @@ def complete(summary: Summary, one: Mapping[str, Any]) -> Comparison:
 
 
 def main_columns(summary: Summary, one: Mapping[str, Any]) -> tuple[Column, ...]:
-    """The metrics that papers print for this set under this protocol, or print at all, or the first two.
+    """The metrics that the suite shows, or papers print for this set under this protocol, or print at all, or two.
 
     Of these the first that were measured.
     """
+    if stated := [metric for metric in one.get("shown", ()) if metric in one["metrics"]]:
+        return tuple(_column(one, metric) for metric in stated)
     tables = published.of(summary["model"]["modality"])
     beside = [table for table in tables if table.is_of(one) and _rows(table, [one["set"]])]
     for printed in ({metric for table in found for metric in table.metrics} for found in (beside, tables)):

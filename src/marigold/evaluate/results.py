@@ -77,6 +77,7 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
         "published_count": task.published_count,
         "holes": [{"key": one.key, "reason": one.reason} for one in records if one.status == "hole"],
         "refused": sum(one.status == "refused" for one in records),
+        "shown": list(task.shown),
         "protocol": task.stated(),
         "notes": [
             *scored.notes,

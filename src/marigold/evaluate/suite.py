@@ -17,7 +17,7 @@ from marigold.modalities.base import Modality
 from marigold.predict.settings import Request
 
 FOLDER = Path(__file__).parent / "suites"
-SHARED = ("measures", "protocol", "prediction", "beside", "count")
+SHARED = ("measures", "protocol", "prediction", "beside", "count", "shown")
 """What a suite says for all of its sets; each set may say it for itself."""
 NOT_ASKED = ("checkpoint", "device", "match_input")
 """Of the fields of a request, those that whoever evaluates decides, or nobody."""
@@ -47,6 +47,8 @@ class SuiteSet:
     """Fields of `Request`; what is not given is as the checkpoint's card recommends."""
     beside: tuple[str, ...] = ("ceiling", "baselines")
     """What is scored too: `ceiling` (the representation's own), `autoencoder`, `baselines`."""
+    shown: tuple[str, ...] = ()
+    """The metrics of the first table; empty: those that papers print, or the first ones. All are in the second."""
 
     def __post_init__(self) -> None:
         require(bool(self.title.strip()), "title", shown(self.title), "what tables call it")

@@ -41,6 +41,7 @@ class Task:
     protocol: Protocol
     measures: tuple[Measure, ...]
     beside: tuple[str, ...]
+    shown: tuple[str, ...] = ()
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
@@ -119,6 +120,7 @@ def task(one: SuiteSet, modality: Modality, root: Path, count: int, protocol: Ma
         _fitted(chosen(card, {**one.protocol, **protocol}), modality, protocol),
         measures,
         one.beside,
+        one.shown,
     )
 
 
