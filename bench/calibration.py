@@ -46,7 +46,8 @@ ABOUT = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="*", default=CHECKPOINTS)
-    parser.add_argument("--fitted", type=int, default=200, help="scenes of `val` to calibrate on")
+    parser.add_argument("--fitted", type=int, default=200, help="scenes of `val` to calibrate on, of each seed")
+    parser.add_argument("--seeds", type=int, default=2, help="of scenes to calibrate on, from 0")
     parser.add_argument("--measured", type=int, default=200, help="scenes of `test` to measure on")
     parser.add_argument("--cached", action="store_true", help="takes what is in the cache, and no more")
     parser.add_argument("--ensemble", type=int, default=4)
@@ -75,10 +76,13 @@ def measured(name: str, options: argparse.Namespace) -> tuple[Calibration, dict[
     predictor = Lazy(name, options.device)
     settings = settings_of(predictor.card, Request(ensemble=options.ensemble, tta=options.tta))
     seen, unseen = (
-        list(kept(predictor, settings, split, count, options))
-        for split, count in (("val", options.fitted), ("test", options.measured))
+        list(kept(predictor, settings, keys, options))
+        for keys in (
+            [key for seed in range(options.seeds) for key in keys_of("val", seed, options.fitted)],
+            keys_of("test", 0, options.measured),
+        )
     )
-    words = f"procedural val, the first {len(seen)}"
+    words = f"procedural val, {len(seen)} scenes of {len({key_seed(one.key) for one in seen})} seeds"
     calibration = fitted(seen, settings, describe(name).modality, words)
     families = {family: [one for one in unseen if family_of(one.key) == family] for family in FAMILIES}
     facts = {
@@ -135,12 +139,22 @@ class Lazy:
         return self._predictor
 
 
+def keys_of(split: str, seed: int, count: int) -> list[str]:
+    """The first scenes of a split."""
+    return list(Procedural(seed=seed).scan(Path(), split)[:count])
+
+
+def key_seed(key: str) -> int:
+    """The seed of a scene's key."""
+    return int(key.split("/")[1])
+
+
 def kept(
-    predictor: Lazy, settings: Settings, split: str, count: int, options: argparse.Namespace
+    predictor: Lazy, settings: Settings, keys: Sequence[str], options: argparse.Namespace
 ) -> Iterator[Observation]:
-    """What is observed of the first scenes of a split, from the cache where it is there."""
+    """What is observed of scenes, from the cache where it is there."""
     what = f"{predictor.name}-{predictor.card.revision}-{settings.tta}-{settings.ensemble}-{settings.resolution}"
-    for key in list(Procedural().scan(Path(), split)[:count]):
+    for key in keys:
         file = options.cache / f"{what}-{key.replace('/', '-')}.pt"
         if options.cached and not file.exists():
             return
