@@ -12,7 +12,7 @@ import torch
 from marigold.core.errors import ConfigError, DataError, OutputError
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
-from marigold.evaluate import results, run
+from marigold.evaluate import fingerprint, results, run
 from marigold.evaluate.measures.standard import Standard
 from marigold.evaluate.measures.uncertainty import Uncertainty
 from marigold.evaluate.model import ModelAnswers
@@ -407,7 +407,7 @@ def test_predictions_and_data_that_have_changed_are_scored_again(tmp_path):
 
     def state():
         source = of_folder(folder, Depth())
-        return run.digest(todo, source, source.facts())
+        return fingerprint.digest(todo, source, source.facts())
 
     before = state()
     assert state() == before

@@ -30,6 +30,7 @@ JOURNAL = "journal.jsonl"
 LEADING = ("set", "key", "status", "reason")
 """The columns of `per_sample.csv` before the metrics."""
 STAGES = ("read", "predict", "score")
+"""Of what a result states the seconds."""
 MOST = 1 << 30
 """Bytes of a result's file."""
 Row = dict[str, str]
@@ -95,9 +96,7 @@ def summary_of(scored: Scored, name: str) -> dict[str, Any]:
             }
             for method, metrics in totals.items()
         },
-        "seconds": {
-            stage: sum(one.seconds.get(stage, 0.0) for one in records) for stage in ("read", "predict", "score")
-        },
+        "seconds": {stage: sum(one.seconds.get(stage, 0.0) for one in records) for stage in STAGES},
     }
 
 

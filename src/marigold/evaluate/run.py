@@ -1,28 +1,22 @@
 """Evaluates whoever it is on a suite: the one way for the command line, for Python and for `verify`."""
 
-import hashlib
-import platform
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from marigold.core.config import encode, require
+from marigold.core.config import require
 from marigold.core.console import printable
-from marigold.core.distribution import VERSION
 from marigold.core.errors import ConfigError, DataError, OutputError
-from marigold.core.files import as_json, delete_leftovers, file_name, make_folder
+from marigold.core.files import delete_leftovers, file_name, make_folder
 from marigold.core.find import name_of
 from marigold.core.limits import SAMPLES
 from marigold.core.locks import locked
 from marigold.core.sample import unstack
 from marigold.data import border
-from marigold.evaluate import benchmark, gallery, html, results, table
+from marigold.evaluate import benchmark, fingerprint, gallery, html, results, table
 from marigold.evaluate.gallery import Shown
 from marigold.evaluate.record import Journal, Record
 from marigold.evaluate.results import Row, Scored
@@ -130,7 +124,7 @@ def run(name: str, suite: Suite, source: Source, where: Where, asked: Mapping[st
         delete_leftovers(folder)
         results.refuse_foreign(folder)
         facts = source.facts()
-        journal = Journal(folder / results.JOURNAL, digest(todo, source, facts))
+        journal = Journal(folder / results.JOURNAL, fingerprint.digest(todo, source, facts))
         done = False
         try:
             scored, lost = _each(
@@ -198,37 +192,6 @@ def folder_of(output: Path, suite: str, model: str) -> Path:
     return make_folder(output.joinpath(*names))
 
 
-def digest(todo: list[tuple[SuiteSet, Task]], source: Source, facts: Mapping[str, Any]) -> str:
-    """What tells a run from another one: all that its numbers depend on."""
-    content = [
-        {
-            "set": ready.title,
-            "dataset": encode(ready.dataset),
-            "root": str(ready.root),
-            "split": ready.split,
-            "samples": _hash(f"{key} {_identity(ready, key)}" for key in ready.keys),
-            "protocol": ready.stated(),
-            "measures": [repr(measure) for measure in ready.measures],
-            "beside": ready.beside,
-            "prediction": source.stated(one.prediction),
-        }
-        for one, ready in todo
-    ]
-    return hashlib.sha256(as_json([dict(facts), source.state(), versions(source), content])).hexdigest()
-
-
-def _identity(ready: Task, key: str) -> str:
-    """What tells a sample from a later one of its key, as far as that is known without reading it."""
-    try:
-        return border.identity(ready.dataset, ready.root, key)
-    except DataError as error:  # of a file that is missing, which is a hole
-        return str(error)
-
-
-def _hash(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _scored(
     one: SuiteSet,
     ready: Task,
@@ -261,7 +224,10 @@ def _shown(outcome: Outcome, scored: Scored, source: Source) -> Iterator[Shown]:
     answers = source.answers(scored.choice, scored.folder)
     for why, key in gallery.chosen(rows, main.name, main.higher_is_better).items():
         (sample,) = unstack(border.read_many(ready.dataset, ready.root, [key], source.device), [key])
-        answer = answers.answer(sample)
+        try:
+            answer = answers.answer(sample)
+        except DataError:  # of a model that is not the same twice, which costs this picture alone
+            continue
         how: dict[str, Any] = dict(of=ready.title, error=ready.modality.error, unit=ready.error_unit)
         yield gallery.shown(answer, sample, ready.modality, ready.protocol, why, **how)
 
@@ -290,20 +256,9 @@ def _summary(
         "title": suite.title,
         "source": suite.source,
         "model": dict(facts),
-        "versions": versions(source),
+        "versions": fingerprint.versions(source),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "asked": dict(asked or {}),
         "sets": [results.summary_of(one, source.name) for one in scored],
     }
-
-
-def versions(source: Source) -> dict[str, str]:
-    """Of the programs and the device that numbers come from."""
-    device = torch.device(source.device)
-    threads = f", {torch.get_num_threads()} threads"  # on which half precision on a CPU depends
-    where = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}{threads}"
-    )
-    python = ".".join(map(str, sys.version_info[:3]))
-    return {"marigold": VERSION, "torch": torch.__version__, "python": python, "device": where}

@@ -17,6 +17,7 @@ from marigold.core.sample import Sample, unstack
 from marigold.data import border
 from marigold.datasets.base import Dataset
 from marigold.estimator import Estimator
+from marigold.evaluate import ceiling
 from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.metrics import Metric
 from marigold.measure.tally import Tally, merge
@@ -29,9 +30,6 @@ Predict = Callable[[Tensor], Tensor]
 """Photos [B, 3, H, W] in 0 to 1 to values [B, C, H, W] in the modality's unit."""
 LeaveOut = Callable[[str, str], object]
 """Takes the key of a sample that cannot be read, and why."""
-
-CEILING = "representation ceiling"
-"""The method that encodes the truth as target images and decodes them: the best that any estimator can score."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,8 @@ def evaluate(
             except ImageError as error:
                 raise DataError(f"{sample.key}: {error}; correct the data set") from error
             for answer, one in zip(values, unstack(sample, chosen), strict=True):
-                ceiling = modality.decode(modality.encode(one)[0][None])[0]
-                answers = {name: answer, CEILING: ceiling, **modality.baselines(one)}
+                reached = ceiling.encoded(modality, one).values
+                answers = {name: answer, ceiling.CEILING: reached, **modality.baselines(one)}
                 scored = {method: modality.score(found, one, protocol) for method, found in answers.items()}
                 methods = {method: merge([methods.get(method, {}), tallies]) for method, tallies in scored.items()}
                 rows.append({"key": one.key, **{metric: tally.mean for metric, tally in scored[name].items()}})

@@ -42,6 +42,7 @@ class Task:
     measures: tuple[Measure, ...]
     beside: tuple[str, ...]
     shown: tuple[str, ...] = ()
+    """The metrics of the first table, if the suite chooses them."""
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from marigold.core.config import decode
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, DataError
+from marigold.evaluate import fingerprint
 from marigold.evaluate import run as runs
 from marigold.evaluate.asked import Asked, root_of, source_of, suite_of
 from marigold.evaluate.compare import differences, number
@@ -74,7 +75,7 @@ def verify(
     asked = asked_again(summary, count, root, model)
     name, suite = suite_of(asked, trust)
     source = source_of(asked, suite, device, trust)
-    remarks = _remarks(summary, source.facts(), runs.versions(source))
+    remarks = _remarks(summary, source.facts(), fingerprint.versions(source))
     where = runs.Where(root_of(asked), count=count, jobs=jobs, protocol=asked.protocol, progress=progress)
     scored = {one.task.title: one for one in runs.score(suite, source, where)}
     found = [_compared(one, rows, scored.get(one["set"]), source.name, count) for one in summary["sets"]]
