@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from marigold.core.errors import ConfigError, DataError, OutputError
 from marigold.core.sample import Sample
 from marigold.datasets.base import Dataset, DatasetCard
 from marigold.evaluate import fingerprint, results, run
+from marigold.evaluate.measures.base import Measure
 from marigold.evaluate.measures.standard import Standard
 from marigold.evaluate.measures.uncertainty import Uncertainty
 from marigold.evaluate.model import ModelAnswers
@@ -20,6 +22,8 @@ from marigold.evaluate.run import Where
 from marigold.evaluate.source import Checkpoint, Given, of_folder, of_model
 from marigold.evaluate.suite import Suite, SuiteSet
 from marigold.evaluate.task import check_fields, only_split
+from marigold.measure.metrics import Metric
+from marigold.measure.tally import Tally
 from marigold.modalities.depth import Depth
 from marigold.modalities.lighting import Lighting
 from marigold.modalities.normals import Normals
@@ -422,3 +426,42 @@ def test_what_the_answers_have_to_say_stands_in_the_result(tmp_path):
     source = Given("object", Says(Red(), Depth()), Depth())
     (one,) = run.run("made", SUITE, source, where(tmp_path)).summary["sets"]
     assert one["notes"] == ["measured twice"]
+
+
+def test_a_model_that_fails_the_second_time_costs_a_picture_and_no_result(tmp_path):
+    class Once(Curved):
+        name, seen = "once", set()
+
+        def predict(self, photo):
+            if (what := photo.tobytes()) in self.seen:
+                raise RuntimeError("tired")
+            self.seen.add(what)
+            return super().predict(photo)
+
+    found = run.run("made", SUITE, of_model(Once(), Depth()), replace(where(tmp_path), report=True))
+    assert found.holes == 0
+    assert (tmp_path / "results" / "made" / "once" / "report.html").is_file()
+
+
+@dataclass(frozen=True)
+class Gives(Measure):
+    """A measure that gives way at the pixel in the corner of one sample."""
+
+    error: type[BaseException] = ZeroDivisionError
+
+    def metrics(self, modality):
+        return (Metric("corner"),)
+
+    def score(self, answer, sample, modality, protocol):
+        if sample.key == KEYS[2]:
+            raise self.error("in the corner")
+        return {"corner": Tally(1.0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(ZeroDivisionError, r"cannot be scored \(ZeroDivisionError"), (MemoryError, "do not fit")]
+)
+def test_a_measure_that_fails_costs_its_sample_alone(tmp_path, error, told):
+    suite = Suite("Made", (replace(SET, measures=(Gives(error),)),))
+    (hole,) = evaluated(tmp_path, suite=suite).summary["sets"][0]["holes"]
+    assert hole["key"] == KEYS[2] and re.search(told, hole["reason"])

@@ -38,3 +38,13 @@ def test_median_leaves_its_argument_alone():
     stack = torch.tensor([3.0, 1.0, 2.0])
     median(stack)
     assert stack.tolist() == [3.0, 1.0, 2.0]
+
+
+def test_the_places_of_a_large_photo_are_told_apart():
+    """0, 1, 2, ... of more numbers than single precision counts; the mask leaves out the last one."""
+    count = 2**24 + 3
+    values, valid = torch.arange(count).double(), torch.ones(count, dtype=torch.bool)
+    valid[-1] = False
+    low, middle, high = masked_quantiles(values, valid, (0.02, 0.5, 1.0))
+    assert low.item() == pytest.approx(0.02 * (count - 2), abs=0.01)
+    assert (middle.item(), high.item()) == ((count - 2) / 2, count - 2)

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from marigold.core.console import printable
-from marigold.core.errors import ConfigError, DataError, RefusedSampleError
+from marigold.core.device import memory_is_full
+from marigold.core.errors import ConfigError, DataError, MarigoldError, RefusedSampleError
 from marigold.core.find import name_of
+from marigold.core.plain import shown
 from marigold.core.sample import Sample, unstack
 from marigold.data import border
 from marigold.evaluate.answers import Answer, Answers
@@ -126,20 +128,40 @@ def _given(record: Record) -> Record:
 def _scored(
     task: Task, name: str, methods: Mapping[str, Method], sample: Sample, answer: Answer, seconds: dict[str, float]
 ) -> Record:
-    """The record of a sample that was answered."""
+    """The record of a sample that was answered; what cannot be scored, for whatever reason, costs this sample alone."""
     before = time.perf_counter()
-    sample = sample.to("cpu")
     try:
-        tallies = {name: measured(task, answer, sample)}
+        tallies = _tallies(task, name, methods, sample.to("cpu"), answer)
     except DataError as error:
         return Record(sample.key, "hole", _reason(error), seconds=seconds)
+    except MarigoldError:
+        raise
+    except Exception as error:
+        return Record(sample.key, "hole", _failure(sample, error), seconds=seconds)
+    return Record(sample.key, tallies=tallies, seconds={**seconds, "score": time.perf_counter() - before})
+
+
+def _tallies(
+    task: Task, name: str, methods: Mapping[str, Method], sample: Sample, answer: Answer
+) -> dict[str, dict[str, Tally]]:
+    """By method its metrics on a sample, those of the answer first."""
+    tallies = {name: measured(task, answer, sample)}
     baselines = task.baselines(sample)
     if name in methods or name in baselines:
         told = f"{printable(name)}: is what tables call a line beside the model"
         raise ConfigError(f"{told}; give another name (--name), or leave that line out (--beside)")
     tallies |= {method: measured(task, give(sample), sample) for method, give in methods.items()}
-    tallies |= {method: measured(task, answer, sample) for method, answer in baselines.items()}
-    return Record(sample.key, tallies=tallies, seconds={**seconds, "score": time.perf_counter() - before})
+    return tallies | {method: measured(task, answer, sample) for method, answer in baselines.items()}
+
+
+def _failure(sample: Sample, error: Exception) -> str:
+    """Why a sample has no score where a measure or the memory has given way."""
+    height, width = sample.image.shape[-2:]
+    if memory_is_full(error):
+        remedy = "choose fewer --jobs, or fewer --measures"
+        return printable(f"{sample.key}: {width} x {height} pixels do not fit into the memory; {remedy}")
+    told = f"{sample.key}: cannot be scored ({type(error).__name__}: {shown(error)})"
+    return printable(f"{told}; correct the sample, or the measure's code")
 
 
 def measured(task: Task, answer: Answer, sample: Sample) -> dict[str, Tally]:

@@ -120,7 +120,7 @@ class Checkpoint(Source):
         self.device = str(predictor.plan.device)
 
     def facts(self) -> dict[str, Any]:
-        """From the card, and a digest of the weights."""
+        """From the card, and a digest of the weights, which depends on the precision that they are loaded in."""
         card = self.predictor.estimator.card
         return {
             "name": self.name,
@@ -130,7 +130,7 @@ class Checkpoint(Source):
             "revision": card.revision,
             "licence": card.licence,
             "recipe": card.recipe,
-            "weights": self._digest,
+            "weights": f"{self._digest} in {precision_name(self.predictor.plan.dtype)}",
         }
 
     def settings(self, prediction: Mapping[str, Any]) -> Settings:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from marigold.core.errors import DataError
 from marigold.measure.alignment import PART, Pooling
+from marigold.measure.quantiles import masked_quantiles
 from marigold.measure.tally import Tally, each, histogram
 
 
@@ -150,7 +151,7 @@ def normals_metrics(prediction: Tensor, truth: Tensor, valid: Tensor) -> dict[st
     error = torch.where(valid, angular_error(prediction, truth), torch.nan)
     return {
         "mean_angle": masked_mean(error, valid),
-        "median_angle": error.flatten(-2).nanquantile(0.5, dim=-1),
+        "median_angle": masked_quantiles(error.flatten(-2), valid.flatten(-2), (0.5,))[0],
         "rmse_angle": masked_mean(error.square(), valid).sqrt(),
         **{f"below_{angle:g}": masked_mean((error < angle).double(), valid) for angle in ANGLES},
     }

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+_UNIT = 1 << 32
+"""Parts that the way from one place to the next is counted in."""
+
 
 def masked_quantiles(values: Tensor, valid: Tensor, fractions: tuple[float, ...]) -> tuple[Tensor, ...]:
     """Quantiles of the valid elements of each row, linearly interpolated like `numpy.quantile`.
@@ -13,15 +16,17 @@ def masked_quantiles(values: Tensor, valid: Tensor, fractions: tuple[float, ...]
     ordered = torch.where(valid, values, torch.inf).sort(dim=-1).values
     last = (valid.sum(dim=-1, keepdim=True) - 1).clamp(min=0)
     ordered = torch.where(valid.any(dim=-1, keepdim=True), ordered, 0.0)
-    return tuple(_at(ordered, last * fraction, last) for fraction in fractions)
+    return tuple(_at(ordered, last, fraction) for fraction in fractions)
 
 
-def _at(ordered: Tensor, position: Tensor, last: Tensor) -> Tensor:
-    below = position.floor().long()
+def _at(ordered: Tensor, last: Tensor, fraction: float) -> Tensor:
+    """The value `fraction` of the way to place `last` [..., 1], in whole numbers: single precision cannot tell the
+    places of a large photo apart, and not every device has double."""
+    position = last * round(fraction * _UNIT)
+    below = position // _UNIT
     above = torch.minimum(below + 1, last)
-    return torch.lerp(ordered.gather(-1, below), ordered.gather(-1, above), (position - below).to(ordered.dtype))[
-        ..., 0
-    ]
+    weight = (position % _UNIT).to(ordered.dtype) / _UNIT
+    return torch.lerp(ordered.gather(-1, below), ordered.gather(-1, above), weight)[..., 0]
 
 
 def median(stack: Tensor) -> Tensor:
