@@ -1,16 +1,25 @@
 """The contract of a backbone: a latent diffusion generator, whatever its network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from marigold.backbones.fused.ops import Ops
 from marigold.checkpoints.card import Card
 from marigold.core.errors import ConfigError
 from marigold.diffusion.schedule import Schedule
+
+Run = Callable[..., Tensor]
+"""Calls a function of tensors: `run(function, *tensors)` gives what `function(*tensors)` gives."""
+
+
+def directly(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """A `Run` that does nothing else."""
+    return function(*inputs)
 
 
 class Backbone(nn.Module, ABC):
@@ -81,6 +90,10 @@ class Backbone(nn.Module, ABC):
         [B, C * conditions, h, w], or None for a generator without conditions.
         """
 
+    def network_at(self, x: Tensor, t: int, condition: Tensor | None) -> Tensor:
+        """`network` at one time t for all of x, which allows what depends on the time alone to be kept."""
+        return self.network(x, torch.full((len(x),), t, dtype=torch.long, device=x.device), condition)
+
     def working_bytes(self, height: int, width: int) -> int:
         """Bytes of memory, beside the weights, that answering one photo of this working size takes at least.
 
@@ -117,6 +130,14 @@ class Backbone(nn.Module, ABC):
         Here there is nothing to change. Weights and their names stay.
         """
 
+    def suit_inference(self, ops: Ops, run: Run = directly) -> bool:
+        """Rebuilds the networks' layers for inference: the same to within rounding, by these operations.
+
+        `run` calls what computes on tensors of one shape after another. Weights and their names stay; afterwards
+        nothing can be trained. Returns whether anything was rebuilt; again with other operations, those take over.
+        """
+        return False
+
     def stored_bytes(self) -> int:
         """Bytes that `write` writes, but for configurations."""
         return sum(tensor.nbytes for tensor in self.state_dict().values())
@@ -127,5 +148,5 @@ class Backbone(nn.Module, ABC):
 
     def denoise(self, x: Tensor, t: int | Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Splits the noisy latents x of time t (an int or long [B]) into (clean, noise), each of x's shape."""
-        times = t if isinstance(t, Tensor) else torch.full((len(x),), t, dtype=torch.long, device=x.device)
-        return self.schedule.solve(x, self.network(x, times, condition), t)
+        output = self.network(x, t, condition) if isinstance(t, Tensor) else self.network_at(x, t, condition)
+        return self.schedule.solve(x, output, t)

@@ -22,7 +22,11 @@ from marigold.backbones._prompt import (
     write_prompt,
     write_text_files,
 )
-from marigold.backbones.base import Backbone
+from marigold.backbones.base import Backbone, Run, directly
+from marigold.backbones.fused.ops import Ops, Switched
+from marigold.backbones.fused.replace import fuse_half, fuse_unet, is_usual_autoencoder, is_usual_unet
+from marigold.backbones.fused.unet import Times
+from marigold.backbones.fused.unet import run as run_unet
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, fetch_again, read_json
@@ -53,6 +57,10 @@ class StableDiffusion(Backbone):
 
     prompt: Tensor
     switch: Tensor | None
+    _run: Run
+    _ops: Switched | None
+    """The operations of the rebuilt layers; None until `suit_inference`."""
+    _times: Times | None
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class StableDiffusion(Backbone):
         self.unet = unet
         self.vae = vae
         self.schedule = schedule
+        self._run, self._ops, self._times = directly, None, None
         self.register_buffer("prompt", prompt)
         self.prompt_padded = prompt_padded
         self.text = text or {}
@@ -149,7 +158,10 @@ class StableDiffusion(Backbone):
     def encode(self, image: Tensor) -> Tensor:
         """[B, 3, H, W] in -1 to 1 to [B, C, h, w]: the posterior mean times the scaling factor."""
         with _running("vae"):
-            encoded = self.vae.encode(image.to(_dtype(self.vae)), return_dict=False)[0]
+            return self._run(self._encoded, image.to(_dtype(self.vae)))
+
+    def _encoded(self, image: Tensor) -> Tensor:
+        encoded = self.vae.encode(image, return_dict=False)[0]
         latent = encoded if isinstance(encoded, Tensor) else encoded.mode()
         return (latent - self._shift) * self.vae.config.scaling_factor
 
@@ -157,18 +169,39 @@ class StableDiffusion(Backbone):
         """[B, C, h, w] to [B, 3, H, W], not clamped."""
         latent = latent.to(_dtype(self.vae)) / self.vae.config.scaling_factor + self._shift
         with _running("vae"):
-            return self.vae.decode(latent, return_dict=False)[0]
+            return self._run(self._decoded, latent)
+
+    def _decoded(self, latent: Tensor) -> Tensor:
+        return self.vae.decode(latent, return_dict=False)[0]
 
     def network(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """The U-Net on the condition beside x [B, C * targets, h, w] and the empty prompt; the result has x's type."""
-        dtype = self.unet.conv_in.weight.dtype
-        seen = [latent for latent in (condition, None if self.sees_photo_alone else x) if latent is not None]
-        latents = torch.cat([latent.to(dtype) for latent in seen], dim=1)
-        prompt = self.prompt.to(dtype).expand(len(x), -1, -1)
+        if self._times is not None:
+            return self._fused(x, self._times.of(t), condition)
+        latents = self._seen(x, condition)
+        prompt = self.prompt.to(latents.dtype).expand(len(x), -1, -1)
         switch = None if self.switch is None else self.switch.expand(len(x), *self.switch.shape[1:])
         with _running("unet"):
             output = self.unet(latents, t, encoder_hidden_states=prompt, class_labels=switch, return_dict=False)[0]
         return output.to(x.dtype)
+
+    def network_at(self, x: Tensor, t: int, condition: Tensor | None) -> Tensor:
+        """What the time adds is computed once, where the layers have been rebuilt."""
+        if self._times is None:
+            return super().network_at(x, t, condition)
+        return self._fused(x, self._times.at(t), condition)
+
+    def _fused(self, x: Tensor, times: Tensor, condition: Tensor | None) -> Tensor:
+        with _running("unet"):
+            return self._run(self._denoised, self._seen(x, condition), times).to(x.dtype)
+
+    def _denoised(self, latents: Tensor, times: Tensor) -> Tensor:
+        return run_unet(self.unet, latents, times)
+
+    def _seen(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """What the first layer of the U-Net is given."""
+        seen = [latent for latent in (condition, None if self.sees_photo_alone else x) if latent is not None]
+        return torch.cat([latent.to(self.unet.conv_in.weight.dtype) for latent in seen], dim=1)
 
     def working_bytes(self, height: int, width: int) -> int:
         """By the autoencoder's decoder, whose layers at full size take nearly all: the targets are decoded together."""
@@ -221,6 +254,22 @@ class StableDiffusion(Backbone):
     def suit_compiler(self) -> None:
         """The norms and the attention of the autoencoder's encoder."""
         rearrange(self.vae.encoder)
+
+    def suit_inference(self, ops: Ops, run: Run = directly) -> bool:
+        """The U-Net, and the KL autoencoder's two halves; what has layers of another kind stays as it is."""
+        self._run = run
+        if self._ops is not None:
+            self._ops.use = ops
+            return True
+        switched = Switched(ops)
+        unet, halves = is_usual_unet(self.unet), is_usual_autoencoder(self.vae)
+        if unet:
+            fuse_unet(self.unet, self.prompt, switched)
+            self._times = Times(self.unet, self.switch)
+        for half in (self.vae.encoder, self.vae.decoder) if halves else ():
+            fuse_half(half, switched)
+        self._ops = switched if unet or halves else None
+        return self._ops is not None
 
     def stored_bytes(self) -> int:
         """With the text encoder, which is written along."""
