@@ -1,5 +1,6 @@
 """A predictor and a pipeline of diffusers on the same small random networks."""
 
+import copy
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -67,7 +68,7 @@ def peers(
     scheduler: str = "DDIMScheduler",
     spacing: str = "trailing",
 ) -> tuple[Predictor, Any]:
-    """Networks that `Predictor` and the pipeline share; made once. Target images span the whole range."""
+    """A predictor and a pipeline with networks of the same weights; made once. Target images span the whole range."""
     kind, pipeline, options = MODALITIES[modality]
     schedule = {
         **NETWORK["schedule"],
@@ -84,7 +85,8 @@ def peers(
     backbone.unet.conv_in.weight.data[:, :4] *= 10  # the photo is to be seen in the answer
     if autoencoder == "tiny":
         _use_whole_range(backbone.vae)
-    predictor = Predictor(Estimator(backbone, kind, Card("toy", modality)))
+    # Those of the predictor are rebuilt for inference.
+    predictor = Predictor(Estimator(copy.deepcopy(backbone), kind, Card("toy", modality)))
     config = {key: value for key, value in backbone.schedule.config().items() if not key.startswith("_")}
     theirs = pipeline(
         unet=backbone.unet,

@@ -1,11 +1,16 @@
-"""Everything that must not change what is computed: where, in which precision and memory layout."""
+"""Everything that must not change what is computed: where, in which precision and memory layout, by which kernels."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from marigold.accel.precision import Precision, resolve_device, resolve_dtype
+from marigold.core.choices import Compile
+from marigold.core.errors import ConfigError
+from marigold.core.find import unknown
+from marigold.core.plain import word
 from marigold.estimator import Estimator
 
 
@@ -18,15 +23,18 @@ class Plan:
     """The number type of the networks; latents between them, and everything after them, are float32."""
     pixels_at_once: int = 0
     """Ensemble members that run as one batch hold about this many pixels together; 0: one member at a time."""
+    compile: Compile = "auto"
 
 
 GPU_PIXELS = 4_000_000
 
 
-def make_plan(device: str = "auto", precision: Precision = "auto") -> Plan:
-    """The plan for a device and a precision by name. Raises `ConfigError`."""
+def make_plan(device: str = "auto", precision: Precision = "auto", compile: Compile = "auto") -> Plan:  # noqa: A002
+    """The plan for a device, a precision and what is compiled, by name. Raises `ConfigError`."""
+    if compile not in (choices := get_args(Compile)):
+        raise ConfigError(f"compile: {unknown('choice', word(compile), choices)}")
     where = resolve_device(device)
-    return Plan(where, resolve_dtype(precision, where), 0 if where.type == "cpu" else GPU_PIXELS)
+    return Plan(where, resolve_dtype(precision, where), 0 if where.type == "cpu" else GPU_PIXELS, compile)
 
 
 def apply(estimator: Estimator, plan: Plan) -> Estimator:

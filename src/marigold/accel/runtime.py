@@ -1,11 +1,19 @@
 """An estimator under a plan, and how the plan gives way where memory or precision do not suffice."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
+from marigold.accel import kernels
+from marigold.accel.graphs import Graphs
+from marigold.accel.kernels import Compiler
 from marigold.accel.plan import Plan, apply
+from marigold.accel.precision import precision_name
+from marigold.backbones.base import directly
+from marigold.backbones.fused.ops import Ops, Plain
 from marigold.core.device import memory_is_full as memory_is_full
+from marigold.core.errors import ConfigError
 from marigold.estimator import Estimator
 
 
@@ -13,15 +21,72 @@ class Runtime:
     """An estimator ready for inference; `plan` says how it runs by now."""
 
     def __init__(self, estimator: Estimator, plan: Plan | None = None) -> None:
-        """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None)."""
+        """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None).
+
+        Its layers are rebuilt for inference, so that it cannot be trained any more. Raises `ConfigError` for a plan
+        that compiles what cannot be compiled.
+        """
         self.plan = plan or Plan()
         self.estimator = apply(estimator, self.plan)
+        on_gpu = self.plan.device.type == "cuda" and self.plan.compile != "off"
+        self._graphs = Graphs() if on_gpu else None
+        self._photos = 0
+        self._ops: Ops = Plain()
+        rebuilt = self.estimator.backbone.suit_inference(self._ops, self._graphs or directly)
+        self._compiler = self._make_compiler(rebuilt)
+        if self._compiler is not None and (self.plan.compile == "on" or self._compiler.is_kept):
+            self._take(self._compiler.finish())
 
     def use_float32(self) -> None:
         """From now on the networks compute in float32."""
         self.plan = replace(self.plan, dtype=torch.float32)
+        self._forget()
         self.estimator = apply(self.estimator, self.plan)
 
     def one_at_a_time(self) -> None:
         """From now on the members of an ensemble run one by one."""
         self.plan = replace(self.plan, pixels_at_once=0)
+
+    def expect(self, photos: int) -> None:
+        """So many photos are to come: kernels are compiled beside the first of them where that repays itself."""
+        if self._compiler is not None and self._photos + photos >= kernels.REPAYS and not self.is_compiled:
+            self._compiler.start()
+
+    def begin(self, photos: int = 1) -> None:
+        """So many photos are computed now, with compiled kernels if they are ready."""
+        self._photos += photos
+        self.expect(0)
+        if self._compiler is not None and not self.is_compiled and (ops := self._compiler.ready()) is not None:
+            self._take(ops)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether compiled kernels compute."""
+        return not isinstance(self._ops, Plain)
+
+    def stated(self) -> dict[str, Any]:
+        """How the networks run, in words for a report."""
+        return {
+            "precision": precision_name(self.plan.dtype),
+            "layout": "channels last",
+            "kernels": "compiled" if self.is_compiled else "torch",
+            "graphs": 0 if self._graphs is None else len(self._graphs),
+        }
+
+    def _make_compiler(self, rebuilt: bool) -> Compiler | None:
+        """What compiles kernels for this plan; None where nothing is to be compiled, or nothing can be."""
+        possible = rebuilt and kernels.available(self.plan.device)
+        if self.plan.compile == "on" and not possible:
+            why = "there is no Triton for this device" if rebuilt else "this backbone has no layers that are rebuilt"
+            raise ConfigError(f"compile: nothing can be compiled for {self.plan.device}, as {why}; use auto or off")
+        return Compiler(self.estimator.backbone, self.plan.device) if possible and self.plan.compile != "off" else None
+
+    def _take(self, ops: Ops) -> None:
+        self._ops = ops
+        self.estimator.backbone.suit_inference(ops, self._graphs or directly)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drops what was recorded with other weights or operations."""
+        if self._graphs is not None:
+            self._graphs.forget()

@@ -24,9 +24,8 @@ from marigold.backbones._prompt import (
 )
 from marigold.backbones.base import Backbone, Run, directly
 from marigold.backbones.fused.ops import Ops, Switched
-from marigold.backbones.fused.replace import fuse_half, fuse_unet, is_usual_autoencoder, is_usual_unet
-from marigold.backbones.fused.unet import Times
-from marigold.backbones.fused.unet import run as run_unet
+from marigold.backbones.fused.replace import fused_half, fused_unet
+from marigold.backbones.fused.unet import FusedUNet
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, fetch_again, read_json
@@ -60,7 +59,6 @@ class StableDiffusion(Backbone):
     _run: Run
     _ops: Switched | None
     """The operations of the rebuilt layers; None until `suit_inference`."""
-    _times: Times | None
 
     def __init__(
         self,
@@ -77,7 +75,7 @@ class StableDiffusion(Backbone):
         self.unet = unet
         self.vae = vae
         self.schedule = schedule
-        self._run, self._ops, self._times = directly, None, None
+        self._run, self._ops = directly, None
         self.register_buffer("prompt", prompt)
         self.prompt_padded = prompt_padded
         self.text = text or {}
@@ -149,7 +147,7 @@ class StableDiffusion(Backbone):
     def index(self) -> dict[str, Any]:
         """U-Net, autoencoder, scheduler and, where there is one, text encoder and tokenizer."""
         return {
-            "unet": ["diffusers", type(self.unet).__name__],
+            "unet": ["diffusers", self.unet.kind if isinstance(self.unet, FusedUNet) else type(self.unet).__name__],
             "vae": ["diffusers", type(self.vae).__name__],
             "scheduler": ["diffusers", self.schedule.kind],
             **{part: names if self.text else [None, None] for part, names in TEXT_PARTS.items()},
@@ -176,8 +174,8 @@ class StableDiffusion(Backbone):
 
     def network(self, x: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """The U-Net on the condition beside x [B, C * targets, h, w] and the empty prompt; the result has x's type."""
-        if self._times is not None:
-            return self._fused(x, self._times.of(t), condition)
+        if isinstance(self.unet, FusedUNet):
+            return self._denoised(x, t, condition)
         latents = self._seen(x, condition)
         prompt = self.prompt.to(latents.dtype).expand(len(x), -1, -1)
         switch = None if self.switch is None else self.switch.expand(len(x), *self.switch.shape[1:])
@@ -187,16 +185,13 @@ class StableDiffusion(Backbone):
 
     def network_at(self, x: Tensor, t: int, condition: Tensor | None) -> Tensor:
         """What the time adds is computed once, where the layers have been rebuilt."""
-        if self._times is None:
-            return super().network_at(x, t, condition)
-        return self._fused(x, self._times.at(t), condition)
+        if isinstance(self.unet, FusedUNet):
+            return self._denoised(x, t, condition)
+        return super().network_at(x, t, condition)
 
-    def _fused(self, x: Tensor, times: Tensor, condition: Tensor | None) -> Tensor:
+    def _denoised(self, x: Tensor, t: int | Tensor, condition: Tensor | None) -> Tensor:
         with _running("unet"):
-            return self._run(self._denoised, self._seen(x, condition), times).to(x.dtype)
-
-    def _denoised(self, latents: Tensor, times: Tensor) -> Tensor:
-        return run_unet(self.unet, latents, times)
+            return self._run(self.unet, self._seen(x, condition), self.unet.times(t, x.device)).to(x.dtype)
 
     def _seen(self, x: Tensor, condition: Tensor | None) -> Tensor:
         """What the first layer of the U-Net is given."""
@@ -259,16 +254,13 @@ class StableDiffusion(Backbone):
         """The U-Net, and the KL autoencoder's two halves; what has layers of another kind stays as it is."""
         self._run = run
         if self._ops is not None:
-            self._ops.use = ops
+            self._ops.usual = ops
             return True
         switched = Switched(ops)
-        unet, halves = is_usual_unet(self.unet), is_usual_autoencoder(self.vae)
-        if unet:
-            fuse_unet(self.unet, self.prompt, switched)
-            self._times = Times(self.unet, self.switch)
-        for half in (self.vae.encoder, self.vae.decoder) if halves else ():
-            fuse_half(half, switched)
-        self._ops = switched if unet or halves else None
+        unet = fused_unet(self.unet, self.prompt, self.switch, switched)
+        self.unet = unet or self.unet
+        rebuilt = [fused_half(half, switched) for half in (self.vae.encoder, self.vae.decoder)]
+        self._ops = switched if unet is not None or any(rebuilt) else None
         return self._ops is not None
 
     def stored_bytes(self) -> int:

@@ -7,3 +7,6 @@ Resampling = Literal["bilinear", "bicubic", "area", "nearest", "nearest-exact"]
 
 Reduction = Literal["median", "mean", "closest"]
 """How the members of an ensemble become one; `closest` is the member closest to the mean direction."""
+
+Compile = Literal["auto", "on", "off"]
+"""Whether kernels are compiled for the device: `on` before the first photo, `auto` once that repays itself."""

@@ -6,7 +6,7 @@ import triton.language as tl
 # ruff: noqa: D103
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["places", "each"])
 def moments(x, sums, places, channels, each, ROWS: tl.constexpr, WIDE: tl.constexpr):  # noqa: N803
     """Sums of each channel's values less its first one, and of their squares, over `each` places."""
     image, share, part = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -28,7 +28,7 @@ def moments(x, sums, places, channels, each, ROWS: tl.constexpr, WIDE: tl.conste
     tl.store(sums + channels, tl.sum(two, 0), kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["places", "shares", "step", "group"])
 def affine(
     x, offset, sums, weight, bias, scale, shift, places, channels, shares, step, group, eps,
     WIDE: tl.constexpr, SHARES: tl.constexpr,  # noqa: N803
@@ -59,7 +59,7 @@ def affine(
     tl.store(shift + image * channels + columns, constant, kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["places"])
 def normalised(
     x, scale, shift, out, places, channels,
     ROWS: tl.constexpr, WIDE: tl.constexpr, ACTIVATE: tl.constexpr,  # noqa: N803
@@ -79,7 +79,7 @@ def normalised(
     tl.store(out + at, value.to(out.dtype.element_ty), inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def added(x, y, offset, out, count, channels, BLOCK: tl.constexpr):  # noqa: N803
     """x + y + offset."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -106,7 +106,7 @@ def added_normalised(x, y, offset, weight, bias, out, normal, channels, eps, WID
     tl.store(normal + at, found.to(normal.dtype.element_ty), kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def gated(x, out, count, channels, BLOCK: tl.constexpr):  # noqa: N803
     """The first half of each place times GELU of the second."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -118,7 +118,7 @@ def gated(x, out, count, channels, BLOCK: tl.constexpr):  # noqa: N803
     tl.store(out + at, value.to(out.dtype.element_ty), kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def shared(scores, count, scale, WIDE: tl.constexpr):  # noqa: N803
     """The softmax of one place's scores times scale, in place."""
     columns = tl.arange(0, WIDE)
@@ -130,7 +130,7 @@ def shared(scores, count, scale, WIDE: tl.constexpr):  # noqa: N803
     tl.store(at, value.to(scores.dtype.element_ty), kept)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width"])
 def interleaved(
     even_even, even_odd, odd_even, odd_odd, offset, out, height, width, channels,
     ROWS: tl.constexpr, WIDE: tl.constexpr,  # noqa: N803

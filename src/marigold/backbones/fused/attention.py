@@ -63,8 +63,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2, self.norm3 = block.norm1, block.norm2, block.norm3
         self.attn1, self.attn2, self.ff, self.ops = block.attn1, block.attn2, block.ff, ops
-        own = block.attn1
-        self.register_buffer("joint", torch.cat([own.to_q.weight, own.to_k.weight, own.to_v.weight]), persistent=False)
+        self.register_buffer("joint", _joined(block.attn1.to_q, block.attn1.to_k, block.attn1.to_v), persistent=False)
         seen, said = known_prompt(block.attn2, prompt)
         self.register_buffer("seen", seen, persistent=False)
         self.register_buffer("said", said, persistent=False)
@@ -87,6 +86,14 @@ class Block(nn.Module):
         """Attention to the prompt, without the bias of its last product."""
         shares = F.linear(x, self.seen).unflatten(-1, (self.attn2.heads, -1)).softmax(-1)
         return F.linear(shares.flatten(2), self.said)
+
+
+def _joined(*layers: nn.Linear) -> Tensor:
+    """The weights of layers in one tensor, whose memory they share from now on."""
+    joint = torch.cat([layer.weight.detach() for layer in layers])
+    for layer, weight in zip(layers, joint.split([layer.out_features for layer in layers]), strict=True):
+        layer.weight = nn.Parameter(weight, requires_grad=False)
+    return joint
 
 
 @torch.no_grad()

@@ -59,7 +59,8 @@ class Upsample(nn.Module):
         """[B, C, h, w] to [B, C, 2 h, 2 w], or to an `output_size` of an odd side by the layer as it is written."""
         if output_size is not None and tuple(output_size) != (2 * x.shape[-2], 2 * x.shape[-1]):
             return self.conv(F.interpolate(x, size=output_size, mode="nearest"))
-        return self.ops.interleave([F.conv2d(x, weight, padding=1) for weight in self.phases], self.conv.bias)
+        found = [F.conv2d(x, weight, padding=1) for weight in self.phases.chunk(4)]
+        return self.ops.interleave(found, self.conv.bias)
 
 
 class Norm(nn.GroupNorm):
@@ -83,10 +84,10 @@ def conv(x: Tensor, layer: nn.Conv2d, ops: Ops) -> tuple[Tensor, Tensor | None]:
 
 @torch.no_grad()
 def phases(weight: Tensor) -> Tensor:
-    """A kernel [O, I, 3, 3] as the kernels [4, O, I, 2, 2] of the four places in a doubled pixel."""
+    """A kernel [O, I, 3, 3] as the kernels [4 O, I, 2, 2] of the four places in a doubled pixel, channels last."""
     rows = torch.stack([_paired(weight.float(), 2, odd) for odd in (False, True)])
     both = torch.stack([_paired(rows, 4, odd) for odd in (False, True)], dim=1)
-    return both.flatten(0, 1).to(weight.dtype)
+    return both.flatten(0, 2).to(weight.dtype).contiguous(memory_format=torch.channels_last)
 
 
 def _paired(weight: Tensor, axis: int, odd: bool) -> Tensor:

@@ -12,7 +12,7 @@ from marigold.backbones.fused.ops import Ops
 
 _ROWS = 32
 """Places that a program has in registers at once."""
-_PROGRAMS = 1056
+_PROGRAMS = 528
 """About how many programs share the moments of a batch: some for each multiprocessor."""
 _BLOCK = 2048
 _LONGEST = 16384
@@ -40,7 +40,7 @@ class Kernels(Ops):
         _triton.moments[batch, shares, parts](x, sums, count, channels, each, ROWS=_ROWS, WIDE=wide)
         _triton.affine[batch, layer.num_groups](
             x, offset, sums, layer.weight, layer.bias, scale, shift, count, channels, shares, step, group, layer.eps,
-            WIDE=triton.next_power_of_2(group), SHARES=32,
+            WIDE=triton.next_power_of_2(group), SHARES=64,
         )  # fmt: skip
         grid = (batch, triton.cdiv(count, _ROWS), parts)
         _triton.normalised[grid](x, scale, shift, out, count, channels, ROWS=_ROWS, WIDE=wide, ACTIVATE=activate)

@@ -5,6 +5,9 @@ within rounding. Images are [B, C, H, W], channels last; places are the same as 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -85,11 +88,29 @@ class Plain(Ops):
         return out if offset is None else out.add_(offset[:, None, None])
 
 
-class Switched(Ops):
-    """The operations in `use`, which may be exchanged while networks hold this object."""
+_HERE: ContextVar[Ops | None] = ContextVar("operations", default=None)
 
-    def __init__(self, use: Ops) -> None:
-        self.use = use
+
+@contextmanager
+def using(ops: Ops) -> Iterator[None]:
+    """Inside the block, in this thread alone, rebuilt networks compute by these operations."""
+    token = _HERE.set(ops)
+    try:
+        yield
+    finally:
+        _HERE.reset(token)
+
+
+class Switched(Ops):
+    """Operations that may be exchanged while networks hold this object."""
+
+    def __init__(self, ops: Ops) -> None:
+        self.usual = ops
+
+    @property
+    def use(self) -> Ops:
+        """Those that compute now."""
+        return _HERE.get() or self.usual
 
     @property
     def defers(self) -> bool:  # type: ignore[override]

@@ -9,32 +9,36 @@ from torch import Tensor, nn
 from marigold.backbones.fused.attention import Transformer, WideAttention
 from marigold.backbones.fused.blocks import Norm, Resnet, Upsample
 from marigold.backbones.fused.ops import Ops
+from marigold.backbones.fused.unet import FusedUNet
+
+_MIDDLE = "UNetMidBlock2DCrossAttn"
+_BLOCKS = {_MIDDLE, "CrossAttnDownBlock2D", "DownBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"}
+"""The kinds of blocks of a U-Net that hold nothing else."""
 
 
-def is_usual_autoencoder(vae: Any) -> bool:
-    """Whether an autoencoder is made of the layers that are rebuilt."""
-    half = (*vae.encoder.modules(), *vae.decoder.modules())
-    return type(vae).__name__ == "AutoencoderKL" and vae.config.act_fn == "silu" and all(map(_is_usual, half))
-
-
-def is_usual_unet(unet: Any) -> bool:
-    """Whether a U-Net is made of the layers that are rebuilt, with nothing that they leave out."""
-    config = unet.config
-    plain = config.resnet_time_scale_shift == "default" and config.act_fn == "silu" and unet.conv_norm_out is not None
-    unused = ("encoder_hid_dim_type", "addition_embed_type", "time_cond_proj_dim", "dual_cross_attention")
-    alone = not any(config.get(name) for name in (*unused, "center_input_sample", "mid_block_only_cross_attention"))
-    return plain and alone and all(map(_is_usual, unet.modules()))
-
-
-def fuse_half(half: Any, ops: Ops) -> None:
-    """Rebuilds an autoencoder's encoder or decoder, in place."""
-    _replace(half, lambda layer: _rebuilt(layer, ops))
-    half.conv_norm_out, half.conv_act = Norm(half.conv_norm_out, ops), nn.Identity()
-
-
-def fuse_unet(unet: Any, prompt: Tensor, ops: Ops) -> None:
-    """Rebuilds a U-Net for a prompt [1, L, D] that never changes, in place."""
+def fused_half(half: Any, ops: Ops) -> bool:
+    """Rebuilds an autoencoder's encoder or decoder, in place, where it is one of the KL autoencoder; whether it is."""
     kinds = _kinds()
+    if not isinstance(half, kinds["halves"]) or not all(map(_is_usual, half.modules())):
+        return False
+
+    def rebuilt(layer: nn.Module) -> nn.Module | None:
+        if isinstance(layer, kinds["resnet"]):
+            return Resnet(layer, ops)
+        if isinstance(layer, kinds["upsample"]):
+            return Upsample(layer, ops)
+        return WideAttention(layer, ops) if isinstance(layer, kinds["attention"]) else None
+
+    _replace(half, rebuilt)
+    half.conv_norm_out, half.conv_act = Norm(half.conv_norm_out, ops), nn.Identity()
+    return True
+
+
+def fused_unet(unet: Any, prompt: Tensor, switch: Tensor | None, ops: Ops) -> FusedUNet | None:
+    """The U-Net rebuilt for a prompt [1, L, D] that never changes; None where it has layers of other kinds."""
+    kinds = _kinds()
+    if not _is_usual_unet(unet):
+        return None
     blocks = [layer for layer in unet.modules() if isinstance(layer, kinds["resnet"])]
     ends = list(accumulate((block.time_emb_proj.out_features for block in blocks), initial=0))
     at = {block: slice(*ends[number : number + 2]) for number, block in enumerate(blocks)}
@@ -42,16 +46,28 @@ def fuse_unet(unet: Any, prompt: Tensor, ops: Ops) -> None:
     def rebuilt(layer: nn.Module) -> nn.Module | None:
         if isinstance(layer, kinds["transformer"]):
             return Transformer(layer, ops, prompt)
-        return Resnet(layer, ops, at[layer]) if layer in at else _rebuilt(layer, ops)
+        return Resnet(layer, ops, at[layer]) if layer in at else None
 
     _replace(unet, rebuilt)
     unet.conv_norm_out, unet.conv_act = Norm(unet.conv_norm_out, ops), nn.Identity()
+    return FusedUNet(unet, switch)
+
+
+def _is_usual_unet(unet: Any) -> bool:
+    """Whether a U-Net is made of the layers that are rebuilt, with nothing that they leave out."""
+    config = unet.config
+    known = (*config.down_block_types, *config.up_block_types, config.mid_block_type or _MIDDLE)
+    plain = config.resnet_time_scale_shift == "default" and config.act_fn == "silu" and unet.conv_norm_out is not None
+    unused = ("encoder_hid_dim_type", "addition_embed_type", "time_cond_proj_dim", "dual_cross_attention")
+    alone = not any(config.get(name) for name in (*unused, "center_input_sample", "mid_block_only_cross_attention"))
+    return set(known) <= _BLOCKS and plain and alone and all(map(_is_usual, unet.modules()))
 
 
 def _kinds() -> dict[str, Any]:
     """diffusers' classes of the layers that are rebuilt, and of those inside them."""
     from diffusers.models.attention import BasicTransformerBlock
     from diffusers.models.attention_processor import Attention
+    from diffusers.models.autoencoders.vae import Decoder, Encoder
     from diffusers.models.resnet import ResnetBlock2D
     from diffusers.models.transformers.transformer_2d import Transformer2DModel
     from diffusers.models.upsampling import Upsample2D
@@ -62,6 +78,7 @@ def _kinds() -> dict[str, Any]:
         "transformer": Transformer2DModel,
         "block": BasicTransformerBlock,
         "upsample": Upsample2D,
+        "halves": (Encoder, Decoder),
     }
 
 
@@ -71,7 +88,8 @@ def _is_usual(layer: Any) -> bool:
     if isinstance(layer, kinds["resnet"]):
         whole = layer.upsample is None and layer.downsample is None and layer.output_scale_factor == 1
         untimed = layer.time_emb_proj is None and layer.time_embedding_norm == "group"
-        return whole and (untimed or layer.time_embedding_norm == "default") and not layer.skip_time_act
+        timed = untimed or layer.time_embedding_norm == "default"
+        return whole and timed and not layer.skip_time_act and isinstance(layer.nonlinearity, nn.SiLU)
     if isinstance(layer, kinds["upsample"]):
         doubled = layer.use_conv and not layer.use_conv_transpose and layer.interpolate and layer.norm is None
         return doubled and layer.name == "conv" and layer.conv.kernel_size == (3, 3)
@@ -85,15 +103,6 @@ def _is_usual(layer: Any) -> bool:
         plain = layer.group_norm is None or (layer.heads == 1 and layer.residual_connection)
         return plain and layer.spatial_norm is None and layer.norm_q is None and layer.rescale_output_factor == 1
     return True
-
-
-def _rebuilt(layer: nn.Module, ops: Ops) -> nn.Module | None:
-    kinds = _kinds()
-    if isinstance(layer, kinds["resnet"]):
-        return Resnet(layer, ops)
-    if isinstance(layer, kinds["upsample"]):
-        return Upsample(layer, ops)
-    return WideAttention(layer, ops) if isinstance(layer, kinds["attention"]) else None
 
 
 def _replace(module: nn.Module, rebuilt: Callable[[nn.Module], nn.Module | None]) -> None:

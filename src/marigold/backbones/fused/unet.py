@@ -3,52 +3,57 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from marigold.backbones.fused.blocks import Resnet
 
 
-class Times:
-    """What times add in the residual blocks of a U-Net; kept for each time that was asked for."""
+class FusedUNet(nn.Module):
+    """diffusers' UNet2DConditionModel with rebuilt layers, for a prompt and a class that never change."""
 
     def __init__(self, unet: Any, switch: Tensor | None) -> None:
-        """`switch` is what the class embedding is given, where there is one."""
-        self._unet, self._switch = unet, switch
-        self._blocks = [block for block in unet.modules() if isinstance(block, Resnet)]
-        self._known: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+        """Takes over the parts of a U-Net whose layers have been rebuilt; `switch` is what its class embedding gets."""
+        super().__init__()
+        for name, part in unet.named_children():
+            self.register_module(name, part)
+        for name in ("class_embedding", "time_embed_act", "mid_block"):  # which are None in some
+            self.register_module(name, getattr(unet, name))
+        self.config, self.to_json_string, self.kind = unet.config, unet.to_json_string, type(unet).__name__
+        self.register_buffer("switch", switch, persistent=False)
+        self._resnets = [block for block in self.modules() if isinstance(block, Resnet)]
+        self._known: dict[tuple[int, torch.dtype], Tensor] = {}
 
-    def at(self, t: int) -> Tensor:
-        """At one time, for all blocks together: [1, the sum of their channels]."""
-        weight = self._unet.conv_in.weight
-        key = t, weight.dtype, weight.device
+    def forward(self, x: Tensor, times: Tensor) -> Tensor:
+        """Latents [B, C, h, w], and what their times add to all blocks [B or 1, D] (see `times`)."""
+        x = self.conv_in(x)
+        kept = [x]
+        for block in self.down_blocks:
+            x, found = block(x, times)
+            kept += found
+        x = x if self.mid_block is None else self.mid_block(x, times)
+        for block in self.up_blocks:
+            count = len(block.resnets)
+            found, kept = tuple(kept[-count:]), kept[:-count]
+            x = block(x, found, times, upsample_size=tuple(kept[-1].shape[2:]) if kept else None)
+        return self.conv_out(self.conv_act(self.conv_norm_out(x)))
+
+    def times(self, t: int | Tensor, device: torch.device) -> Tensor:
+        """What times [B], or one for all, add in the residual blocks: [B or 1, the sum of the blocks' channels]."""
+        if isinstance(t, Tensor):
+            return self._added(t).to(device)
+        key = t, self.conv_in.weight.dtype
         if key not in self._known:
-            self._known[key] = self.of(torch.tensor([t], device=weight.device))
+            self._known[key] = self._added(torch.tensor([t])).to(device)
         return self._known[key]
 
-    def of(self, t: Tensor) -> Tensor:
-        """At times [B]: [B, the sum of the blocks' channels]."""
-        unet = self._unet
-        like = unet.conv_in.weight.new_empty(len(t))
-        embedding = unet.time_embedding(unet.get_time_embed(like, t))
-        switch = None if self._switch is None else self._switch.expand(len(t), *self._switch.shape[1:])
-        if (more := unet.get_class_embed(like, switch)) is not None:
-            joined = unet.config.class_embeddings_concat
+    def _added(self, t: Tensor) -> Tensor:
+        weight = self.conv_in.weight
+        embedding = self.time_embedding(self.time_proj(t.to(weight.device)).to(weight.dtype))
+        if self.class_embedding is not None and self.switch is not None:
+            switch = self.switch.expand(len(t), *self.switch.shape[1:]).to(weight.device)
+            switch = self.time_proj(switch) if self.config.class_embed_type == "timestep" else switch
+            more = self.class_embedding(switch if switch.dtype == torch.long else switch.to(weight.dtype))
+            joined = self.config.class_embeddings_concat
             embedding = torch.cat([embedding, more], dim=-1) if joined else embedding + more
-        embedding = embedding if unet.time_embed_act is None else unet.time_embed_act(embedding)
-        return torch.cat([block.added(embedding) for block in self._blocks], dim=-1)
-
-
-def run(unet: Any, x: Tensor, times: Tensor) -> Tensor:
-    """The U-Net on latents [B, C, h, w] with what the time adds; its layers have been rebuilt."""
-    x = unet.conv_in(x)
-    kept = [x]
-    for block in unet.down_blocks:
-        x, found = block(x, times)
-        kept += found
-    x = unet.mid_block(x, times) if unet.mid_block is not None else x
-    for block in unet.up_blocks:
-        count = len(block.resnets)
-        found, kept = tuple(kept[-count:]), kept[:-count]
-        size = tuple(kept[-1].shape[2:]) if kept else None
-        x = block(x, found, times, upsample_size=size)
-    return unet.conv_out(unet.conv_act(unet.conv_norm_out(x)))
+        embedding = embedding if self.time_embed_act is None else self.time_embed_act(embedding)
+        return torch.cat([block.added(embedding) for block in self._resnets], dim=-1)

@@ -1,0 +1,81 @@
+"""CUDA graphs: a function's kernels recorded once for a size, and asked for together from then on."""
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MOST = 12
+"""Recordings that are kept; each holds the memory of what it computes on the way, which all share."""
+LARGEST = 2_000_000
+"""Numbers in the inputs, above which kernels run longer than it takes to ask for them."""
+_WARM = 2
+"""Runs before recording, in which libraries choose their kernels."""
+
+
+@dataclass(frozen=True)
+class _Recording:
+    graph: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+    def replay(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        for kept, given in zip(self.inputs, inputs, strict=True):
+            kept.copy_(given)
+        self.graph.replay()
+        return self.output.clone()
+
+
+class Graphs:
+    """A `Run` (see `backbones/base.py`) that records a function when it comes with the same shapes again."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[Hashable] = Counter()
+        self._kept: OrderedDict[Hashable, _Recording] = OrderedDict()
+        self._pool: tuple[int, int] | None = None
+
+    def __call__(self, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """What `function` gives for tensors of one device."""
+        key = (function, *((x.shape, x.dtype, x.stride(), x.device) for x in inputs))
+        if (recording := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return recording.replay(inputs)
+        self._seen[key] += 1
+        if self._seen[key] < 2 or sum(x.numel() for x in inputs) > LARGEST:
+            return function(*inputs)
+        while len(self._kept) >= MOST:
+            self._kept.popitem(last=False)
+        self._kept[key] = self._recorded(function, inputs)
+        return self._kept[key].replay(inputs)
+
+    def forget(self) -> None:
+        """Drops the recordings, which hold for the weights and operations that they were made with."""
+        self._kept.clear()
+        self._seen.clear()
+        self._pool = None
+
+    def __len__(self) -> int:
+        """How many recordings there are."""
+        return len(self._kept)
+
+    def _recorded(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> _Recording:
+        kept = tuple(x.clone() for x in inputs)
+        device = inputs[0].device
+        aside = torch.cuda.Stream(device)
+        aside.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(aside):
+            for _ in range(_WARM):
+                function(*kept)
+        torch.cuda.current_stream(device).wait_stream(aside)
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        graph = torch.cuda.CUDAGraph()
+        with _ONE_AT_A_TIME, torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            output = function(*kept)
+        return _Recording(graph, kept, output)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Threads of several devices record one after the other."""

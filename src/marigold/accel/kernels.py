@@ -1,0 +1,95 @@
+"""Which operations the rebuilt layers compute by: torch's own, or kernels that are compiled for the device.
+
+Compiling takes seconds and pays over many photos. Kernels are kept on disk by Triton; a mark beside the user's other
+files that can be computed again says that those of a network are there, so that the next start takes them at once.
+"""
+
+import hashlib
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from marigold.backbones.base import Backbone
+from marigold.backbones.fused.ops import Ops, using
+from marigold.core.distribution import VERSION
+from marigold.core.errors import OutputError
+from marigold.core.files import cache_folder, make_folder, whole_file
+
+REPAYS = 100
+"""Photos of full size that repay compiling: it takes about 8 s, and each is 0.08 s faster then (`bench/engine.py`)."""
+_CELLS = 16
+"""The side, in latent cells, of what the networks rehearse on: even at the smallest of a U-Net's four sizes."""
+
+
+def available(device: torch.device) -> bool:
+    """Whether kernels can be compiled for a device."""
+    if device.type != "cuda":
+        return False
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class Compiler:
+    """Compiles the kernels of a backbone's networks, at once or beside other work."""
+
+    def __init__(self, backbone: Backbone, device: torch.device) -> None:
+        self._backbone, self._device = backbone, device
+        self._made: Ops | None = None
+        self._thread: threading.Thread | None = None
+        self._mark = cache_folder() / "kernels" / _digest(backbone, device)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether an earlier start has left the kernels on disk."""
+        return self._mark.is_file()
+
+    def ready(self) -> Ops | None:
+        """The compiled operations, once they are there."""
+        return self._made
+
+    def start(self) -> None:
+        """Compiles in a thread beside other work, unless that has begun."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self.finish, name="compiler", daemon=True)
+            self._thread.start()
+
+    @torch.inference_mode()
+    def finish(self) -> Ops:
+        """Compiles now, by running every network once on something small."""
+        from marigold.backbones.fused.kernels import Kernels
+
+        if self._made is None:
+            kernels = Kernels()
+            with using(kernels), torch.cuda.device(self._device), torch.cuda.stream(torch.cuda.Stream(self._device)):
+                _rehearse(self._backbone, self._device)
+                torch.cuda.current_stream().synchronize()
+            self._made = kernels
+            _leave(self._mark)
+        return self._made
+
+
+def _rehearse(backbone: Backbone, device: torch.device) -> None:
+    side = _CELLS * backbone.stride
+    latent = backbone.encode(torch.zeros(1, 3, side, side, device=device))
+    condition = latent.repeat(1, backbone.conditions, 1, 1) if backbone.conditions else None
+    backbone.network_at(latent.float().repeat(1, backbone.targets, 1, 1), 1, condition)
+    backbone.decode(latent)
+
+
+def _digest(backbone: Backbone, device: torch.device) -> str:
+    """What compiled kernels depend on: versions, the device, and the shapes and types of the weights."""
+    weights = {(str(tuple(tensor.shape)), str(tensor.dtype)) for tensor in backbone.state_dict().values()}
+    known = (VERSION, torch.__version__, torch.cuda.get_device_name(device), sorted(weights))
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:32]
+
+
+def _leave(mark: Path) -> None:
+    with suppress(OutputError):
+        make_folder(mark.parent)
+        with whole_file(mark) as file:
+            file.write(VERSION.encode())
