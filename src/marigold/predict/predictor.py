@@ -1,6 +1,8 @@
 """One photo in, maps out."""
 
-from collections.abc import Iterable, Sized
+import time
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +25,8 @@ from marigold.core.raster import Photo
 from marigold.core.resampling import resample
 from marigold.estimator import Estimator
 from marigold.predict.encodings import Encodings
-from marigold.predict.infer import Inference, infer
+from marigold.predict.grouping import Group, group_of, parts
+from marigold.predict.infer import Inference, infer_many
 from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Compat, Request, Settings
@@ -135,24 +138,84 @@ class Predictor:
 
         `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`).
         """
+        return self._predicted([_read(image)], request, noise=noise, output_latent=output_latent, encodings=encodings)[
+            0
+        ]
+
+    def predict_many(
+        self,
+        images: "Sequence[str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo]",
+        request: Request,
+        *,
+        encodings: Encodings | None = None,
+    ) -> list[Prediction]:
+        """What `predict_request` gives for each photo, within rounding; those of one working size share batches.
+
+        `request.batch` says how many inputs are in a batch. Seconds in the reports are a photo's share of those that
+        its batch took. Raises what `predict_request` raises for any of them.
+        """
+        read = [_read(image) for image in images]
+        found: dict[int, Prediction] = {}
+        for part in parts([self.group(one.photo, request) for one in read]):
+            made = self._predicted([read[number] for number in part], request, encodings=encodings)
+            found.update(zip(part, made, strict=True))
+        return [found[number] for number in range(len(read))]
+
+    def group(self, photo: Photo, request: Request) -> Group:
+        """Which photos share a batch with this one. Raises `ConfigError`."""
+        settings = request.settings(self.estimator.card.defaults)
+        return group_of(self.runtime, settings, photo.pixels, request.batch)
+
+    def _predicted(
+        self,
+        read: "Sequence[_Read]",
+        request: Request,
+        *,
+        noise: Tensor | np.ndarray | None = None,
+        output_latent: bool = False,
+        encodings: Encodings | None = None,
+    ) -> list[Prediction]:
         watch = Stopwatch(self.plan.device)
-        with watch("read"):
-            read = to_photo(image)
-            photo = read.pixels
         settings = request.settings(self.estimator.card.defaults)
         chosen = choose(self.estimator.card, settings)
-        found = infer(self.runtime, photo, settings, noise=noise, encodings=encodings, watch=watch)
+        inferred = infer_many(
+            self.runtime,
+            [one.photo.pixels for one in read],
+            settings,
+            noise=noise,
+            encodings=encodings,
+            watch=watch,
+            batch=request.batch,
+        )
+        shares = {stage: seconds / len(read) for stage, seconds in watch.seconds.items()}
+        return [
+            self._prediction(one, settings, chosen, found, shares, output_latent=output_latent)
+            for one, found in zip(read, inferred, strict=True)
+        ]
+
+    def _prediction(
+        self,
+        read: "_Read",
+        settings: Settings,
+        chosen: Choice,
+        found: Inference,
+        seconds: Mapping[str, float],
+        *,
+        output_latent: bool,
+    ) -> Prediction:
+        photo = read.photo.pixels
         latent, *others = found.latents
         if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
+        notes = [*read.photo.notes, *found.notes, *chosen.notes]
         return Prediction(
             maps={name: _as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
             uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),
             modality=self.estimator.modality,
-            name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
+            name=read.name,
             bounds=self._bounds(found, chosen),
             report={
-                **self._report(photo, settings, found, watch, [*read.notes, *found.notes, *chosen.notes]),
+                **self._report(photo, settings, found, {"read": read.seconds, **seconds}, notes),
                 **chosen.report,
             },
             photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
@@ -175,7 +238,12 @@ class Predictor:
         }
 
     def _report(
-        self, photo: Tensor, settings: Settings, found: Inference, watch: Stopwatch, notes: list[str]
+        self,
+        photo: Tensor,
+        settings: Settings,
+        found: Inference,
+        seconds: Mapping[str, float],
+        notes: list[str],
     ) -> dict[str, Any]:
         card, size = self.estimator.card, found.working_size
         return {
@@ -183,15 +251,32 @@ class Predictor:
             "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
             "settings": {
                 **settings.stated(),
-                "precision": precision_name(self.plan.dtype),
+                "precision": precision_name(found.dtype),
                 "device": str(self.plan.device),
             },
+            "plan": {"batch": found.batch},
             "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
             "working_size": {"height": size.height, "width": size.width},
-            "seconds": {stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
+            "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},
             "notes": notes,
             "marigold": VERSION,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A photo that has been read, what its results are called, and the seconds that reading took."""
+
+    photo: Photo
+    name: str
+    seconds: float
+
+
+def _read(image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo") -> _Read:
+    start = time.perf_counter()
+    photo = to_photo(image)
+    name = Path(image).stem if isinstance(image, str | PathLike) else "photo"
+    return _Read(photo, name, time.perf_counter() - start)
 
 
 def _count(noise: object) -> int:

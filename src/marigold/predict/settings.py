@@ -17,6 +17,8 @@ from marigold.core.plain import shown, word
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
 
+MOST_AT_ONCE = 1024
+"""Inputs that a batch may be asked to hold."""
 FALLBACK: dict[str, Any] = {"steps": 4, "ensemble": 1, "resolution": 768, "sizing": "longest", "tta": "none"}
 """Settings where neither the request nor the checkpoint's card says one: their one home."""
 
@@ -98,13 +100,18 @@ class Request:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."""
+    """auto, cpu, cuda, cuda:1 or mps, or all GPUs for a folder; auto takes a GPU if there is one."""
+    batch: int | None = None
+    """Photos, or members of their ensembles, that the networks take at once; left out, as many as keep a GPU busy and
+    its memory holds, and one on a CPU. It changes no value beyond rounding."""
 
     def __post_init__(self) -> None:
         for name in SETTINGS:
             value = getattr(self, name)
             if value is not None or name == "seed":
                 object.__setattr__(self, name, check_number(name, value))
+        if self.batch is not None:
+            object.__setattr__(self, "batch", check_number("batch", self.batch, (1, MOST_AT_ONCE)))
         if self.interval is not None:
             object.__setattr__(self, "interval", _share(self.interval))
         if not isinstance(self.match_input, bool):
@@ -144,9 +151,9 @@ def _share(value: object) -> float:
     raise ConfigError(f"interval: {shown(value)} is no share of pixels; use a number above 0 and below 1, as 0.9")
 
 
-def check_number(name: str, value: object) -> int:
-    """A whole number of the settings; raises `ConfigError` for what is none, or is beyond its range in `SETTINGS`."""
-    least, most = SETTINGS[name]
+def check_number(name: str, value: object, within: tuple[int, int] | None = None) -> int:
+    """A whole number; raises `ConfigError` for what is none, or is beyond its range, by default that in `SETTINGS`."""
+    least, most = SETTINGS[name] if within is None else within
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise ConfigError(f"{name}: {repr(value)[:100]} is not a whole number; use one from {least} to {most}")
     number = int(value)

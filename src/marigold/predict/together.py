@@ -16,13 +16,15 @@ from marigold.accel.plan import make_plan
 from marigold.accel.precision import Precision
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.store import Description, bundled, describe
+from marigold.core.device import devices_of
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, packages, unknown
 from marigold.core.images import to_photo
 from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
-from marigold.predict.encodings import shared
+from marigold.predict.encodings import Encodings, shared
+from marigold.predict.grouping import Group, joint, parts
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
 from marigold.predict.provenance import Provenance, weights_hash
@@ -50,7 +52,7 @@ class MultiPredictor:
                 raise ConfigError(_twice(self.predictors[modality].estimator.card, predictor.estimator.card, modality))
             self.predictors[modality] = predictor
         runtimes = [predictor.runtime for predictor in self.predictors.values()]
-        self._encodings = dict(zip(self.predictors, shared(runtimes), strict=True))
+        self._autoencoders = dict(zip(self.predictors, shared(runtimes), strict=True))
 
     def predict(
         self,
@@ -61,11 +63,35 @@ class MultiPredictor:
         if isinstance(image, str | PathLike):
             predictions = self.predict(to_photo(image), request)
             return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
-        photo, request = to_photo(image), request or Request()
+        photo, request, encodings = to_photo(image), request or Request(), self._encodings()
         return {
-            modality: one.predict_request(photo, request, encodings=self._encodings[modality])
+            modality: one.predict_request(photo, request, encodings=encodings[modality])
             for modality, one in self.predictors.items()
         }
+
+    def predict_many(self, photos: Sequence[Photo], request: Request) -> list[dict[str, Prediction]]:
+        """The predictions of each photo by modality, as `predict` makes them, within rounding.
+
+        Photos that have one working size in all modalities share batches.
+        """
+        found: dict[int, dict[str, Prediction]] = {}
+        for part in parts([self.group(photo, request) for photo in photos]):
+            encodings, together = self._encodings(), [photos[number] for number in part]
+            made = {
+                modality: one.predict_many(together, request, encodings=encodings[modality])
+                for modality, one in self.predictors.items()
+            }
+            found |= {number: {name: all_[i] for name, all_ in made.items()} for i, number in enumerate(part)}
+        return [found[number] for number in range(len(photos))]
+
+    def group(self, photo: Photo, request: Request) -> Group:
+        """Which photos share batches with this one. Raises `ConfigError`."""
+        return joint([one.group(photo, request) for one in self.predictors.values()])
+
+    def _encodings(self) -> dict[str, Encodings]:
+        """For each modality what keeps the latents of a call, the same for those that share an autoencoder."""
+        kept = {number: Encodings() for number in self._autoencoders.values()}
+        return {modality: kept[number] for modality, number in self._autoencoders.items()}
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality."""
@@ -78,16 +104,23 @@ class MultiPredictor:
         """Itself; `LazyPredictors` has more to do here."""
         return self
 
+    def on_each_device(self) -> "list[MultiPredictor]":
+        """Itself alone; `LazyPredictors` may have more devices."""
+        return [self]
+
 
 class LazyPredictors:
     """Checkpoints of different modalities, whose weights are loaded when they are needed."""
 
     def __init__(self, described: Mapping[str, Description], device: str, precision: Precision) -> None:
-        """Takes what `checkpoint.describe` says, by modality. Raises `ConfigError` for the device or the precision."""
+        """Takes what `checkpoint.describe` says, by modality; `device` may be `all`, for every GPU.
+
+        Raises `ConfigError` for the device or the precision.
+        """
         self._described = described
-        self._device = device
+        self._devices = devices_of(device)
         self._precision: Precision = precision
-        self._dtype = make_plan(device, precision).dtype
+        self._dtype = make_plan(self._devices[0], precision).dtype
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality; loads weights only where no revision stands for them."""
@@ -96,13 +129,19 @@ class LazyPredictors:
         return {name: Provenance(one.card, one.modality, self._dtype) for name, one in self._described.items()}
 
     def loaded(self) -> MultiPredictor:
-        """The predictors, loaded once."""
+        """The predictors, loaded once; of several devices those on the first."""
         return self._together
+
+    def on_each_device(self) -> "list[LazyPredictors]":
+        """The same checkpoints on one device each; itself where there is one."""
+        if len(self._devices) == 1:
+            return [self]
+        return [LazyPredictors(self._described, device, self._precision) for device in self._devices]
 
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
-            return load(one.folder, device=self._device, precision=self._precision, trust=one.trusted)
+            return load(one.folder, device=self._devices[0], precision=self._precision, trust=one.trusted)
 
         return MultiPredictor([loaded(one) for one in self._described.values()])
 
