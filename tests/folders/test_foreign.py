@@ -134,7 +134,10 @@ def test_a_lock_that_nobody_holds_and_files_of_a_killed_run_are_no_hindrance(tmp
 
 def test_a_folder_that_cannot_be_written_ends_the_run_before_a_network_is_loaded(tmp_path):
     class Unloaded:
-        provenance = both().provenance
+        device, provenance = both().device, both().provenance
+
+        def on_each_device(self):
+            return [self]
 
         def loaded(self):
             raise AssertionError

@@ -7,18 +7,31 @@ import weakref
 import pytest
 
 from marigold.folders import pipeline
-from marigold.folders.pipeline import READ_AHEAD, WRITE_BEHIND, run_overlapped, run_serially
+from marigold.folders.pipeline import READ_AHEAD, run_overlapped, run_serially
+
+WRITE_BEHIND = 1
+"""Items that may have been computed and are still to be written, where one thread writes."""
 
 
-@pytest.mark.parametrize("run", [run_overlapped, run_serially])
-def test_every_item_passes_all_stages_in_order(run):
+def each(compute):
+    """What computes items that come together, one after the other."""
+    return lambda items: [compute(item) for item in items]
+
+
+def alone(compute):
+    """The same for the only device."""
+    return [each(compute)]
+
+
+@pytest.mark.parametrize(("run", "compute"), [(run_overlapped, alone), (run_serially, each)])
+def test_every_item_passes_all_stages_in_order(run, compute):
     written = []
-    run(range(20), lambda n: n * 10, lambda n: n + 1, written.append)
+    run(range(20), lambda n: n * 10, compute(lambda n: n + 1), written.append)
     assert written == [n * 10 + 1 for n in range(20)]
 
 
 def test_nothing_to_do_is_no_problem():
-    run_overlapped([], None, None, None)
+    run_overlapped([], None, [None], None)
 
 
 def test_the_next_item_is_read_and_the_last_one_written_while_one_is_computed():
@@ -39,7 +52,7 @@ def test_the_next_item_is_read_and_the_last_one_written_while_one_is_computed():
     def write(item):
         write_started.set()
 
-    run_overlapped([0, 1], read, compute, write)
+    run_overlapped([0, 1], read, alone(compute), write)
 
 
 def test_stages_run_in_threads_of_their_own_and_computing_in_the_caller_s():
@@ -48,7 +61,7 @@ def test_stages_run_in_threads_of_their_own_and_computing_in_the_caller_s():
     def stage(name):
         return lambda item: threads.setdefault(name, threading.current_thread())
 
-    run_overlapped([0], stage("read"), stage("compute"), stage("write"))
+    run_overlapped([0], stage("read"), alone(stage("compute")), stage("write"))
     assert threads["compute"] is threading.current_thread() and len(set(threads.values())) == 3
 
 
@@ -69,7 +82,7 @@ def test_few_items_are_in_memory_whatever_their_number():
         most = max(most, len(alive))
         return photo
 
-    run_overlapped(range(200), read, compute, lambda photo: None)
+    run_overlapped(range(200), read, alone(compute), lambda photo: None)
     gc.collect()
     # Waiting to be computed, being read, being computed, waiting to be written, being written.
     assert most <= READ_AHEAD + WRITE_BEHIND + 3
@@ -91,7 +104,7 @@ def test_what_a_stage_raises_ends_the_run_and_later_items_are_left_alone(stage, 
         return run
 
     with pytest.raises(error):
-        run_overlapped(range(100), at(0), at(1), at(2))
+        run_overlapped(range(100), at(0), alone(at(1)), at(2))
     assert all(max(items) < 3 + READ_AHEAD + WRITE_BEHIND + 3 for items in seen)
 
 
@@ -104,7 +117,7 @@ def test_what_has_been_computed_is_written_before_an_error_is_raised():
         return item
 
     with pytest.raises(ValueError):
-        run_overlapped(range(9), lambda item: item, compute, written.append)
+        run_overlapped(range(9), lambda item: item, alone(compute), written.append)
     assert written == [0, 1]
 
 
@@ -126,7 +139,7 @@ def test_as_many_bytes_are_in_memory_as_are_allowed_and_one_photo_more(monkeypat
             held -= weights[number]
         written.append(number)
 
-    run_overlapped(range(len(weights)), read, lambda number: number, write, weights.__getitem__)
+    run_overlapped(range(len(weights)), read, alone(lambda number: number), write, weights.__getitem__)
     assert written == list(range(len(weights)))
     assert most < 1000 + max(weights) + 1
 
@@ -137,7 +150,7 @@ def test_a_photo_that_is_too_large_for_company_is_alone(monkeypatch):
     run_overlapped(
         range(4),
         lambda item: events.append(("read", item)) or item,
-        lambda item: item,
+        alone(lambda item: item),
         lambda item: events.append(("write", item)),
         lambda item: 1000,
     )
@@ -155,5 +168,5 @@ def test_an_error_ends_a_run_that_waits_for_room(monkeypatch, stage):
     stages = [lambda item: read.append(item) or item, lambda item: item, lambda item: None]
     stages[stage] = fail
     with pytest.raises(ValueError, match="here"):
-        run_overlapped(range(9), *stages, lambda item: 5)
+        run_overlapped(range(9), stages[0], alone(stages[1]), stages[2], lambda item: 5)
     assert read == [0]

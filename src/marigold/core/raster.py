@@ -41,6 +41,16 @@ class Photo:
     notes: tuple[str, ...] = ()
     """What a person should know about how it was read."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of memory that it takes."""
+        return self.pixels.nbytes
+
 
 @dataclass(frozen=True, eq=False)
 class Raster:

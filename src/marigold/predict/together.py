@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.accel.plan import make_plan
@@ -104,6 +105,11 @@ class MultiPredictor:
         """Itself; `LazyPredictors` has more to do here."""
         return self
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks run, the first of them."""
+        return next(iter(self.predictors.values())).plan.device
+
     def on_each_device(self) -> "list[MultiPredictor]":
         """Itself alone; `LazyPredictors` may have more devices."""
         return [self]
@@ -120,17 +126,22 @@ class LazyPredictors:
         self._described = described
         self._devices = devices_of(device)
         self._precision: Precision = precision
-        self._dtype = make_plan(self._devices[0], precision).dtype
+        self._plan = make_plan(self._devices[0], precision)
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality; loads weights only where no revision stands for them."""
         if not all(one.card.revision for one in self._described.values()):
             return self.loaded().provenance()
-        return {name: Provenance(one.card, one.modality, self._dtype) for name, one in self._described.items()}
+        return {name: Provenance(one.card, one.modality, self._plan.dtype) for name, one in self._described.items()}
 
     def loaded(self) -> MultiPredictor:
         """The predictors, loaded once; of several devices those on the first."""
         return self._together
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks will run; of several devices the first."""
+        return self._plan.device
 
     def on_each_device(self) -> "list[LazyPredictors]":
         """The same checkpoints on one device each; itself where there is one."""
