@@ -7,7 +7,8 @@ import weakref
 import pytest
 
 from marigold.folders import pipeline
-from marigold.folders.pipeline import READ_AHEAD, run_overlapped, run_serially
+from marigold.folders.pipeline import READ_AHEAD, Threads, run_overlapped, run_serially
+from marigold.predict.grouping import Group
 
 WRITE_BEHIND = 1
 """Items that may have been computed and are still to be written, where one thread writes."""
@@ -170,3 +171,141 @@ def test_an_error_ends_a_run_that_waits_for_room(monkeypatch, stage):
     with pytest.raises(ValueError, match="here"):
         run_overlapped(range(9), stages[0], alone(stages[1]), stages[2], lambda item: 5)
     assert read == [0]
+
+
+def grouped(key=lambda number: number % 2, most=3):
+    """Items by a key of theirs, so many at most together."""
+    return {"group": lambda number: Group(key(number), most)}
+
+
+def test_items_of_one_group_are_computed_together_and_finished_in_order():
+    batches, finished = [], []
+
+    def compute(items):
+        batches.append(list(items))
+        return items
+
+    run_overlapped(
+        range(10), lambda n: n, [compute], lambda n: None, **grouped(), finish=finished.append, threads=Threads(ahead=9)
+    )
+    assert batches == [[0, 2, 4], [1, 3, 5], [6, 8], [7, 9]]
+    assert finished == list(range(10))
+
+
+def test_items_that_are_not_read_ahead_are_not_waited_for():
+    batches = []
+    run_overlapped(
+        range(8),
+        lambda n: n,
+        [lambda items: batches.append(list(items)) or items],
+        lambda n: None,
+        **grouped(lambda number: number == 7, 8),
+        threads=Threads(ahead=3),
+    )
+    assert batches == [[0, 1, 2, 3], [4, 5, 6], [7]]
+
+
+@pytest.mark.parametrize("readers", [1, 4])
+@pytest.mark.parametrize("weights", [[600] * 30, [1500] * 9, [10, 3000] * 10, [400, 300, 900, 1] * 8, [0] * 9])
+def test_a_batch_is_as_large_as_memory_lets_it_be(readers, weights):
+    lock, held, most, finished = threading.Lock(), 0, 0, []
+
+    def read(number):
+        nonlocal held, most
+        with lock:
+            held += weights[number]
+            most = max(most, held)
+        return number
+
+    def write(number):
+        nonlocal held
+        with lock:
+            held -= weights[number]
+
+    run_overlapped(
+        range(len(weights)),
+        read,
+        [list],
+        write,
+        weights.__getitem__,
+        **grouped(most=16),
+        finish=finished.append,
+        threads=Threads(readers, 4, 32, most_held=1000),
+    )
+    assert finished == list(range(len(weights)))
+    assert most < 1000 + readers * max(weights) + 1
+
+
+def test_several_items_are_read_and_written_at_the_same_time():
+    read, written = threading.Barrier(3), threading.Barrier(3)
+    finished = []
+    run_overlapped(
+        range(6),
+        lambda n: (read.wait(5) and n) or n,
+        alone(lambda n: n),
+        lambda n: written.wait(5),
+        finish=finished.append,
+        threads=Threads(3, 3, 5),
+    )
+    assert finished == list(range(6))
+
+
+def test_several_devices_compute_at_the_same_time_and_the_order_stays():
+    meeting, names, finished = threading.Barrier(2), set(), []
+
+    def device(name):
+        def compute(items):
+            names.add(name)
+            meeting.wait(5)
+            return [(name, item) for item in items]
+
+        return compute
+
+    run_overlapped(
+        range(10), lambda n: n, [device("a"), device("b")], lambda one: None, finish=lambda one: finished.append(one[1])
+    )
+    assert names == {"a", "b"} and finished == list(range(10))
+
+
+def test_a_device_that_fails_ends_the_run_and_what_the_others_computed_is_written():
+    finished = []
+
+    def failing(items):
+        raise ValueError("here")
+
+    with pytest.raises(ValueError, match="here"):
+        run_overlapped(range(500), lambda n: n, [each(lambda n: n), failing], lambda n: None, finish=finished.append)
+    assert len(finished) < 100 and finished == sorted(finished)
+
+
+def test_what_is_written_behind_an_item_that_fails_is_finished_at_the_end():
+    finished = []
+
+    def compute(items):
+        if 1 in items:
+            raise ValueError
+        return items
+
+    with pytest.raises(ValueError):
+        run_overlapped(
+            range(6),
+            lambda n: n,
+            [compute],
+            lambda n: None,
+            **grouped(),
+            finish=finished.append,
+            threads=Threads(ahead=5),
+        )
+    assert finished == [0, 2, 4]
+
+
+def test_nothing_is_finished_after_finishing_has_failed():
+    tried = []
+
+    def finish(item):
+        tried.append(item)
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        run_overlapped(range(50), lambda n: n, alone(lambda n: n), lambda n: None, finish=finish)
+    assert tried == [0]
