@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 
 from marigold.core.errors import ConfigError
 from marigold.core.memory import available_bytes
@@ -52,6 +53,13 @@ def free_bytes(device: torch.device) -> int | None:
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     return available_bytes() if device.type == "cpu" else None
+
+
+def on_host(values: Tensor) -> Tensor:
+    """A tensor in the computer's memory, of a GPU's in pages that it writes to itself, several times as fast."""
+    if values.device.type != "cuda":
+        return values.cpu()
+    return torch.empty_like(values, device="cpu", pin_memory=True).copy_(values)
 
 
 def memory_is_full(error: BaseException) -> bool:

@@ -148,7 +148,7 @@ class _Run:
         if job.image is None:
             return 0
         height, width = job.image.size
-        return job.image.bytes + height * width * (4 * self.predicted + 3)
+        return job.image.levels.nbytes + height * width * (4 * self.predicted + 3)
 
     def group(self, job: PhotoJob) -> Group:
         """The photos that a photo is predicted with; itself alone where it cannot be, which computing it then tells."""

@@ -24,20 +24,19 @@ class Writing(Generic[Computed]):
         self._threads = ThreadPoolExecutor(threads, "writer")
         self._ends = _InOrder(finish)
         self._lock = Lock()
-        self._unfinished: set[Future[None]] = set()
+        self._unfinished: list[Future[None]] = []
 
     def add(self, number: int, computed: Computed, weight: int) -> None:
         """Takes item `number`, counted from 0, which lets go of `weight` bytes when it is written."""
         with self._lock:
-            self._unfinished.add(self._threads.submit(self._written, number, computed, weight))
+            self._unfinished.append(self._threads.submit(self._written, number, computed, weight))
 
     def wait(self, most: int) -> None:
-        """Until no more than this many are unfinished; raises what a finished one raised."""
+        """Until no more than this many are unfinished; raises what the first of those that failed raised."""
         while True:
             with self._lock:
-                done = {one for one in self._unfinished if one.done()}
-                self._unfinished -= done
-                left = set(self._unfinished)
+                done = [one for one in self._unfinished if one.done()]
+                left = self._unfinished = [one for one in self._unfinished if one not in done]
             for one in done:
                 one.result()
             if len(left) <= most:

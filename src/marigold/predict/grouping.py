@@ -9,6 +9,9 @@ from marigold.accel.runtime import Runtime
 from marigold.predict.infer import working_sizes
 from marigold.predict.settings import Settings
 
+MOST_RESULTS = 1 << 30
+"""Bytes of maps at the size of their photos that a batch makes, but for a single photo."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -25,7 +28,11 @@ def group_of(runtime: Runtime, settings: Settings, photo: Tensor, batch: int | N
     """
     sizes = working_sizes(runtime, settings, photo)
     pixels = max(size.height * size.width for size in sizes)
-    return Group(sizes, max(1, runtime.at_once(pixels, batch) // settings.ensemble))
+    most = runtime.at_once(pixels, batch) // settings.ensemble
+    if settings.match_input:
+        result = sum(runtime.estimator.modality.channels) * photo.shape[-2] * photo.shape[-1] * 4
+        most = min(most, MOST_RESULTS // result)
+    return Group(sizes, max(1, most))
 
 
 def joint(groups: Sequence[Group]) -> Group:

@@ -18,6 +18,7 @@ from marigold.accel.runtime import Runtime, memory_is_full
 from marigold.compat.base import Rules, WorkingSize, rules
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
+from marigold.core.raster import as_pixels
 from marigold.diffusion.sampling import Sampling
 from marigold.predict.augmentation import Transform
 from marigold.predict.encodings import Encodings
@@ -134,16 +135,14 @@ class Networks:
                 return self.encodings.get([view.photo for view in seen], way, lambda: encode(seen))
 
         def encode(seen: Sequence[View]) -> Tensor:
-            images = [self._image(view) for view in seen]
-            return estimator.encode_image(
-                torch.cat([follows.fill(image, size, settings.resample_input) for image in images])
-            )
+            images = [follows.fill(self._image(view), size, settings.resample_input) for view in seen]
+            return estimator.encode_image(torch.cat(images))
 
         return encoded
 
     def _image(self, view: View) -> Tensor:
         """What the view shows, at the photo's size on the device, [1, 3, H, W] in 0 to 1."""
-        return view.transform.forward(as_float(view.photo.to(self.runtime.plan.device)))[None]
+        return view.transform.forward(as_pixels(view.photo.to(self.runtime.plan.device)))[None]
 
     def _sampler(
         self, size: WorkingSize, views: Sequence[View], conditions: Tensor, rows: Sequence[tuple[int, int]]
@@ -216,12 +215,6 @@ class Networks:
         self.runtime.hold_at_most(count // 2 * size.height * size.width)
         self._halved.append(f"{self.runtime.plan.device} had no memory for a batch of {count}; took {count // 2}")
         return None
-
-
-def as_float(photo: Tensor) -> Tensor:
-    """A photo of uint8 as float32 in 0 to 1, to the bit as it is read; one of float32 itself."""
-    # A divisor on the device: by a plain number a GPU multiplies with its inverse, which rounds otherwise.
-    return photo if photo.is_floating_point() else photo.float().div_(torch.full((), 255.0, device=photo.device))
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

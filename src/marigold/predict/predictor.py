@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.accel.plan import Plan, make_plan
@@ -16,12 +17,12 @@ from marigold.accel.runtime import Runtime
 from marigold.checkpoints import store
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Reduction, Resampling
-from marigold.core.device import memory_is_full
+from marigold.core.device import memory_is_full, on_host
 from marigold.core.distribution import VERSION
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.find import name_of
 from marigold.core.images import to_photo
-from marigold.core.raster import Photo
+from marigold.core.raster import Photo, as_pixels
 from marigold.core.resampling import resample
 from marigold.estimator import Estimator
 from marigold.predict.encodings import Encodings
@@ -164,7 +165,7 @@ class Predictor:
     def group(self, photo: Photo, request: Request) -> Group:
         """Which photos share a batch with this one. Raises `ConfigError`."""
         settings = request.settings(self.estimator.card.defaults)
-        return group_of(self.runtime, settings, photo.pixels, request.batch)
+        return group_of(self.runtime, settings, photo.levels, request.batch)
 
     def _predicted(
         self,
@@ -180,7 +181,7 @@ class Predictor:
         chosen = choose(self.estimator.card, settings)
         inferred = infer_many(
             self.runtime,
-            [one.photo.pixels for one in read],
+            [one.photo.levels for one in read],
             settings,
             noise=noise,
             encodings=encodings,
@@ -203,7 +204,7 @@ class Predictor:
         *,
         output_latent: bool,
     ) -> Prediction:
-        photo = read.photo.pixels
+        photo = read.photo.levels
         latent, *others = found.latents
         if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
@@ -286,11 +287,11 @@ def _count(noise: object) -> int:
 
 def _as_array(values: Tensor) -> np.ndarray:
     """[C, H, W] as float32 [H, W], or [H, W, C] when there are several channels."""
-    array = values.float().cpu().numpy()
-    return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+    return on_host((values[0] if len(values) == 1 else values.permute(1, 2, 0)).float().contiguous()).numpy()
 
 
 def _as_bytes(photo: Tensor, height: int, width: int) -> np.ndarray:
-    """[3, H, W] in 0 to 1 at the size of the maps, as [H, W, 3] uint8."""
-    resized = resample(photo[None], height, width)[0]
-    return (resized * 255).round_().byte().permute(1, 2, 0).contiguous().numpy()
+    """[3, H, W], float32 in 0 to 1 or uint8, at the size of the maps, as [H, W, 3] uint8."""
+    if photo.dtype != torch.uint8 or photo.shape[-2:] != (height, width):
+        photo = (resample(as_pixels(photo)[None], height, width)[0] * 255).round_().byte()
+    return photo.permute(1, 2, 0).contiguous().numpy()
