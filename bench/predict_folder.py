@@ -40,8 +40,8 @@ from marigold.predict.together import MultiPredictor
 SIZES = ((640, 480), (4000, 3000))
 FORMATS = ("npy", "npy,png16,preview")
 STAGES = ("read", "predict", "write")
-REQUEST = Request(ensemble=1)
-"""One member, on the photo as it is."""
+REQUEST = Request(ensemble=1, batch=1)
+"""One member, on the photo as it is, one photo at a time."""
 
 
 @dataclass(frozen=True)
