@@ -17,11 +17,14 @@ from marigold.modalities.depth import Depth
 from marigold.predict import together as module
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
-from marigold.predict.together import choose
+from marigold.predict.together import MultiPredictor, choose
 from toys.identity import identity_estimator
 from toys.runs import both, identity, photo, run
 
-BATCHES = Request(batch=4)
+
+def in_batches(predictors, batch=4):
+    """The same predictors, whose networks take so many inputs at once."""
+    return MultiPredictor(list(predictors.predictors.values()), batch)
 
 
 def wide_and_tall(folder, count=9):
@@ -52,8 +55,8 @@ def lines_of(log):
 @pytest.mark.parametrize("predictors", [identity, both])
 def test_batches_change_no_file_but_the_seconds(tmp_path, predictors):
     photos = wide_and_tall(tmp_path)
-    for name, request in (("one", Request(batch=1)), ("four", BATCHES)):
-        assert run(photos, tmp_path / name, predictors(), request).done == 9
+    for name, batch in (("one", 1), ("four", 4)):
+        assert run(photos, tmp_path / name, in_batches(predictors(), batch)).done == 9
     names = sorted(os.listdir(tmp_path / "one"))
     assert names == sorted(os.listdir(tmp_path / "four"))
     for name in names:
@@ -64,7 +67,7 @@ def test_batches_change_no_file_but_the_seconds(tmp_path, predictors):
 def test_photos_of_one_size_run_together_and_lines_keep_their_order(tmp_path, capsys):
     photos, predictors = wide_and_tall(tmp_path), identity()
     batches = batches_of(predictors)
-    run(photos, tmp_path / "out", predictors, BATCHES, log=tmp_path / "log.jsonl")
+    run(photos, tmp_path / "out", in_batches(predictors), log=tmp_path / "log.jsonl")
     assert batches == [3, 4, 2]  # the upright ones begin, and wait for all of theirs
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [str(path) for path in photos]
     assert [line["photo"] for line in lines_of(tmp_path / "log.jsonl")] == [str(path) for path in photos]
@@ -73,8 +76,8 @@ def test_photos_of_one_size_run_together_and_lines_keep_their_order(tmp_path, ca
 
 def test_a_run_in_batches_is_complete_for_a_run_without_them(tmp_path):
     photos = wide_and_tall(tmp_path)
-    run(photos, tmp_path / "out", request=BATCHES)
-    assert run(photos, tmp_path / "out", request=Request()).skipped == 9
+    run(photos, tmp_path / "out", in_batches(identity()))
+    assert run(photos, tmp_path / "out").skipped == 9
 
 
 class Picky(Depth):
@@ -89,7 +92,7 @@ class Picky(Depth):
 def test_a_photo_that_fails_in_a_batch_costs_itself_alone(tmp_path):
     (tmp_path / "bad.jpg").write_text("no photo")
     photos = [*wide_and_tall(tmp_path), tmp_path / "bad.jpg"]
-    outcome = run(photos, tmp_path / "out", identity(modality=Picky()), BATCHES, log=tmp_path / "log.jsonl")
+    outcome = run(photos, tmp_path / "out", in_batches(identity(modality=Picky())), log=tmp_path / "log.jsonl")
     assert outcome.done == 8 and len(outcome.failures) == 2
     assert outcome.failures[0].startswith(f"{photos[0]}: ValueError: nothing to be seen; mend")
     assert "bad.jpg: not an image" in outcome.failures[1]
@@ -98,7 +101,7 @@ def test_a_photo_that_fails_in_a_batch_costs_itself_alone(tmp_path):
 
 def test_settings_that_do_not_work_end_a_run_in_batches(tmp_path):
     with pytest.raises(ConfigError, match="steps: 5000 is not between 1 and 1000"):
-        run(wide_and_tall(tmp_path), tmp_path / "out", request=Request(steps=5000, batch=4))
+        run(wide_and_tall(tmp_path), tmp_path / "out", in_batches(identity()), Request(steps=5000))
 
 
 def test_memory_that_is_full_halves_the_batch_and_costs_no_photo(tmp_path, capsys):
@@ -113,7 +116,7 @@ def test_memory_that_is_full_halves_the_batch_and_costs_no_photo(tmp_path, capsy
         return decode(latent)
 
     predictor.estimator.decode = cramped
-    assert run(photos, tmp_path / "out", predictors, BATCHES).done == 8
+    assert run(photos, tmp_path / "out", in_batches(predictors)).done == 8
     lines = capsys.readouterr().out.splitlines()
     assert [re.findall(r"no memory for a batch of \d; took \d", line) for line in lines] == [
         *[["no memory for a batch of 4; took 2"]] * 4,
@@ -172,5 +175,5 @@ def test_all_devices_are_the_gpus_of_the_machine(monkeypatch):
 )
 def test_threads_come_from_the_number_of_cores(monkeypatch, cores, on_cpu, batch, expected):
     monkeypatch.setattr(threads, "_cores", lambda: cores)
-    found = threads_for(Request(batch=batch), on_cpu=on_cpu)
+    found = threads_for(batch, on_cpu=on_cpu)
     assert (found.readers, found.writers, found.ahead) == expected

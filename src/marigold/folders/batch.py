@@ -87,7 +87,7 @@ def predict_photos(
     Photos whose results are complete are skipped unless `overwrite`; `LazyPredictors` are loaded for the first that is
     not, on every device that they have. `log` gets a JSON line for each photo. On a terminal a progress bar with rate
     and time left stands below the lines. Photos are read ahead and results written while others are computed, those of
-    one working size in batches (`request.batch`), unless `overlap` is false: then one photo follows the other, on one
+    one working size in batches, unless `overlap` is false: then one photo follows the other, on one
     device. Raises `OutputError` when nothing can be written.
     """
     provenances = predictors.provenance()
@@ -100,7 +100,7 @@ def predict_photos(
         run = _Run(predictors.on_each_device(), request, results, overwrite, lines, progress, predicted)
         if overlap:
             on_cpu = predictors.device.type == "cpu"
-            threads = threads_for(request, on_cpu=on_cpu)
+            threads = threads_for(predictors.batch, on_cpu=on_cpu)
             run_overlapped(
                 jobs, run.read, run.lanes(), run.write, run.weight, group=run.group, finish=run.finish, threads=threads
             )

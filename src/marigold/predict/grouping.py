@@ -7,8 +7,10 @@ from torch import Tensor
 
 from marigold.accel.runtime import Runtime
 from marigold.predict.infer import working_sizes
-from marigold.predict.settings import Settings
+from marigold.predict.settings import Settings, check_number
 
+MOST_AT_ONCE = 1024
+"""Inputs that a batch may be asked to hold."""
 MOST_RESULTS = 1 << 30
 """Bytes of maps at the size of their photos that a batch makes, but for a single photo."""
 
@@ -19,6 +21,11 @@ class Group:
 
     key: Hashable
     most: int
+
+
+def checked(batch: object) -> int | None:
+    """A number of inputs that the networks are to take at once; None leaves it to the plan. Raises `ConfigError`."""
+    return None if batch is None else check_number("batch", batch, (1, MOST_AT_ONCE))
 
 
 def group_of(runtime: Runtime, settings: Settings, photo: Tensor, batch: int | None = None) -> Group:

@@ -26,7 +26,7 @@ from marigold.core.raster import Photo, as_pixels
 from marigold.core.resampling import resample
 from marigold.estimator import Estimator
 from marigold.predict.encodings import Encodings
-from marigold.predict.grouping import Group, group_of, parts
+from marigold.predict.grouping import Group, checked, group_of, parts
 from marigold.predict.infer import Inference, infer_many
 from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
@@ -134,14 +134,17 @@ class Predictor:
         noise: Tensor | np.ndarray | None = None,
         output_latent: bool = False,
         encodings: Encodings | None = None,
+        batch: int | None = None,
     ) -> Prediction:
         """As `predict`, with the settings as a request; its checkpoint, device and precision are not looked at.
 
-        `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`).
+        `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`), `batch`
+        is the number of members that the networks take at once, by the plan when None.
         """
-        return self._predicted([_read(image)], request, noise=noise, output_latent=output_latent, encodings=encodings)[
-            0
-        ]
+        (made,) = self._predicted(
+            [_read(image)], request, noise=noise, output_latent=output_latent, encodings=encodings, batch=batch
+        )
+        return made
 
     def predict_many(
         self,
@@ -149,23 +152,25 @@ class Predictor:
         request: Request,
         *,
         encodings: Encodings | None = None,
+        batch: int | None = None,
     ) -> list[Prediction]:
         """What `predict_request` gives for each photo, within rounding; those of one working size share batches.
 
-        `request.batch` says how many inputs are in a batch. Seconds in the reports are a photo's share of those that
-        its batch took. Raises what `predict_request` raises for any of them.
+        `batch` is the number of inputs, photos or their members, that the networks take at once, by the plan when None:
+        one on a CPU, on a GPU as many as keep it busy and its memory holds. Seconds in the reports are a photo's share
+        of those that its batch took. Raises what `predict_request` raises for any of them.
         """
         read = [_read(image) for image in images]
         found: dict[int, Prediction] = {}
-        for part in parts([self.group(one.photo, request) for one in read]):
-            made = self._predicted([read[number] for number in part], request, encodings=encodings)
+        for part in parts([self.group(one.photo, request, batch) for one in read]):
+            made = self._predicted([read[number] for number in part], request, encodings=encodings, batch=batch)
             found.update(zip(part, made, strict=True))
         return [found[number] for number in range(len(read))]
 
-    def group(self, photo: Photo, request: Request) -> Group:
+    def group(self, photo: Photo, request: Request, batch: int | None = None) -> Group:
         """Which photos share a batch with this one. Raises `ConfigError`."""
         settings = request.settings(self.estimator.card.defaults)
-        return group_of(self.runtime, settings, photo.levels, request.batch)
+        return group_of(self.runtime, settings, photo.levels, checked(batch))
 
     def _predicted(
         self,
@@ -175,6 +180,7 @@ class Predictor:
         noise: Tensor | np.ndarray | None = None,
         output_latent: bool = False,
         encodings: Encodings | None = None,
+        batch: int | None = None,
     ) -> list[Prediction]:
         watch = Stopwatch(self.plan.device)
         settings = request.settings(self.estimator.card.defaults)
@@ -186,7 +192,7 @@ class Predictor:
             noise=noise,
             encodings=encodings,
             watch=watch,
-            batch=request.batch,
+            batch=checked(batch),
         )
         shares = {stage: seconds / len(read) for stage, seconds in watch.seconds.items()}
         return [

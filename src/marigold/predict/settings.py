@@ -17,8 +17,6 @@ from marigold.core.plain import shown, word
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
 
-MOST_AT_ONCE = 1024
-"""Inputs that a batch may be asked to hold."""
 FALLBACK: dict[str, Any] = {"steps": 4, "ensemble": 1, "resolution": 768, "sizing": "longest", "tta": "none"}
 """Settings where neither the request nor the checkpoint's card says one: their one home."""
 
@@ -100,18 +98,13 @@ class Request:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1 or mps, or all GPUs for a folder; auto takes a GPU if there is one."""
-    batch: int | None = None
-    """Photos, or members of their ensembles, that the networks take at once; left out, as many as keep a GPU busy and
-    its memory holds, and one on a CPU. It changes no value beyond rounding."""
+    """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one. For `predict` also all: every GPU."""
 
     def __post_init__(self) -> None:
         for name in SETTINGS:
             value = getattr(self, name)
             if value is not None or name == "seed":
                 object.__setattr__(self, name, check_number(name, value))
-        if self.batch is not None:
-            object.__setattr__(self, "batch", check_number("batch", self.batch, (1, MOST_AT_ONCE)))
         if self.interval is not None:
             object.__setattr__(self, "interval", _share(self.interval))
         if not isinstance(self.match_input, bool):

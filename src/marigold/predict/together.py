@@ -25,7 +25,7 @@ from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from marigold.predict.encodings import Encodings, shared
-from marigold.predict.grouping import Group, joint, parts
+from marigold.predict.grouping import Group, checked, joint, parts
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
 from marigold.predict.provenance import Provenance, weights_hash
@@ -41,11 +41,13 @@ ALL = "all"
 class MultiPredictor:
     """Predictors of different modalities, used as one."""
 
-    def __init__(self, predictors: Sequence[Predictor]) -> None:
+    def __init__(self, predictors: Sequence[Predictor], batch: int | None = None) -> None:
         """Takes the predictors over; those whose autoencoders are the same will share their encodings.
 
-        Raises `ConfigError` when two of them predict the same.
+        `batch` is the number of inputs, photos or members of their ensembles, that networks take at once, by the plan
+        when None. Raises `ConfigError` for one out of range, and when two predictors predict the same.
         """
+        self.batch = checked(batch)
         self.predictors: dict[str, Predictor] = {}
         for predictor in predictors:
             modality = name_of(predictor.estimator.modality)
@@ -66,7 +68,7 @@ class MultiPredictor:
             return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
         photo, request, encodings = to_photo(image), request or Request(), self._encodings()
         return {
-            modality: one.predict_request(photo, request, encodings=encodings[modality])
+            modality: one.predict_request(photo, request, encodings=encodings[modality], batch=self.batch)
             for modality, one in self.predictors.items()
         }
 
@@ -79,7 +81,7 @@ class MultiPredictor:
         for part in parts([self.group(photo, request) for photo in photos]):
             encodings, together = self._encodings(), [photos[number] for number in part]
             made = {
-                modality: one.predict_many(together, request, encodings=encodings[modality])
+                modality: one.predict_many(together, request, encodings=encodings[modality], batch=self.batch)
                 for modality, one in self.predictors.items()
             }
             found |= {number: {name: all_[i] for name, all_ in made.items()} for i, number in enumerate(part)}
@@ -87,7 +89,7 @@ class MultiPredictor:
 
     def group(self, photo: Photo, request: Request) -> Group:
         """Which photos share batches with this one. Raises `ConfigError`."""
-        return joint([one.group(photo, request) for one in self.predictors.values()])
+        return joint([one.group(photo, request, self.batch) for one in self.predictors.values()])
 
     def _encodings(self) -> dict[str, Encodings]:
         """For each modality what keeps the latents of a call, the same for those that share an autoencoder."""
@@ -118,11 +120,14 @@ class MultiPredictor:
 class LazyPredictors:
     """Checkpoints of different modalities, whose weights are loaded when they are needed."""
 
-    def __init__(self, described: Mapping[str, Description], device: str, precision: Precision) -> None:
+    def __init__(
+        self, described: Mapping[str, Description], device: str, precision: Precision, batch: int | None = None
+    ) -> None:
         """Takes what `checkpoint.describe` says, by modality; `device` may be `all`, for every GPU.
 
-        Raises `ConfigError` for the device or the precision.
+        Raises `ConfigError` for the device, the precision or the batch.
         """
+        self.batch = checked(batch)
         self._described = described
         self._devices = devices_of(device)
         self._precision: Precision = precision
@@ -147,14 +152,14 @@ class LazyPredictors:
         """The same checkpoints on one device each; itself where there is one."""
         if len(self._devices) == 1:
             return [self]
-        return [LazyPredictors(self._described, device, self._precision) for device in self._devices]
+        return [LazyPredictors(self._described, device, self._precision, self.batch) for device in self._devices]
 
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
             return load(one.folder, device=self._devices[0], precision=self._precision, trust=one.trusted)
 
-        return MultiPredictor([loaded(one) for one in self._described.values()])
+        return MultiPredictor([loaded(one) for one in self._described.values()], self.batch)
 
 
 def load_together(
@@ -164,15 +169,19 @@ def load_together(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    batch: int | None = None,
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
-    `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
+    `batch` is the number of inputs that networks take at once (see `MultiPredictor`). `checkpoint` replaces bundled
+    ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
     A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust).loaded()
+    return choose(
+        modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust, batch=batch
+    ).loaded()
 
 
 def choose(
@@ -182,8 +191,9 @@ def choose(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    batch: int | None = None,
 ) -> LazyPredictors:
-    """What `load_together` loads, chosen and checked, but not loaded yet."""
+    """What `load_together` loads, chosen and checked, but not loaded yet; `device` may be `all`, for every GPU."""
     trusted = packages(trust)
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
@@ -197,7 +207,7 @@ def choose(
     for name in wanted or available():
         if name not in found:
             found[name] = _bundled(name)
-    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision)
+    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision, batch)
 
 
 def available() -> list[str]:
