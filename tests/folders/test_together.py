@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from marigold.core import device
-from marigold.core.errors import ConfigError
+from marigold.core.errors import ConfigError, OutputError
 from marigold.folders import threads
 from marigold.folders.threads import WINDOW, threads_for
 from marigold.modalities.depth import Depth
@@ -122,6 +122,56 @@ def test_memory_that_is_full_halves_the_batch_and_costs_no_photo(tmp_path, capsy
         *[["no memory for a batch of 4; took 2"]] * 4,
         *[[]] * 4,
     ]
+
+
+def files_below(folder):
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def many_cores(monkeypatch):
+    """Four photos are read and four written at a time."""
+    monkeypatch.setattr(threads, "_cores", lambda: 16)
+
+
+@pytest.mark.usefixtures("many_cores")
+def test_several_threads_change_no_file_and_no_order(tmp_path, capsys):
+    photos = wide_and_tall(tmp_path, 12)
+    for name, overlap in (("serial", False), ("threads", True)):
+        outcome = run(
+            photos, tmp_path / name, both(), formats="npy,png16,pbr", overlap=overlap, log=tmp_path / name / "log"
+        )
+        assert outcome.done == 12
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [str(path) for path in photos] * 2
+    assert [line["photo"] for line in lines_of(tmp_path / "threads" / "log")] == [str(path) for path in photos]
+    files = {path.relative_to(tmp_path / "serial") for path in (tmp_path / "serial").rglob("*") if path.is_file()}
+    assert files == {
+        path.relative_to(tmp_path / "threads") for path in (tmp_path / "threads").rglob("*") if path.is_file()
+    }
+    for file in (file for file in files if file.suffix in (".npy", ".png", ".jpg")):
+        assert (tmp_path / "serial" / file).read_bytes() == (tmp_path / "threads" / file).read_bytes(), file
+    assert run(photos, tmp_path / "threads", both(), formats=formats).skipped == 12
+
+
+@pytest.mark.usefixtures("many_cores")
+def test_a_full_disk_ends_a_run_with_several_threads_and_leaves_whole_results(tmp_path, monkeypatch):
+    save, calls = np.save, []
+
+    def full(file, values, **options):
+        calls.append(1)
+        if len(calls) > 6:
+            raise OSError(28, "No space left on device")
+        save(file, values, **options)
+
+    monkeypatch.setattr(np, "save", full)
+    photos = wide_and_tall(tmp_path, 30)
+    with pytest.raises(OutputError, match=r"cannot be written \(no space left on device\)"):
+        run(photos, tmp_path / "out", log=tmp_path / "log.jsonl")
+    assert not list((tmp_path / "out").glob(".*"))
+    reports = [json.loads(report.read_text()) for report in (tmp_path / "out").glob("*.json")]
+    assert len(reports) == 6 and all((tmp_path / "out" / file).is_file() for one in reports for file in one["files"])
+    assert len(lines_of(tmp_path / "log.jsonl")) == 6
 
 
 @pytest.fixture

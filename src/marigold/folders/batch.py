@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tqdm import tqdm
@@ -87,8 +88,8 @@ def predict_photos(
     Photos whose results are complete are skipped unless `overwrite`; `LazyPredictors` are loaded for the first that is
     not, on every device that they have. `log` gets a JSON line for each photo. On a terminal a progress bar with rate
     and time left stands below the lines. Photos are read ahead and results written while others are computed, those of
-    one working size in batches, unless `overlap` is false: then one photo follows the other, on one
-    device. Raises `OutputError` when nothing can be written.
+    one working size in batches, unless `overlap` is false: then one photo follows the other, on one device. Raises
+    `OutputError` when nothing can be written.
     """
     provenances = predictors.provenance()
     results = Results(provenances, request, chosen(formats), output, photos)
@@ -96,7 +97,8 @@ def predict_photos(
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     lines = Log(log)
     with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
-        predicted = sum(sum(one.modality.channels) + 1 for one in provenances.values())
+        maps = 1 if request.interval is None else 3  # with their lower and upper ends
+        predicted = sum(maps * sum(one.modality.channels) + 1 for one in provenances.values())
         run = _Run(predictors.on_each_device(), request, results, overwrite, lines, progress, predicted)
         if overlap:
             on_cpu = predictors.device.type == "cpu"
@@ -125,8 +127,9 @@ class _Run:
     outcome: Outcome = field(default_factory=Outcome)
     settings_work: bool = False
     """Once some photo has been predicted with them, what they are at odds with is another photo's own fault."""
-    prepared: bool = False
-    """Whether results can be written was seen, before networks were loaded."""
+    ready: dict[MultiPredictor | LazyPredictors, MultiPredictor] = field(default_factory=dict)
+    """The predictors of each device that has been used, loaded."""
+    loading: Lock = field(default_factory=Lock)
 
     def read(self, job: PhotoJob) -> PhotoJob:
         start = time.perf_counter()
@@ -174,11 +177,13 @@ class _Run:
             return ALONE
 
     def _ready(self, predictors: MultiPredictor | LazyPredictors) -> MultiPredictor:
-        """The predictors, loaded after it was seen that results can be written."""
-        if not self.prepared:
-            self.results.prepare()
-            self.prepared = True
-        return predictors.loaded()
+        """The predictors, loaded after it was seen that results can be written; those of one device after another."""
+        if predictors not in self.ready:
+            with self.loading:
+                if not self.ready:
+                    self.results.prepare()
+                self.ready[predictors] = predictors.loaded()
+        return self.ready[predictors]
 
     def _computed_together(self, predictors: MultiPredictor | LazyPredictors, jobs: Sequence[PhotoJob]) -> bool:
         """Whether a batch of photos could be predicted."""
