@@ -137,18 +137,15 @@ def many_cores(monkeypatch):
 @pytest.mark.usefixtures("many_cores")
 def test_several_threads_change_no_file_and_no_order(tmp_path, capsys):
     photos = wide_and_tall(tmp_path, 12)
+    formats = "npy,png16,pbr"
     for name, overlap in (("serial", False), ("threads", True)):
-        outcome = run(
-            photos, tmp_path / name, both(), formats="npy,png16,pbr", overlap=overlap, log=tmp_path / name / "log"
-        )
-        assert outcome.done == 12
+        log = tmp_path / name / "log"
+        assert run(photos, tmp_path / name, both(), formats=formats, overlap=overlap, log=log).done == 12
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [str(path) for path in photos] * 2
     assert [line["photo"] for line in lines_of(tmp_path / "threads" / "log")] == [str(path) for path in photos]
-    files = {path.relative_to(tmp_path / "serial") for path in (tmp_path / "serial").rglob("*") if path.is_file()}
-    assert files == {
-        path.relative_to(tmp_path / "threads") for path in (tmp_path / "threads").rglob("*") if path.is_file()
-    }
+    files, others = (files_below(tmp_path / name) for name in ("serial", "threads"))
+    assert files == others
     for file in (file for file in files if file.suffix in (".npy", ".png", ".jpg")):
         assert (tmp_path / "serial" / file).read_bytes() == (tmp_path / "threads" / file).read_bytes(), file
     assert run(photos, tmp_path / "threads", both(), formats=formats).skipped == 12
