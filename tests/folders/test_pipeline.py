@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 import weakref
 
 import pytest
@@ -309,3 +310,31 @@ def test_nothing_is_finished_after_finishing_has_failed():
     with pytest.raises(OSError, match="full"):
         run_overlapped(range(50), lambda n: n, alone(lambda n: n), lambda n: None, finish=finish)
     assert tried == [0]
+
+
+@pytest.mark.parametrize("stage", ["write", "finish", "compute"])
+def test_a_late_error_in_another_thread_ends_a_run_that_waits_for_room(stage):
+    """What fails keeps its bytes, and reading waits for them before anything is known of the failure."""
+    reading = threading.Event()
+
+    def read(number):
+        if number == 2:
+            reading.set()
+        return number
+
+    def fail(item):
+        assert reading.wait(5)
+        time.sleep(0.05)  # the reader is at the door by now, and the run waits for it
+        raise ValueError("here")
+
+    stages = {"compute": lambda item: item, "write": lambda item: None, "finish": lambda item: None, stage: fail}
+    with pytest.raises(ValueError, match="here"):
+        run_overlapped(
+            range(9),
+            read,
+            [each(stages["compute"]), each(stages["compute"])],
+            stages["write"],
+            lambda number: 5,
+            finish=stages["finish"],
+            threads=Threads(most_held=11),
+        )

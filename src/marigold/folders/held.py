@@ -1,6 +1,8 @@
 """How much is in memory at a time: items are let in one after the other, while there is room."""
 
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from threading import Condition
 from typing import Any
 
@@ -48,6 +50,15 @@ class Held:
         with self._changed:
             self._changed.wait_for(lambda: reading.done() or (self._reading == 0 and not self._has_room()))
             return reading.done()
+
+    @contextmanager
+    def stopped_by_errors(self) -> Iterator[None]:
+        """What fails in the block will let go of nothing: whoever waits for room must learn of it."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Nothing further is let in."""

@@ -80,9 +80,10 @@ def run_overlapped(
             held.has_read(weight)
 
     def computed(lane: "Compute[Read, Computed]", batch: list[_Entry[Read]]) -> None:
-        for entry, one in zip(batch, lane([entry.ready for entry in batch]), strict=True):
-            writing.add(entry.number, one, entry.weight)
-        batch.clear()
+        with held.stopped_by_errors():
+            for entry, one in zip(batch, lane([entry.ready for entry in batch]), strict=True):
+                writing.add(entry.number, one, entry.weight)
+            batch.clear()
 
     submitted = (reader.submit(weighed, number, item) for number, item in enumerate(items))
     lanes = _Lanes(compute, computed)
@@ -92,6 +93,10 @@ def run_overlapped(
             writing.wait(threads.writers)
         lanes.wait()
         writing.wait(0)
+    except CancelledError:  # of reading, which something stopped that has failed in another thread
+        lanes.wait()
+        writing.wait(0)
+        raise
     finally:
         held.stop()
         reader.shutdown(wait=False, cancel_futures=True)

@@ -49,9 +49,10 @@ class Writing(Generic[Computed]):
         self._ends.close()
 
     def _written(self, number: int, computed: Computed, weight: int) -> None:
-        self._write(computed)
-        self._held.let_go(weight)
-        self._ends.add(number, computed)
+        with self._held.stopped_by_errors():
+            self._write(computed)
+            self._held.let_go(weight)
+            self._ends.add(number, computed)
 
 
 class _InOrder(Generic[Computed]):
