@@ -332,9 +332,9 @@ def test_a_late_error_in_another_thread_ends_a_run_that_waits_for_room(stage):
         run_overlapped(
             range(9),
             read,
-            [each(stages["compute"]), each(stages["compute"])],
+            [each(stages["compute"]) for _ in range(4)],
             stages["write"],
             lambda number: 5,
             finish=stages["finish"],
-            threads=Threads(most_held=11),
+            threads=Threads(writers=4, most_held=11),
         )
