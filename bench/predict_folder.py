@@ -86,7 +86,7 @@ class Row:
 
 def main(options: Options) -> None:
     """Measures every size with every choice of formats and writes the table."""
-    together = MultiPredictor([load(options.checkpoint, device=options.device)])
+    together = MultiPredictor([load(options.checkpoint, device=options.device)], batch=1)
     rows = []
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ class Elsewhere(MultiPredictor):
     """A stand-in that takes so many seconds without the processor, as on a GPU; its predictions are of one photo."""
 
     def __init__(self, together: MultiPredictor, photo: Path, seconds: float) -> None:
-        super().__init__(list(together.predictors.values()))
+        super().__init__(list(together.predictors.values()), batch=1)
         self._found, self._seconds = together.predict(photo, REQUEST), seconds
 
     def predict(self, image: object, request: Request | None = None) -> dict[str, Prediction]:

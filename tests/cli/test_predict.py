@@ -113,6 +113,20 @@ def test_every_setting_reaches_the_report(predict):
     assert os.path.exists("deep/er/a_depth_uncertainty.npy") and os.path.exists("deep/er/a_depth_uncertainty.png")
 
 
+def test_a_batch_is_asked_for_and_told_in_the_report(predict):
+    for name in "bcd":
+        shutil.copy("a.png", f"{name}.png")
+    assert predict("a.png", "b.png", "c.png", "d.png", "--batch", "3") == 0
+    batches = [json.loads(Path(f"output/{name}_depth.json").read_text())["plan"]["batch"] for name in "abcd"]
+    assert batches == [3, 3, 3, 1]
+    assert predict("a.png", "b.png") == 0  # complete, whatever the batch
+
+
+def test_a_batch_of_nothing_is_refused(predict, capsys):
+    assert predict("a.png", "--batch", "0") == 1
+    assert "batch: 0 is too small; use 1 or more" in capsys.readouterr().err
+
+
 def test_the_python_interface_gives_the_same_map(predict, small):
     import marigold
 

@@ -529,3 +529,22 @@ def test_a_photo_may_be_called_by_any_bytes(tmp_path, name):
     os.rename(tmp_path / "plain.png", path)
     np.testing.assert_array_equal(as_array(read_image(path)), RGB.astype(np.float32) / np.float32(255))
     np.testing.assert_array_equal(read_image(Spelled(os.fsencode(path))), read_image(path))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_photos_of_eight_bits_stay_in_bytes_and_count_as_floats(tmp_path, orientation):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    PIL.Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
+    upright = RGB if orientation == 1 else np.rot90(RGB, -1)
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.levels.dtype == torch.uint8 and photo.size == upright.shape[:2]
+    np.testing.assert_array_equal(as_array(photo.levels), upright)
+    np.testing.assert_array_equal(as_array(photo.pixels), upright.astype(np.float32) / np.float32(255))
+    assert read_photo(tmp_path / "a.png").pixels.is_contiguous()
+
+
+def test_what_bytes_do_not_hold_stays_in_floats():
+    transparent = np.dstack([RGB, np.full(RGB.shape[:2], 100, np.uint8)])
+    for samples in (transparent, DEEP[..., :3], RGB.astype(np.float32) / 255):
+        assert to_photo(samples).levels.dtype == torch.float32

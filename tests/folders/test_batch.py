@@ -14,6 +14,7 @@ import torch
 from marigold.core.errors import ConfigError, OutputError
 from marigold.export.glb import Glb
 from marigold.export.npy import Npy
+from marigold.folders import threads
 from marigold.folders.batch import predict_photos
 from marigold.predict.settings import Request
 from toys.runs import both, identity, photo, run
@@ -189,6 +190,7 @@ def test_settings_that_do_not_suit_one_photo_leave_out_that_photo(tmp_path):
 
 
 def test_a_full_disk_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: 1)  # one photo is written at a time
     photos = [photo(tmp_path / f"{number:02}.png", 9) for number in range(20)]
     predictors = identity()
     (predictor,) = predictors.predictors.values()

@@ -9,6 +9,7 @@ import pytest
 
 from marigold.core.errors import OutputError
 from marigold.folders.photos import find_photos
+from marigold.predict.together import MultiPredictor
 from toys.runs import both, photo, run
 
 
@@ -133,15 +134,13 @@ def test_a_lock_that_nobody_holds_and_files_of_a_killed_run_are_no_hindrance(tmp
 
 
 def test_a_folder_that_cannot_be_written_ends_the_run_before_a_network_is_loaded(tmp_path):
-    class Unloaded:
-        provenance = both().provenance
-
+    class Unloaded(MultiPredictor):
         def loaded(self):
             raise AssertionError
 
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError, match="file: cannot be written"):
-        run([photo(tmp_path / "a.png", 9)], tmp_path / "file", Unloaded())
+        run([photo(tmp_path / "a.png", 9)], tmp_path / "file", Unloaded(list(both().predictors.values())))
     assert (tmp_path / "file").read_text() == "mine"
 
 

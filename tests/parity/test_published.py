@@ -34,21 +34,23 @@ def prepared(photo: np.ndarray, resolution: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def members(backbone, photo: np.ndarray, resolution: int, steps: int, count: int, seed: int) -> np.ndarray:
+def members(theirs, photo: np.ndarray, resolution: int, steps: int, count: int, seed: int) -> np.ndarray:
     """Pictures [E, T, 3, h, w] about -1 to 1, as the networks output them, one member after the other."""
     image = torch.from_numpy(prepared(photo, resolution)).float()[None]
-    condition = backbone.vae.encode(image).latent_dist.mean * backbone.vae.config.scaling_factor
+    condition = theirs.vae.encode(image).latent_dist.mean * theirs.vae.config.scaling_factor
     generator = torch.Generator().manual_seed(seed)
-    scheduler = DDIMScheduler.from_config({**backbone.schedule.config(), "_class_name": "DDIMScheduler"})
+    scheduler = DDIMScheduler.from_config({**theirs.scheduler.config, "_class_name": "DDIMScheduler"})
     predicted = []
     for _ in range(count):
         scheduler.set_timesteps(steps)
-        latent = torch.randn(1, backbone.targets * 4, *condition.shape[-2:], generator=generator)
+        latent = torch.randn(1, theirs.unet.config.out_channels, *condition.shape[-2:], generator=generator)
         for t in scheduler.timesteps:
-            output = backbone.unet(torch.cat([condition, latent], dim=1), t, encoder_hidden_states=backbone.prompt)
+            output = theirs.unet(
+                torch.cat([condition, latent], dim=1), t, encoder_hidden_states=theirs.empty_text_embedding
+            )
             latent = scheduler.step(output.sample, t, latent).prev_sample
         targets = latent.split(4, dim=1)
-        pictures = [backbone.vae.decode(each / backbone.vae.config.scaling_factor).sample[0] for each in targets]
+        pictures = [theirs.vae.decode(each / theirs.vae.config.scaling_factor).sample[0] for each in targets]
         predicted.append(torch.stack(pictures).numpy().astype(np.float64))
     return np.stack(predicted)
 
@@ -98,9 +100,9 @@ MERGED = {
     [("depth", 1, 1), ("depth", 1, 4), ("normals", 1, 2), ("normals", 3, 1), ("appearance", 4, 1), ("lighting", 3, 2)],
 )
 def test_maps_are_those_of_the_published_steps(modality, count, steps, size, resolution, match):
-    predictor, _ = peers(modality)
+    predictor, theirs = peers(modality)
     photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    predicted = members(predictor.estimator.backbone, photo, resolution, steps, count, seed=3)
+    predicted = members(theirs, photo, resolution, steps, count, seed=3)
     expected, uncertainty = MERGED[modality](predicted)
     expected = resized(expected, *size) if match else expected
     ours = predictor.predict(

@@ -59,7 +59,7 @@ def test_transforms_differ_in_side_and_size():
     estimator.backbone.encode = lambda image: (seen.append(image), encode(image))[1]
     report = Predictor(estimator).predict(SMOOTH, ensemble=4, tta="flip-scale").report
     assert report["working_size"] == {"height": HEIGHT, "width": WIDTH}
-    plain, mirrored_larger, larger, mirrored = ((image[0, 0] + 1) / 2 for image in seen)
+    plain, mirrored, mirrored_larger, larger = ((image[0, 0] + 1) / 2 for image in seen)  # by working size
     assert [tuple(image.shape) for image in (plain, mirrored_larger)] == [(36, 48), (40, 52)]  # whole cells of 4
     torch.testing.assert_close(mirrored[:, :WIDTH], plain[:, :WIDTH].flip(-1))
     torch.testing.assert_close(mirrored_larger[:, :50], larger[:, :50].flip(-1))

@@ -36,6 +36,8 @@ class Runtime:
         self._compiler = self._make_compiler(rebuilt)
         if self._compiler is not None and (self.plan.compile == "on" or self._compiler.is_kept):
             self._take(self._compiler.finish())
+        self._most_pixels: int | None = None
+        """What a batch holds at most since memory was full; None: it never was."""
 
     def use_float32(self) -> None:
         """From now on the networks compute in float32."""
@@ -43,9 +45,17 @@ class Runtime:
         self._forget()
         self.estimator = apply(self.estimator, self.plan)
 
-    def one_at_a_time(self) -> None:
-        """From now on the members of an ensemble run one by one."""
-        self.plan = replace(self.plan, pixels_at_once=0)
+    def at_once(self, pixels: int, asked: int | None = None) -> int:
+        """How many inputs of so many pixels run as one batch: as `asked`, or by the plan; one at least.
+
+        Never more than memory was found to hold.
+        """
+        wanted = self.plan.pixels_at_once // pixels if asked is None else asked
+        return max(1, wanted if self._most_pixels is None else min(wanted, self._most_pixels // pixels))
+
+    def hold_at_most(self, pixels: int) -> None:
+        """From now on a batch holds no more pixels than these, or one input."""
+        self._most_pixels = pixels
 
     def expect(self, photos: int) -> None:
         """So many photos are to come: kernels are compiled beside the first of them where that repays itself."""

@@ -38,6 +38,9 @@ class Options:
     """Predicts photos again whose results are complete."""
     log: Path | None = None
     """Gets a JSON line for every photo; OUTPUT/log.jsonl when left out and there are several photos."""
+    batch: int | None = None
+    """Photos, or members of their ensembles, that the networks take at once; left out, as many as keep a GPU busy and
+    its memory holds, and one on a CPU. It changes no value beyond rounding."""
     trust: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="PACKAGE")] = ()
     """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
@@ -76,6 +79,7 @@ def run(options: Options) -> int:
         device=request.device,
         precision=request.precision,
         trust=options.trust,
+        batch=options.batch,
     )
     outcome = predict_photos(
         checkpoints,

@@ -47,8 +47,8 @@ def colormap(values: np.ndarray, name: str = "Spectral") -> np.ndarray:
     size = colormaps[name].N
     grey = np.full((1, 3), NEUTRAL_GREY, np.uint8)
     table = np.concatenate([np.rint(colormaps[name](np.arange(size))[:, :3] * 255).astype(np.uint8), grey])
-    level = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1) * size
-    level = np.where(np.isnan(values), size, np.minimum(level, size - 1))
+    level = np.minimum(np.clip(values, 0, 1) * size, size - 1)
+    level[np.isnan(values)] = size
     return np.take(table, level.astype(np.intp), axis=0)
 
 

@@ -1,11 +1,16 @@
 """Which device to compute on."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
+from torch import Tensor
 
 from marigold.core.errors import ConfigError
 from marigold.core.memory import available_bytes
 from marigold.core.plain import word
 
+ALL = "all"
+"""Stands for every GPU of the machine."""
 _FULL = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc")
 """How torch and the libraries below it say that memory is full; their errors are plain `RuntimeError`s."""
 
@@ -23,6 +28,38 @@ def resolve_device(name: str | torch.device) -> torch.device:
     if not _is_present(device):
         raise ConfigError(f"device: `{name}` is not available on this machine; use auto or cpu")
     return device
+
+
+def devices_of(name: str) -> list[str]:
+    """The names of the devices that a name stands for: of `all` every GPU, of any other itself.
+
+    Raises `ConfigError` for `all` where there is no GPU.
+    """
+    if name != ALL:
+        return [name]
+    if not torch.cuda.is_available():
+        raise ConfigError(f"device: `{ALL}` stands for every GPU, and this machine shows none; use auto or cpu")
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+
+
+def current(device: torch.device) -> AbstractContextManager[object]:
+    """In which a GPU is the one that this thread means when it names none, as kernels and graphs need."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Bytes that can still be taken of a GPU's memory, or of the computer's for the CPU; None where that is unknown."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    return available_bytes() if device.type == "cpu" else None
+
+
+def on_host(values: Tensor) -> Tensor:
+    """A tensor in the computer's memory, of a GPU's in pages that it writes to itself, several times as fast."""
+    if values.device.type != "cuda":
+        return values.cpu()
+    return torch.empty_like(values, device="cpu", pin_memory=True).copy_(values)
 
 
 def memory_is_full(error: BaseException) -> bool:

@@ -21,9 +21,14 @@ from marigold.core.files import whole_file
 from marigold.core.profiles import MOST_OF_PROFILE
 
 _START = b"\x89PNG\r\n\x1a\n"
-_HEADER_END = 33
-"""Bytes of the start and of the chunk IHDR, after which the others may stand."""
-_COMPRESSION = 3
+_COMPRESSION = 1
+"""Of libdeflate; files are as small as zlib makes them with 3, in a third of the time."""
+_UP = 2
+"""The filter that stores each byte as its difference to the byte above."""
+_COLOURS = {2: 0, 3: 2}
+"""The colour type of levels [H, W] and [H, W, 3]."""
+_PART = 1 << 24
+"""Bytes of pixels in one chunk."""
 _LARGEST = 1 << 10
 """Bytes that are kept of a chunk."""
 _MOST_CHUNKS = 1 << 18
@@ -48,16 +53,29 @@ def write_png(
     `text` holds Latin-1 words by keyword; other characters become question marks. `curve` "srgb" or "linear" declares
     what light the levels stand for; None declares nothing, as is right for numbers that are no colours.
     """
+    height, width = levels.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 8 * levels.itemsize, _COLOURS[levels.ndim], 0, 0, 0)
     extra = [_CURVES[curve]] if curve is not None else []
     extra += [(b"tEXt", _latin(keyword) + b"\0" + _latin(words)) for keyword, words in (text or {}).items()]
-    # Each byte is stored as its difference to the byte above.
-    whole = imagecodecs.png_encode(np.ascontiguousarray(levels), _COMPRESSION, filter=imagecodecs.PNG.FILTER.UP)
+    pixels = memoryview(imagecodecs.deflate_encode(_filtered(levels).tobytes(), _COMPRESSION, raw=False))
+    parts = [(b"IDAT", pixels[start : start + _PART]) for start in range(0, len(pixels), _PART)]
     with whole_file(path) as file:
-        file.write(whole[:_HEADER_END])
-        for kind, content in extra:
-            check = zlib.crc32(content, zlib.crc32(kind))
-            file.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check))
-        file.write(whole[_HEADER_END:])
+        file.write(_START)
+        for kind, content in ((b"IHDR", header), *extra, *parts, (b"IEND", b"")):
+            file.write(struct.pack(">I", len(content)) + kind)
+            file.write(content)
+            file.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))))
+
+
+def _filtered(levels: np.ndarray) -> np.ndarray:
+    """Rows of bytes [H, 1 + bytes of a row], uint8: after the filter's number each byte's difference to that above."""
+    wide = levels.astype(levels.dtype.newbyteorder(">"), copy=False).reshape(len(levels), -1)
+    rows = np.ascontiguousarray(wide).view(np.uint8)
+    filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = _UP
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    return filtered
 
 
 class Chunks(dict[bytes, bytes]):

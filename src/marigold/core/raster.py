@@ -36,10 +36,28 @@ _CAMERA_BITS = (8, 10, 12, 14)
 class Photo:
     """A photo that has been read."""
 
-    pixels: Tensor
-    """[3, H, W] float32 sRGB, 0 to 1, upright."""
+    levels: Tensor
+    """[3, H, W] sRGB, upright: uint8 where that holds all that the file says, else float32 in 0 to 1."""
     notes: tuple[str, ...] = ()
     """What a person should know about how it was read."""
+
+    @property
+    def pixels(self) -> Tensor:
+        """[3, H, W] float32 sRGB, 0 to 1."""
+        return as_pixels(self.levels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.levels.shape[-2], self.levels.shape[-1]
+
+
+def as_pixels(levels: Tensor) -> Tensor:
+    """Levels of uint8 as float32 in 0 to 1, each channel in one piece; float32 as it is."""
+    if levels.is_floating_point():
+        return levels
+    # A divisor on the device: by a plain number a GPU multiplies with its inverse, which rounds otherwise.
+    return levels.contiguous().float().div_(torch.full((), 255.0, device=levels.device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +77,8 @@ class Raster:
 def develop(raster: Raster) -> Photo:
     """The photo: converted to sRGB by its profile, laid on white where it is transparent, upright.
 
-    Samples are uint8, uint16, bool, or float in 0 to 1. Raises `ImageError` for others. Beside the result, of 12 bytes
-    a pixel, only strips of it are in memory at a time.
+    Samples are uint8, uint16, bool, or float in 0 to 1. Raises `ImageError` for others. Beside the result, of 3 bytes a
+    pixel or 12, only strips of it are in memory at a time.
     """
     samples = raster.samples[..., None] if raster.samples.ndim == 2 else raster.samples
     if samples.ndim != 3 or samples.shape[-1] not in ((4, 5) if raster.inks else (1, 2, 3, 4)):
@@ -73,13 +91,20 @@ def develop(raster: Raster) -> Photo:
     convert, notes = _conversion(_native(samples[:1, :1, :count]), raster)
     notes = (*raster.notes, *(() if raster.inks else _dim(samples[..., :count])), *notes)
     turned = raster.orientation in (5, 6, 7, 8)
-    pixels = np.empty((3, width, height) if turned else (3, height, width), np.float32)
+    sides = (width, height) if turned else (height, width)
+    opaque = samples.shape[-1] == count
+    in_bytes = opaque and convert(_native(samples[:1, :1, :count])).dtype == np.uint8
+    # Bytes are kept as files have them, colours together, which takes no time to write and to show.
+    pixels = np.empty((*sides, 3), np.uint8).transpose(2, 0, 1) if in_bytes else np.empty((3, *sides), np.float32)
     stored = _as_stored(pixels, raster.orientation)
 
     def fill(rows: slice) -> None:
         strip = _native(samples[rows])
         colours = convert(strip[..., :count])
-        if strip.shape[-1] > count:
+        if in_bytes:
+            stored[:, rows] = colours.transpose(2, 0, 1)
+            return
+        if not opaque:
             alpha = as_float(strip[..., count:])
             colours = as_float(colours) * alpha + (1 - alpha)
         white = WHITE.get(colours.dtype, np.float32(1))

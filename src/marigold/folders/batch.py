@@ -3,9 +3,11 @@
 import errno
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tqdm import tqdm
@@ -21,8 +23,10 @@ from marigold.export.base import USUAL, Format, chosen
 from marigold.folders.complete import photo_hash
 from marigold.folders.log import Log
 from marigold.folders.photos import result_names
-from marigold.folders.pipeline import run_overlapped, run_serially
+from marigold.folders.pipeline import ALONE, run_overlapped, run_serially
 from marigold.folders.results import Results
+from marigold.folders.threads import threads_for
+from marigold.predict.grouping import Group
 from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Request
 from marigold.predict.together import LazyPredictors, MultiPredictor
@@ -56,6 +60,11 @@ class PhotoJob:
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage."""
     error: str = ""
+    group: Group | None = None
+    """The photos that it may be predicted with; None until it is known."""
+    saved: Saved = field(default_factory=lambda: Saved([], []))
+    shown: str = ""
+    """What its line says when it is done."""
 
     @property
     def seconds(self) -> float:
@@ -77,41 +86,50 @@ def predict_photos(
     """Predicts and saves one photo after another, with a line for each; a bad one does not end the run.
 
     Photos whose results are complete are skipped unless `overwrite`; `LazyPredictors` are loaded for the first that is
-    not.
-    `log` gets a JSON line for each photo. On a terminal a progress bar with rate and time left stands below the lines.
-    Photos are read ahead and results written while others are computed, unless `overlap` is false. Raises `OutputError`
-    when nothing can be written.
+    not, on every device that they have. `log` gets a JSON line for each photo. On a terminal a progress bar with rate
+    and time left stands below the lines. Photos are read ahead and results written while others are computed, those of
+    one working size in batches, unless `overlap` is false: then one photo follows the other, on one device. Raises
+    `OutputError` when nothing can be written.
     """
-    results = Results(predictors.provenance(), request, chosen(formats), output, photos)
+    provenances = predictors.provenance()
+    results = Results(provenances, request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
     lines = Log(log)
     with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
-        run = _Run(predictors, request, results, overwrite, lines, progress)
-        (run_overlapped if overlap else run_serially)(jobs, run.read, run.compute, run.write, weight)
+        maps = 1 if request.interval is None else 3  # with their lower and upper ends
+        predicted = sum(maps * sum(one.modality.channels) + 1 for one in provenances.values())
+        run = _Run(predictors.on_each_device(), request, results, overwrite, lines, progress, predicted)
+        if overlap:
+            on_cpu = predictors.device.type == "cpu"
+            threads = threads_for(predictors.batch, on_cpu=on_cpu)
+            run_overlapped(
+                jobs, run.read, run.lanes(), run.write, run.weight, group=run.group, finish=run.finish, threads=threads
+            )
+        else:
+            run_serially(jobs, run.read, run.lanes()[0], run.write, run.finish)
     return run.outcome
-
-
-def weight(job: PhotoJob) -> int:
-    """Bytes of a job whose photo has been read, with as many for what is predicted from it."""
-    return 0 if job.image is None else 2 * job.image.pixels.nbytes
 
 
 @dataclass
 class _Run:
-    """The three stages of a run; each is called for one photo after another, and `write` for every photo."""
+    """The stages of a run. `read` and `write` are called from several threads, a lane of `lanes` from one each."""
 
-    predictors: MultiPredictor | LazyPredictors
+    predictors: Sequence[MultiPredictor | LazyPredictors]
+    """On one device each."""
     request: Request
     results: Results
     overwrite: bool
     log: Log
     progress: "tqdm[Any]"
+    predicted: int
+    """Numbers that are predicted for each pixel."""
     outcome: Outcome = field(default_factory=Outcome)
     settings_work: bool = False
     """Once some photo has been predicted with them, what they are at odds with is another photo's own fault."""
-    prepared: bool = False
-    """Whether results can be written was seen, before networks were loaded."""
+    ready: dict[MultiPredictor | LazyPredictors, MultiPredictor] = field(default_factory=dict)
+    """The predictors of each device that has been used, loaded."""
+    loading: Lock = field(default_factory=Lock)
 
     def read(self, job: PhotoJob) -> PhotoJob:
         start = time.perf_counter()
@@ -128,16 +146,65 @@ class _Run:
         job.stages["read"] = time.perf_counter() - start
         return job
 
-    def compute(self, job: PhotoJob) -> PhotoJob:
+    def weight(self, job: PhotoJob) -> int:
+        """Bytes of a photo that has been read, with what is predicted from it and the pixels that are shown beside."""
         if job.image is None:
-            return job
-        if not self.prepared:
-            self.results.prepare()
-            self.prepared = True
-        predictors = self.predictors.loaded()
+            return 0
+        height, width = job.image.size
+        return job.image.levels.nbytes + height * width * (4 * self.predicted + 3)
+
+    def group(self, job: PhotoJob) -> Group:
+        """The photos that a photo is predicted with; itself alone where it cannot be, which computing it then tells."""
+        if job.group is None:
+            job.group = ALONE if job.image is None else self._group(job.image)
+        return job.group
+
+    def lanes(self) -> list[Callable[[Sequence[PhotoJob]], Sequence[PhotoJob]]]:
+        """For each device what predicts some photos together."""
+        return [partial(self.compute, predictors) for predictors in self.predictors]
+
+    def compute(self, predictors: MultiPredictor | LazyPredictors, jobs: Sequence[PhotoJob]) -> Sequence[PhotoJob]:
+        """The jobs with their predictions; those of a batch that fails are predicted one by one."""
+        if len(jobs) == 1 or not self._computed_together(predictors, jobs):
+            for job in jobs:
+                self._compute_alone(predictors, job)
+        return jobs
+
+    def _group(self, image: Photo) -> Group:
+        try:
+            return self._ready(self.predictors[0]).group(image, self.request)
+        except (ConfigError, ImageError):
+            return ALONE
+
+    def _ready(self, predictors: MultiPredictor | LazyPredictors) -> MultiPredictor:
+        """The predictors, loaded after it was seen that results can be written; those of one device after another."""
+        if predictors not in self.ready:
+            with self.loading:
+                if not self.ready:
+                    self.results.prepare()
+                self.ready[predictors] = predictors.loaded()
+        return self.ready[predictors]
+
+    def _computed_together(self, predictors: MultiPredictor | LazyPredictors, jobs: Sequence[PhotoJob]) -> bool:
+        """Whether a batch of photos could be predicted."""
+        start, loaded = time.perf_counter(), self._ready(predictors)
+        try:
+            found = loaded.predict_many([job.image for job in jobs if job.image is not None], self.request)
+        except Exception:  # whichever photo it is about: each tells its own when it is alone
+            return False
+        seconds = (time.perf_counter() - start) / len(jobs)
+        for job, predictions in zip(jobs, found, strict=True):
+            job.predictions, job.image, job.stages["predict"] = predictions, None, seconds
+        self.settings_work = True
+        return True
+
+    def _compute_alone(self, predictors: MultiPredictor | LazyPredictors, job: PhotoJob) -> None:
+        if job.image is None:
+            return
+        loaded = self._ready(predictors)
         start = time.perf_counter()
         try:
-            job.predictions = predictors.predict(job.image, self.request)
+            job.predictions = loaded.predict(job.image, self.request)
             self.settings_work = True
         except MemoryError:
             job.error = f"{job.photo}: {_NO_MEMORY}"
@@ -153,18 +220,24 @@ class _Run:
             job.error = f"{job.photo}: {type(error).__name__}: {error}; mend the modality or backbone that raised it"
         job.image = None
         job.stages["predict"] = time.perf_counter() - start
-        return job
 
     def write(self, job: PhotoJob) -> None:
-        start, saved = time.perf_counter(), Saved([], [])
-        if job.predictions:
-            saved = self._saved(job)
-            job.stages["write"] = time.perf_counter() - start
+        """Writes the files of a photo that has been predicted, and lets its maps go."""
+        if not job.predictions:
+            return
+        start = time.perf_counter()
+        job.saved = self._saved(job)
+        job.stages["write"] = time.perf_counter() - start
+        job.shown = _described(job) if job.saved.files else ""
+        job.predictions = {}
+
+    def finish(self, job: PhotoJob) -> None:
+        """The line of every photo, on the screen and in the log."""
         if job.error:
             status, line = "failed", f"failed: {_short(job)}"
             self.outcome.failures.append(printable(job.error))
-        elif saved.files:
-            status, line = "done", _described(job, saved)
+        elif job.saved.files:
+            status, line = "done", job.shown
             self.outcome.done += 1
         else:
             status, line = "skipped", "complete already"
@@ -174,7 +247,7 @@ class _Run:
             status=status,
             seconds=round(job.seconds, 3),
             stages={stage: round(seconds, 3) for stage, seconds in job.stages.items()},
-            files=[stored(file) for file in places(saved.files, self.results.folder)],
+            files=[stored(file) for file in places(job.saved.files, self.results.folder)],
             error=job.error or None,
         )
         self.progress.write(printable(f"{job.photo}: {line}"), file=sys.stdout)
@@ -207,13 +280,13 @@ def _why_not_written(error: Exception, folder: Path) -> str:
     return f"its results cannot be written ({reason}); leave out the format or modality that fails"
 
 
-def _described(job: PhotoJob, saved: Saved) -> str:
+def _described(job: PhotoJob) -> str:
     """Size, seconds, the file to look at first, and notes."""
     reports = [prediction.report for prediction in job.predictions.values()]
     size = reports[0]["photo_size"]
-    notes = dict.fromkeys([*(note for report in reports for note in report["notes"]), *saved.notes])
+    notes = dict.fromkeys([*(note for report in reports for note in report["notes"]), *job.saved.notes])
     shown = "".join(f" ({note})" for note in notes)
-    return f"{size['width']} x {size['height']}, {job.seconds:.1f} s, {_first_to_see(saved.files)}{shown}"
+    return f"{size['width']} x {size['height']}, {job.seconds:.1f} s, {_first_to_see(job.saved.files)}{shown}"
 
 
 def _short(job: PhotoJob) -> str:

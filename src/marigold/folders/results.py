@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Results:
         self._sources = {name: sources(one, request, self._single) for name, one in provenances.items()}
         self._joint_sources = {"parts": self._sources, "formats": format_options(self._joint)}
         self._reports = Reports(folder, photos)
+        self._publishing = Lock()
         self.folder = folder
         delete_leftovers(folder)
 
@@ -55,7 +57,7 @@ class Results:
         prepare(self.folder / "results.json")
 
     def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> Saved:
-        """Writes the predictions by modality for the photo of this hash.
+        """Writes the predictions by modality for the photo of this hash; several threads may do so at a time.
 
         Raises `OutputError`; where a file would replace a photo of the run, before any is written.
         """
@@ -73,7 +75,8 @@ class Results:
             ]
             if len(predictions) > 1:
                 results.append(self._staged_joint(predictions, stage, name, photo))
-            return self._reports.publish(stage, name, results)
+            with self._publishing:  # ahead of the lock between processes, which is waited for with pauses
+                return self._reports.publish(stage, name, results)
 
     def _staged_joint(self, predictions: Mapping[str, Prediction], stage: Path, name: str, photo: str) -> Result:
         parts = [prediction.as_maps() for prediction in predictions.values()]

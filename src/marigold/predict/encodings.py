@@ -1,15 +1,12 @@
-"""The latents of a photo, kept for estimators that share an autoencoder: each input is encoded once."""
+"""The latents of photos, kept for estimators that share an autoencoder: each input is encoded once."""
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from marigold.accel.runtime import Runtime
-from marigold.estimator import Estimator
-from marigold.predict.augmentation import MOST_TRANSFORMS
 
 PROBE_CELLS = 4
 """The side, in latent cells, of the picture that tells whether two autoencoders encode alike."""
@@ -17,39 +14,36 @@ PROBE_CELLS = 4
 
 @dataclass(frozen=True)
 class _Encoding:
-    """A picture [1, 3, H, W] that was encoded, the number type that it was encoded in, and its latent."""
+    """The latents [B, C, h, w] of photos, which are kept so that no others can be taken for them."""
 
-    image: Tensor
-    dtype: torch.dtype
-    latent: Tensor
+    photos: tuple[Tensor, ...]
+    latents: Tensor
 
 
 class Encodings:
-    """The latents of the last few pictures, whichever of the estimators encoded them."""
+    """The latents of the photos of one call, whichever of the estimators encoded them."""
 
     def __init__(self) -> None:
-        self._known: deque[_Encoding] = deque(maxlen=MOST_TRANSFORMS)
+        self._known: dict[Hashable, _Encoding] = {}
 
-    def encode(self, estimator: Estimator, image: Tensor) -> Tensor:
-        """The latent of a picture [1, 3, H, W] in -1 to 1; what is known in the same precision is not encoded again."""
-        dtype = next(estimator.backbone.autoencoder.parameters()).dtype
-        for one in self._known:
-            if one.dtype == dtype and _equal(one.image, image):
-                return one.latent
-        self._known.append(_Encoding(image, dtype, estimator.encode_image(image)))
-        return self._known[-1].latent
+    def get(self, photos: Sequence[Tensor], how: Hashable, encode: Callable[[], Tensor]) -> Tensor:
+        """The latents of these very tensors, seen and encoded in the way `how`; `encode` makes those not known yet."""
+        key = (tuple(map(id, photos)), how)
+        if key not in self._known:
+            self._known[key] = _Encoding(tuple(photos), encode())
+        return self._known[key].latents
 
 
-def shared(runtimes: Iterable[Runtime]) -> list[Encodings]:
-    """For each runtime its encodings; those whose autoencoders are the same have one object together."""
-    groups: list[tuple[Runtime, Encodings]] = []
+def shared(runtimes: Iterable[Runtime]) -> list[int]:
+    """For each runtime the number of its group: those of one number have the same autoencoder."""
+    groups: list[Runtime] = []
     found = []
     for runtime in runtimes:
-        known = next((encodings for other, encodings in groups if _encode_alike(other, runtime)), None)
-        if known is None:
-            known = Encodings()
-            groups.append((runtime, known))
-        found.append(known)
+        known = (number for number, other in enumerate(groups) if _encode_alike(other, runtime))
+        number = next(known, len(groups))
+        if number == len(groups):
+            groups.append(runtime)
+        found.append(number)
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from marigold.accel.runtime import Runtime
 from marigold.compat.base import WorkingSize
+from marigold.core.device import free_bytes
 from marigold.core.errors import DeviceMemoryError
 from marigold.core.memory import require_memory
 from marigold.predict.settings import Settings
@@ -12,6 +13,17 @@ _FLOAT = 4
 """Bytes of a float32."""
 _ALIGNED, _MERGED = 3, 1
 """Arrays of the members' size that merging makes at least, where members are aligned first and where they are not."""
+
+
+_SPARE = 1.5
+"""What a network takes at its peak, as a multiple of what its largest layer takes."""
+
+
+def most_at_once(runtime: Runtime, size: WorkingSize) -> int | None:
+    """How many inputs of a working size free memory holds beside the weights, one at least; None: not known."""
+    free = free_bytes(runtime.plan.device)
+    needed = _SPARE * runtime.estimator.backbone.working_bytes(size.height, size.width)
+    return None if free is None else max(1, int(free / needed))
 
 
 def check_memory(

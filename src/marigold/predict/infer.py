@@ -1,21 +1,21 @@
-"""The one way from a photo to values: prediction, evaluation, validation and benchmarks all call `infer`."""
+"""The one way from photos to values: prediction, evaluation, validation and benchmarks all call `infer`."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.accel.precision import precision_name
 from marigold.accel.runtime import Runtime, memory_is_full
 from marigold.compat.base import Rules, WorkingSize, rules
-from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
+from marigold.core.device import current
+from marigold.core.errors import ConfigError, DeviceMemoryError
 from marigold.core.find import name_of
-from marigold.diffusion.sampling import Sampling
-from marigold.predict.augmentation import TRANSFORMS
+from marigold.predict.augmentation import TRANSFORMS, Transform
 from marigold.predict.encodings import Encodings
 from marigold.predict.estimate import check_memory
+from marigold.predict.members import Members, Networks, View
 from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
 
@@ -35,14 +35,10 @@ class Inference:
     """The final latents of the members, [E, N * C, h, w] for every size that they worked at."""
     working_size: WorkingSize
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Member:
-    """Members of one transform: their values [E, C, H, W] at the working size, and final latents."""
-
-    values: Tensor
-    latents: Tensor
+    batch: int
+    """The most inputs, members of this photo and of others, that the networks took at once."""
+    dtype: torch.dtype
+    """The number type of the networks, of the photo's members the most exact."""
 
 
 def infer(
@@ -53,53 +49,130 @@ def infer(
     noise: Tensor | np.ndarray | None = None,
     encodings: Encodings | None = None,
     watch: Stopwatch | None = None,
+    batch: int | None = None,
 ) -> Inference:
-    """The values of a photo [3, H, W] in 0 to 1, by settings with nothing left open.
+    """The values of a photo [3, H, W], float32 in 0 to 1 or uint8, by settings with nothing left open.
 
     `noise` starts the members instead of noise drawn from the seed (see `Predictor.predict`); `encodings` holds latents
-    that other estimators may have made of the same photo; `watch` gets the seconds of each stage. Raises `ConfigError`
-    for settings or noise that cannot be used, `DeviceMemoryError`, and `CheckpointError` when the weights give no
-    numbers.
+    that other estimators may have made of the same photo; `watch` gets the seconds of each stage; `batch` is the number
+    of inputs that the networks take at once, by the plan when None. Raises `ConfigError` for settings or noise that
+    cannot be used, `DeviceMemoryError`, and `CheckpointError` when the weights give no numbers.
     """
-    job = _Job(runtime, settings, encodings or Encodings(), watch or Stopwatch(runtime.plan.device))
+    return infer_many(runtime, [photo], settings, noise=noise, encodings=encodings, watch=watch, batch=batch)[0]
+
+
+def infer_many(
+    runtime: Runtime,
+    photos: Sequence[Tensor],
+    settings: Settings,
+    *,
+    noise: Tensor | np.ndarray | None = None,
+    encodings: Encodings | None = None,
+    watch: Stopwatch | None = None,
+    batch: int | None = None,
+) -> list[Inference]:
+    """What `infer` gives for each photo; those of one working size, and their members, share batches.
+
+    Values do not depend on what the other photos show; to within rounding (3e-5 of the range in float32) they do not
+    depend on the number of photos either. Raises what `infer` raises for any of them.
+    """
+    runtime.begin(len(photos))
+    networks = Networks(
+        runtime,
+        settings,
+        runtime.estimator.sampling(settings.steps, settings.spacing),
+        encodings or Encodings(),
+        watch or Stopwatch(runtime.plan.device),
+        batch,
+    )
     try:
-        with torch.inference_mode():
-            return job.run(photo, noise)
+        with torch.inference_mode(), current(runtime.plan.device):
+            return _Job(networks).run(photos, noise)
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise
+        height, width = max((photo.shape[-2:] for photo in photos), key=np.prod)
         raise DeviceMemoryError(
-            f"ensemble: {settings.ensemble} members of a photo of {photo.shape[-1]} x {photo.shape[-2]} do not fit "
+            f"ensemble: {settings.ensemble} members of a photo of {width} x {height} do not fit "
             "into memory; choose fewer, a lower resolution, or match_input: false"
         ) from error
 
 
-class _Job:
-    """One photo's inference: what all its stages need, and the notes that they make."""
+def transforms_of(settings: Settings) -> tuple[Transform, ...]:
+    """What the members take turns at."""
+    return TRANSFORMS[settings.tta][: settings.ensemble]
 
-    def __init__(self, runtime: Runtime, settings: Settings, encodings: Encodings, watch: Stopwatch) -> None:
-        self.runtime, self.settings, self.encodings, self.watch = runtime, settings, encodings, watch
-        self.modality = runtime.estimator.modality
-        self.rules: Rules = rules(settings.compat)
-        self.sampling: Sampling = runtime.estimator.sampling(settings.steps, settings.spacing)
-        self.notes = list(self.sampling.notes)
+
+def working_sizes(runtime: Runtime, settings: Settings, photo: Tensor) -> tuple[WorkingSize, ...]:
+    """The working size of each transform of a photo [3, H, W]. Raises `ConfigError` and `DeviceMemoryError`."""
+    stride, follows = runtime.estimator.backbone.stride, rules(settings.compat)
+    return tuple(one.working_size(follows, photo, settings, stride) for one in transforms_of(settings))
+
+
+class _Job:
+    """The inference of some photos: around the networks, what all its stages need."""
+
+    def __init__(self, networks: Networks) -> None:
+        self.networks, self.runtime, self.settings = networks, networks.runtime, networks.settings
+        self.watch, self.sampling = networks.watch, networks.sampling
+        self.modality = self.runtime.estimator.modality
+        self.rules: Rules = rules(self.settings.compat)
+        self.transforms = transforms_of(self.settings)
         self._check_reduction()
 
-    def run(self, photo: Tensor, noise: Tensor | np.ndarray | None) -> Inference:
-        transforms = TRANSFORMS[self.settings.tta][: self.settings.ensemble]
-        stride = self.runtime.estimator.backbone.stride
-        sizes = [transform.working_size(self.rules, photo, self.settings, stride) for transform in transforms]
-        values, latents = [], []
-        self.notes += self._sliver(sizes[0])
-        members = min(len(sizes), self.settings.ensemble) if self.sampling.deterministic else self.settings.ensemble
-        check_memory(self.runtime, self.settings, sizes, members, (photo.shape[-2], photo.shape[-1]))
-        for transform, size, drawn in zip(transforms, sizes, self._noises(sizes, noise, members), strict=True):
-            found = self._members(transform.forward(photo), size, drawn)
-            height, width = (values[0] if values else found.values).shape[-2:]
-            values.append(transform.backward(self.modality, found.values, height, width))
-            latents.append(found.latents)
+    def run(self, photos: Sequence[Tensor], noise: Tensor | np.ndarray | None) -> list[Inference]:
+        sizes = [working_sizes(self.runtime, self.settings, photo) for photo in photos]
+        for photo, own in zip(photos, sizes, strict=True):
+            check_memory(self.runtime, self.settings, own, self._different, (photo.shape[-2], photo.shape[-1]))
+        noises = {own: self._noises(own, noise) for own in dict.fromkeys(sizes)}
+        views = {
+            (photo, number): View(photos[photo], transform, noises[sizes[photo]][number])
+            for photo in range(len(photos))
+            for number, transform in enumerate(self.transforms)
+        }
+        found = self._members(views, sizes)
+        return [
+            self._result(photo, sizes[number], [found[number, one] for one in range(len(self.transforms))])
+            for number, photo in enumerate(photos)
+        ]
+
+    @property
+    def _different(self) -> int:
+        """The number of members that differ from each other."""
+        count = self.settings.ensemble
+        return min(len(self.transforms), count) if self.sampling.deterministic else count
+
+    def _members(
+        self, views: dict[tuple[int, int], View], sizes: Sequence[tuple[WorkingSize, ...]]
+    ) -> dict[tuple[int, int], Members]:
+        """What all views give, by photo and transform; those of one size together."""
+        groups: dict[WorkingSize, list[tuple[int, int]]] = {}
+        for photo, number in views:
+            groups.setdefault(sizes[photo][number], []).append((photo, number))
+        return {
+            key: members
+            for size, keys in groups.items()
+            for key, members in zip(keys, self.networks.members(size, [views[key] for key in keys]), strict=True)
+        }
+
+    def _result(self, photo: Tensor, sizes: Sequence[WorkingSize], found: Sequence[Members]) -> Inference:
+        """The members of one photo, by transform, brought back and merged."""
+        height, width = found[0].values.shape[-2:]
+        values = [
+            transform.backward(self.modality, one.values, height, width)
+            for transform, one in zip(self.transforms, found, strict=True)
+        ]
         merged, uncertainty = self._merged(torch.cat(values), photo.shape[-2], photo.shape[-1])
-        return Inference(merged, uncertainty, tuple(latents), sizes[0], tuple(dict.fromkeys(self.notes)))
+        notes = [*self.sampling.notes, *self._sliver(sizes[0]), *self._alike()]
+        return Inference(
+            merged,
+            uncertainty,
+            tuple(one.latents for one in found),
+            sizes[0],
+            tuple(dict.fromkeys([*notes, *(note for one in found for note in one.notes)])),
+            max(one.batch for one in found),
+            max((one.dtype for one in found), key=lambda dtype: dtype.itemsize),
+        )
 
     def _check_reduction(self) -> None:
         """Raises `ConfigError` for a reduction that the modality does not know."""
@@ -121,90 +194,29 @@ class _Job:
             f"make much out; choose {by_area}a larger resolution or a part of the photo"
         ]
 
-    def _noises(self, sizes: list[WorkingSize], given: Tensor | np.ndarray | None, members: int) -> list[Tensor]:
+    def _alike(self) -> list[str]:
+        """A note where members that would be the same were left out."""
+        if self._different == self.settings.ensemble:
+            return []
+        count = len(self.transforms)
+        alike = "all members are the same; took one" if count == 1 else f"took the {count} that differ"
+        return [f"the checkpoint starts from nothing random, so that {alike}"]
+
+    def _noises(self, sizes: Sequence[WorkingSize], given: Tensor | np.ndarray | None) -> list[Tensor]:
         """For every transform the noises [E, S, N * C, h, w] of its members; of those that are the same the first."""
-        count, settings = len(sizes), self.settings
+        count, members, settings = len(sizes), self._different, self.settings
         shapes = [self._noise_shape(size) for size in sizes]
         noises = [self.rules.draw(shape, members, self.sampling.draws, settings.seed) for shape in shapes]
         if given is not None:
             if count > 1:
                 raise ConfigError("noise: members of test-time augmentation work at several sizes; use tta: none")
             noises = [_checked_noise(given, sizes[0], shapes[0], noises[0], settings.ensemble)[:members]]
-        noises = [drawn[number::count] for number, drawn in enumerate(noises)]
-        if members < settings.ensemble:
-            alike = "all members are the same; took one" if count == 1 else f"took the {count} that differ"
-            self.notes.append(f"the checkpoint starts from nothing random, so that {alike}")
-        return noises
+        return [drawn[number::count] for number, drawn in enumerate(noises)]
 
     def _noise_shape(self, size: WorkingSize) -> tuple[int, int, int]:
         """Channels, height and width of one member's latent."""
         backbone = self.runtime.estimator.backbone
         return backbone.targets * backbone.latent_channels, *self.rules.latent_size(size)
-
-    def _members(self, photo: Tensor, size: WorkingSize, noise: Tensor) -> _Member:
-        """The members, all of them numbers, with a note when that took a second attempt in float32."""
-        found = self._attempt(photo, size, noise)
-        if not found.values.isfinite().all() and self.runtime.plan.dtype != torch.float32:
-            self.notes.append(f"{precision_name(self.runtime.plan.dtype)} overflowed; computed in fp32")
-            self.runtime.use_float32()
-            found = self._attempt(photo, size, noise)
-        if not found.values.isfinite().all():
-            name = self.runtime.estimator.card.name
-            raise CheckpointError(f"{name}: its weights give no numbers (NaN); fetch or train the checkpoint again")
-        return found
-
-    def _attempt(self, photo: Tensor, size: WorkingSize, noise: Tensor) -> _Member:
-        """The members; one at a time from when the device's memory does not hold more."""
-        try:
-            return self._computed(photo, size, noise)
-        except (RuntimeError, MemoryError) as error:
-            if not memory_is_full(error):
-                raise
-            if not self.runtime.plan.pixels_at_once:
-                pixels = f"{size.width} x {size.height} pixels"
-                raise DeviceMemoryError(
-                    f"resolution: {pixels} do not fit into {self.runtime.plan.device}; choose less"
-                ) from error
-        self.runtime.one_at_a_time()
-        return self._attempt(photo, size, noise)
-
-    def _computed(self, photo: Tensor, size: WorkingSize, noise: Tensor) -> _Member:
-        """The photo is encoded once, whatever the number of members; NaN stands where the network gave no number."""
-        estimator, device = self.runtime.estimator, self.runtime.plan.device
-        with self.watch("encode"):
-            image = self.rules.fill(photo[None].to(device), size, self.settings.resample_input)
-            condition = self.encodings.encode(estimator, image)
-        if condition.shape[-2:] != noise.shape[-2:]:
-            raise ConfigError(
-                "compat: this autoencoder keeps what fills no latent cell, which the published one drops; choose a "
-                f"resolution where both sides are multiples of {size.stride}"
-            )
-        values, latents = [], []
-        for part in self._batches(noise, size):
-            with self.watch("sample"):
-                start, *later = part.to(device).unbind(1)
-                seen = condition.expand(len(part), -1, -1, -1)
-                latents.append(estimator.sample(seen, start, self.sampling, fresh=later.__getitem__))
-            with self.watch("decode"):
-                decoded = self.rules.crop(self._decoded(latents[-1]), size)
-                # A modality's range would turn an infinite latent into a number.
-                values.append(torch.where(latents[-1].isfinite().all(), decoded, torch.nan))
-        return _Member(torch.cat(values), torch.cat(latents))
-
-    def _decoded(self, latent: Tensor) -> Tensor:
-        """Latents [B, N * C, h, w] as values; raises `CheckpointError` where a modality gives another shape."""
-        values, stride = self.runtime.estimator.decode(latent), self.runtime.estimator.backbone.stride
-        wanted = [len(latent), sum(self.modality.channels), latent.shape[-2] * stride, latent.shape[-1] * stride]
-        if list(values.shape) != wanted:
-            raise CheckpointError(
-                f"modality `{name_of(self.modality)}`: decode gives {list(values.shape)}, not {wanted}; return values "
-                "[B, C, H, W], with as many channels as `channels` states"
-            )
-        return values.float()
-
-    def _batches(self, noise: Tensor, size: WorkingSize) -> Iterator[Tensor]:
-        at_once = max(1, self.runtime.plan.pixels_at_once // (size.height * size.width))
-        yield from noise.split(at_once)
 
     def _merged(self, values: Tensor, height: int, width: int) -> tuple[Tensor, Tensor | None]:
         """Members [E, C, h, w] as one, at the photo's size if so asked for, and their uncertainty."""

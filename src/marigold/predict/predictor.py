@@ -1,11 +1,14 @@
 """One photo in, maps out."""
 
-from collections.abc import Iterable, Sized
+import time
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.accel.plan import Plan, make_plan
@@ -14,16 +17,17 @@ from marigold.accel.runtime import Runtime
 from marigold.checkpoints import store
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Reduction, Resampling
-from marigold.core.device import memory_is_full
+from marigold.core.device import memory_is_full, on_host
 from marigold.core.distribution import VERSION
 from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.find import name_of
 from marigold.core.images import to_photo
-from marigold.core.raster import Photo
+from marigold.core.raster import Photo, as_pixels
 from marigold.core.resampling import resample
 from marigold.estimator import Estimator
 from marigold.predict.encodings import Encodings
-from marigold.predict.infer import Inference, infer
+from marigold.predict.grouping import Group, checked, group_of, parts
+from marigold.predict.infer import Inference, infer_many
 from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
 from marigold.predict.settings import Compat, Request, Settings
@@ -130,29 +134,95 @@ class Predictor:
         noise: Tensor | np.ndarray | None = None,
         output_latent: bool = False,
         encodings: Encodings | None = None,
+        batch: int | None = None,
     ) -> Prediction:
         """As `predict`, with the settings as a request; its checkpoint, device and precision are not looked at.
 
-        `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`).
+        `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`), `batch`
+        is the number of members that the networks take at once, by the plan when None.
         """
+        (made,) = self._predicted(
+            [_read(image)], request, noise=noise, output_latent=output_latent, encodings=encodings, batch=batch
+        )
+        return made
+
+    def predict_many(
+        self,
+        images: "Sequence[str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo]",
+        request: Request,
+        *,
+        encodings: Encodings | None = None,
+        batch: int | None = None,
+    ) -> list[Prediction]:
+        """What `predict_request` gives for each photo, within rounding; those of one working size share batches.
+
+        `batch` is the number of inputs, photos or their members, that the networks take at once, by the plan when None:
+        one on a CPU, on a GPU as many as keep it busy and its memory holds. Seconds in the reports are a photo's share
+        of those that its batch took. Raises what `predict_request` raises for any of them.
+        """
+        read = [_read(image) for image in images]
+        found: dict[int, Prediction] = {}
+        for part in parts([self.group(one.photo, request, batch) for one in read]):
+            made = self._predicted([read[number] for number in part], request, encodings=encodings, batch=batch)
+            found.update(zip(part, made, strict=True))
+        return [found[number] for number in range(len(read))]
+
+    def group(self, photo: Photo, request: Request, batch: int | None = None) -> Group:
+        """Which photos share a batch with this one. Raises `ConfigError`."""
+        settings = request.settings(self.estimator.card.defaults)
+        return group_of(self.runtime, settings, photo.levels, checked(batch))
+
+    def _predicted(
+        self,
+        read: "Sequence[_Read]",
+        request: Request,
+        *,
+        noise: Tensor | np.ndarray | None = None,
+        output_latent: bool = False,
+        encodings: Encodings | None = None,
+        batch: int | None = None,
+    ) -> list[Prediction]:
         watch = Stopwatch(self.plan.device)
-        with watch("read"):
-            read = to_photo(image)
-            photo = read.pixels
         settings = request.settings(self.estimator.card.defaults)
         chosen = choose(self.estimator.card, settings)
-        found = infer(self.runtime, photo, settings, noise=noise, encodings=encodings, watch=watch)
+        inferred = infer_many(
+            self.runtime,
+            [one.photo.levels for one in read],
+            settings,
+            noise=noise,
+            encodings=encodings,
+            watch=watch,
+            batch=checked(batch),
+        )
+        shares = {stage: seconds / len(read) for stage, seconds in watch.seconds.items()}
+        return [
+            self._prediction(one, settings, chosen, found, shares, output_latent=output_latent)
+            for one, found in zip(read, inferred, strict=True)
+        ]
+
+    def _prediction(
+        self,
+        read: "_Read",
+        settings: Settings,
+        chosen: Choice,
+        found: Inference,
+        seconds: Mapping[str, float],
+        *,
+        output_latent: bool,
+    ) -> Prediction:
+        photo = read.photo.levels
         latent, *others = found.latents
         if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
+        notes = [*read.photo.notes, *found.notes, *chosen.notes]
         return Prediction(
             maps={name: _as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
             uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),
             modality=self.estimator.modality,
-            name=Path(image).stem if isinstance(image, str | PathLike) else "photo",
+            name=read.name,
             bounds=self._bounds(found, chosen),
             report={
-                **self._report(photo, settings, found, watch, [*read.notes, *found.notes, *chosen.notes]),
+                **self._report(photo, settings, found, {"read": read.seconds, **seconds}, notes),
                 **chosen.report,
             },
             photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
@@ -175,7 +245,12 @@ class Predictor:
         }
 
     def _report(
-        self, photo: Tensor, settings: Settings, found: Inference, watch: Stopwatch, notes: list[str]
+        self,
+        photo: Tensor,
+        settings: Settings,
+        found: Inference,
+        seconds: Mapping[str, float],
+        notes: list[str],
     ) -> dict[str, Any]:
         card, size = self.estimator.card, found.working_size
         return {
@@ -183,15 +258,32 @@ class Predictor:
             "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
             "settings": {
                 **settings.stated(),
-                "precision": precision_name(self.plan.dtype),
+                "precision": precision_name(found.dtype),
                 "device": str(self.plan.device),
             },
+            "plan": {"batch": found.batch},
             "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
             "working_size": {"height": size.height, "width": size.width},
-            "seconds": {stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
+            "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},
             "notes": notes,
             "marigold": VERSION,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A photo that has been read, what its results are called, and the seconds that reading took."""
+
+    photo: Photo
+    name: str
+    seconds: float
+
+
+def _read(image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo") -> _Read:
+    start = time.perf_counter()
+    photo = to_photo(image)
+    name = Path(image).stem if isinstance(image, str | PathLike) else "photo"
+    return _Read(photo, name, time.perf_counter() - start)
 
 
 def _count(noise: object) -> int:
@@ -201,11 +293,11 @@ def _count(noise: object) -> int:
 
 def _as_array(values: Tensor) -> np.ndarray:
     """[C, H, W] as float32 [H, W], or [H, W, C] when there are several channels."""
-    array = values.float().cpu().numpy()
-    return np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0))
+    return on_host((values[0] if len(values) == 1 else values.permute(1, 2, 0)).float().contiguous()).numpy()
 
 
 def _as_bytes(photo: Tensor, height: int, width: int) -> np.ndarray:
-    """[3, H, W] in 0 to 1 at the size of the maps, as [H, W, 3] uint8."""
-    resized = resample(photo[None], height, width)[0]
-    return (resized * 255).round_().byte().permute(1, 2, 0).contiguous().numpy()
+    """[3, H, W], float32 in 0 to 1 or uint8, at the size of the maps, as [H, W, 3] uint8."""
+    if photo.dtype != torch.uint8 or photo.shape[-2:] != (height, width):
+        photo = (resample(as_pixels(photo)[None], height, width)[0] * 255).round_().byte()
+    return photo.permute(1, 2, 0).contiguous().numpy()

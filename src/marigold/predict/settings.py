@@ -98,7 +98,7 @@ class Request:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one."""
+    """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one. For `predict` also all: every GPU."""
 
     def __post_init__(self) -> None:
         for name in SETTINGS:
@@ -144,9 +144,9 @@ def _share(value: object) -> float:
     raise ConfigError(f"interval: {shown(value)} is no share of pixels; use a number above 0 and below 1, as 0.9")
 
 
-def check_number(name: str, value: object) -> int:
-    """A whole number of the settings; raises `ConfigError` for what is none, or is beyond its range in `SETTINGS`."""
-    least, most = SETTINGS[name]
+def check_number(name: str, value: object, within: tuple[int, int] | None = None) -> int:
+    """A whole number; raises `ConfigError` for what is none, or is beyond its range, by default that in `SETTINGS`."""
+    least, most = SETTINGS[name] if within is None else within
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise ConfigError(f"{name}: {repr(value)[:100]} is not a whole number; use one from {least} to {most}")
     number = int(value)

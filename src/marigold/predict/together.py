@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.accel.plan import make_plan
 from marigold.accel.precision import Precision
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.store import Description, bundled, describe
+from marigold.core.device import devices_of
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, packages, unknown
 from marigold.core.images import to_photo
 from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
-from marigold.predict.encodings import shared
+from marigold.predict.encodings import Encodings, shared
+from marigold.predict.grouping import Group, checked, joint, parts
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor, load
 from marigold.predict.provenance import Provenance, weights_hash
@@ -38,11 +41,13 @@ ALL = "all"
 class MultiPredictor:
     """Predictors of different modalities, used as one."""
 
-    def __init__(self, predictors: Sequence[Predictor]) -> None:
+    def __init__(self, predictors: Sequence[Predictor], batch: int | None = None) -> None:
         """Takes the predictors over; those whose autoencoders are the same will share their encodings.
 
-        Raises `ConfigError` when two of them predict the same.
+        `batch` is the number of inputs, photos or members of their ensembles, that networks take at once, by the plan
+        when None. Raises `ConfigError` for one out of range, and when two predictors predict the same.
         """
+        self.batch = checked(batch)
         self.predictors: dict[str, Predictor] = {}
         for predictor in predictors:
             modality = name_of(predictor.estimator.modality)
@@ -50,7 +55,7 @@ class MultiPredictor:
                 raise ConfigError(_twice(self.predictors[modality].estimator.card, predictor.estimator.card, modality))
             self.predictors[modality] = predictor
         runtimes = [predictor.runtime for predictor in self.predictors.values()]
-        self._encodings = dict(zip(self.predictors, shared(runtimes), strict=True))
+        self._autoencoders = dict(zip(self.predictors, shared(runtimes), strict=True))
 
     def predict(
         self,
@@ -61,11 +66,35 @@ class MultiPredictor:
         if isinstance(image, str | PathLike):
             predictions = self.predict(to_photo(image), request)
             return {modality: replace(made, name=Path(image).stem) for modality, made in predictions.items()}
-        photo, request = to_photo(image), request or Request()
+        photo, request, encodings = to_photo(image), request or Request(), self._encodings()
         return {
-            modality: one.predict_request(photo, request, encodings=self._encodings[modality])
+            modality: one.predict_request(photo, request, encodings=encodings[modality], batch=self.batch)
             for modality, one in self.predictors.items()
         }
+
+    def predict_many(self, photos: Sequence[Photo], request: Request) -> list[dict[str, Prediction]]:
+        """The predictions of each photo by modality, as `predict` makes them, within rounding.
+
+        Photos that have one working size in all modalities share batches.
+        """
+        found: dict[int, dict[str, Prediction]] = {}
+        for part in parts([self.group(photo, request) for photo in photos]):
+            encodings, together = self._encodings(), [photos[number] for number in part]
+            made = {
+                modality: one.predict_many(together, request, encodings=encodings[modality], batch=self.batch)
+                for modality, one in self.predictors.items()
+            }
+            found |= {number: {name: all_[i] for name, all_ in made.items()} for i, number in enumerate(part)}
+        return [found[number] for number in range(len(photos))]
+
+    def group(self, photo: Photo, request: Request) -> Group:
+        """Which photos share batches with this one. Raises `ConfigError`."""
+        return joint([one.group(photo, request, self.batch) for one in self.predictors.values()])
+
+    def _encodings(self) -> dict[str, Encodings]:
+        """For each modality what keeps the latents of a call, the same for those that share an autoencoder."""
+        kept = {number: Encodings() for number in self._autoencoders.values()}
+        return {modality: kept[number] for modality, number in self._autoencoders.items()}
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality."""
@@ -78,33 +107,59 @@ class MultiPredictor:
         """Itself; `LazyPredictors` has more to do here."""
         return self
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks run, the first of them."""
+        return next(iter(self.predictors.values())).plan.device
+
+    def on_each_device(self) -> "list[MultiPredictor]":
+        """Itself alone; `LazyPredictors` may have more devices."""
+        return [self]
+
 
 class LazyPredictors:
     """Checkpoints of different modalities, whose weights are loaded when they are needed."""
 
-    def __init__(self, described: Mapping[str, Description], device: str, precision: Precision) -> None:
-        """Takes what `checkpoint.describe` says, by modality. Raises `ConfigError` for the device or the precision."""
+    def __init__(
+        self, described: Mapping[str, Description], device: str, precision: Precision, batch: int | None = None
+    ) -> None:
+        """Takes what `checkpoint.describe` says, by modality; `device` may be `all`, for every GPU.
+
+        Raises `ConfigError` for the device, the precision or the batch.
+        """
+        self.batch = checked(batch)
         self._described = described
-        self._device = device
+        self._devices = devices_of(device)
         self._precision: Precision = precision
-        self._dtype = make_plan(device, precision).dtype
+        self._plan = make_plan(self._devices[0], precision)
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality; loads weights only where no revision stands for them."""
         if not all(one.card.revision for one in self._described.values()):
             return self.loaded().provenance()
-        return {name: Provenance(one.card, one.modality, self._dtype) for name, one in self._described.items()}
+        return {name: Provenance(one.card, one.modality, self._plan.dtype) for name, one in self._described.items()}
 
     def loaded(self) -> MultiPredictor:
-        """The predictors, loaded once."""
+        """The predictors, loaded once; of several devices those on the first."""
         return self._together
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks will run; of several devices the first."""
+        return self._plan.device
+
+    def on_each_device(self) -> "list[LazyPredictors]":
+        """The same checkpoints on one device each; itself where there is one."""
+        if len(self._devices) == 1:
+            return [self]
+        return [LazyPredictors(self._described, device, self._precision, self.batch) for device in self._devices]
 
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
-            return load(one.folder, device=self._device, precision=self._precision, trust=one.trusted)
+            return load(one.folder, device=self._devices[0], precision=self._precision, trust=one.trusted)
 
-        return MultiPredictor([loaded(one) for one in self._described.values()])
+        return MultiPredictor([loaded(one) for one in self._described.values()], self.batch)
 
 
 def load_together(
@@ -114,15 +169,19 @@ def load_together(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    batch: int | None = None,
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
-    `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
+    `batch` is the number of inputs that networks take at once (see `MultiPredictor`). `checkpoint` replaces bundled
+    ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
     A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust).loaded()
+    return choose(
+        modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust, batch=batch
+    ).loaded()
 
 
 def choose(
@@ -132,8 +191,9 @@ def choose(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    batch: int | None = None,
 ) -> LazyPredictors:
-    """What `load_together` loads, chosen and checked, but not loaded yet."""
+    """What `load_together` loads, chosen and checked, but not loaded yet; `device` may be `all`, for every GPU."""
     trusted = packages(trust)
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
@@ -147,7 +207,7 @@ def choose(
     for name in wanted or available():
         if name not in found:
             found[name] = _bundled(name)
-    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision)
+    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision, batch)
 
 
 def available() -> list[str]:

@@ -3,8 +3,6 @@
 import triton
 import triton.language as tl
 
-# ruff: noqa: D103
-
 
 @triton.jit(do_not_specialize=["places", "each"])
 def moments(x, sums, places, channels, each, ROWS: tl.constexpr, WIDE: tl.constexpr):  # noqa: N803
