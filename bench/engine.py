@@ -96,10 +96,9 @@ def answers(options: argparse.Namespace, rows: list[str], work: Path, until: flo
     command = [sys.executable, str(WORK), *rows, "--work", str(work), "--began", str(time.time())]
     for name in ("size", "device", "seconds", "photos"):
         command += [f"--{name}", str(getattr(options, name))]
-    threads = {"OMP_NUM_THREADS": str(options.threads)} if options.device == "cpu" else {}
-    places = {variable: str(work / name) for variable, name in CACHES.items()}
-    environment = {**os.environ, **places, **threads}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=_environment(options, work), start_new_session=True
+    )
     with process:
         try:
             while line := _line(process, min(options.most, until - time.monotonic())):
@@ -107,6 +106,13 @@ def answers(options: argparse.Namespace, rows: list[str], work: Path, until: flo
                     yield json.loads(line)
         finally:
             _end(process)
+
+
+def _environment(options: argparse.Namespace, work: Path) -> dict[str, str]:
+    """That of a process; threads do not spin while they wait, as the command line's do not."""
+    places = {variable: str(work / name) for variable, name in CACHES.items()}
+    threads = {"OMP_NUM_THREADS": str(options.threads)} if options.device == "cpu" else {}
+    return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **places, **threads}
 
 
 def _line(process: subprocess.Popen[str], seconds: float) -> str:

@@ -1,5 +1,6 @@
 """The pipeline of diffusers for depth, opened from a checkpoint's folder, with or without transformers installed."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ def open_pipeline(folder: Path, device: str, dtype: torch.dtype) -> Any:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
-    name = AutoencoderKL.load_config(folder / "vae")["_class_name"]
+    name = json.loads((folder / "vae" / "config.json").read_text())["_class_name"]
     kind = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}[name]
     opened = pipeline(
         unet=UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype),

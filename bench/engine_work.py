@@ -118,6 +118,7 @@ def attempted(row: str, work: Callable[[], Result], setup: Setup) -> Result:
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+    found: Result
     try:
         found = work()
     except Exception as error:  # of any library

@@ -95,5 +95,5 @@ def make_estimator(
         torch.set_default_dtype(before)
     prompt = torch.randn(1, 2, unet.config.cross_attention_dim)
     backbone = StableDiffusion(unet, vae, Schedule.from_config(SCHEDULE), prompt)
-    defaults = {"steps": 1, "resolution": 768, "ensemble": 1}
+    defaults: dict[str, int | str] = {"steps": 1, "resolution": 768, "ensemble": 1}
     return Estimator(backbone, Depth(), Card("random", "depth", defaults=defaults, note="random weights")).to(device)
