@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--most", type=float, default=180.0, help="seconds after which a row is given up")
     parser.add_argument("--total", type=float, default=3600.0, help="seconds after which no row is begun or goes on")
     parser.add_argument("--threads", type=int, default=2, help="threads of the networks on the CPU")
+    parser.add_argument("--work", type=Path, help="a folder whose checkpoints and compiled code stay for another run")
     parser.add_argument("--result", type=Path, help="a JSON file, which rows are added to")
     parser.add_argument("--report", type=Path, nargs="+", metavar="FILE", help="write the page, and measure nothing")
     options = parser.parse_args()
@@ -66,8 +67,8 @@ def measure(options: argparse.Namespace) -> None:
     """Measures the rows, and adds each to the result file as it ends."""
     rows = chosen(options.rows, options.device)
     found = _rows([options.result]) if options.result and options.result.exists() else []
-    with tempfile.TemporaryDirectory(prefix="engine-") as work:
-        for row in measured(options, rows, Path(work)):
+    with tempfile.TemporaryDirectory(prefix="engine-") as temporary:
+        for row in measured(options, rows, options.work or Path(temporary)):
             print(engine_page.line(row), flush=True)
             found.append(row)
             if options.result:
@@ -77,6 +78,7 @@ def measure(options: argparse.Namespace) -> None:
 def measured(options: argparse.Namespace, rows: list[str], work: Path) -> Iterator[dict[str, Any]]:
     """The rows in turn, each from a process of its engine; one that ends early costs the row that it was at."""
     until = time.monotonic() + options.total
+    work.mkdir(parents=True, exist_ok=True)
     for row in answers(options, ["make"], work, until):
         if "failed" in row:
             raise SystemExit(f"the checkpoints cannot be made: {row['failed']}")

@@ -55,16 +55,12 @@ class Ours:
     """The package's own predictor."""
 
     def __init__(
-        self, setup: Setup, checkpoint: str = "kl", *, compiled: str, precision: str = "", cap: int = 0
+        self, setup: Setup, checkpoint: str = "kl", *, compiled: str, precision: str = "bf16", **options: Any
     ) -> None:
         from marigold.predict.predictor import load
 
-        if cap:
-            _limit_memory(cap)
-        if precision == "fp32":
-            torch.backends.cudnn.allow_tf32 = False
-        chosen: Any = precision or "bf16"
-        self.predictor = load(setup.work / checkpoint, device=setup.device, precision=chosen, compile=compiled)
+        name, chosen = setup.work / checkpoint, {"precision": precision, "compile": compiled, **options}
+        self.predictor = load(name, device=setup.device, **chosen)
         self._resolution = setup.case.resolution
 
     def predict(self, photo: PIL.Image.Image, members: int = 1, steps: int = 1) -> np.ndarray:
@@ -76,7 +72,7 @@ class Ours:
         """A batch."""
         from marigold.predict.settings import Request
 
-        request = Request(steps=1, ensemble=1, resolution=self._resolution)
+        request = Request(steps=1, ensemble=1, resolution=self._resolution, batch=len(photos))
         return [found.maps["depth"] for found in self.predictor.predict_many(photos, request)]
 
     def predict_from(self, photo: PIL.Image.Image, noise: torch.Tensor) -> np.ndarray:
@@ -114,23 +110,53 @@ class Peer:
         return self.pipeline(photo, num_inference_steps=steps, **options).prediction[..., 0]
 
 
+def exact(setup: Setup) -> Ours:
+    """Ours in float32 throughout, which convolutions on a GPU are not by themselves."""
+    torch.backends.cudnn.allow_tf32 = False
+    return Ours(setup, precision="fp32", compiled="off")
+
+
+def within_memory(setup: Setup) -> Ours:
+    """Ours with what is left of `CAP` beside what the driver has taken of the GPU."""
+    torch.zeros(1, device=setup.device)
+    free, there = torch.cuda.mem_get_info()
+    taken = there - free - torch.cuda.memory_reserved()
+    torch.cuda.set_per_process_memory_fraction((CAP - taken) / there)
+    return Ours(setup, compiled="off")
+
+
+def small_decoder(setup: Setup) -> Ours:
+    """Ours with a decoder of the shape that `distil-decoder` trains, its weights random."""
+    from marigold.checkpoints import store
+
+    folder = setup.work / "decoder"
+    if not folder.is_dir():
+        estimator = store.open(setup.work / "kl")
+        estimator.backbone.add_decoder(*decoder_shape(setup.size))
+        store.save_decoder(estimator, folder)
+    return Ours(setup, compiled="on", autoencoder=folder)
+
+
+def decoder_shape(size: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Channels and blocks of the small decoder's levels."""
+    from marigold.train import recipe
+
+    if size == "tiny":
+        return (16, 8), (1, 1)
+    objective: Any = recipe.load("distil-decoder").objective
+    return objective.widths, objective.blocks
+
+
 OPENERS: dict[str, Callable[[Setup], Engine]] = {
-    "ours-fp32": partial(Ours, precision="fp32", compiled="off"),
+    "ours-fp32": exact,
     "ours-off": partial(Ours, compiled="off"),
     "ours-auto": partial(Ours, compiled="auto"),
     "ours-on": partial(Ours, compiled="on"),
     "ours-fp16": partial(Ours, precision="fp16", compiled="off"),
-    "ours-4gb": partial(Ours, compiled="off", cap=CAP),
+    "ours-4gb": within_memory,
+    "ours-decoder": small_decoder,
     "ours-tiny": partial(Ours, checkpoint="tiny", compiled="on"),
     PEER: Peer,
     "diffusers-compiled": partial(Peer, compiled=True),
     "diffusers-tiny": partial(Peer, checkpoint="tiny"),
 }
-
-
-def _limit_memory(total: int) -> None:
-    """Torch gets what is left of so many bytes of the GPU beside what the driver has taken of it."""
-    torch.zeros(1, device="cuda")
-    free, there = torch.cuda.mem_get_info()
-    taken = there - free - torch.cuda.memory_reserved()
-    torch.cuda.set_per_process_memory_fraction((total - taken) / there)

@@ -8,13 +8,6 @@ from typing import Any
 from engine_rows import CASES, CPU, CUDA, ENGINES, PEER, TASKS, TOLERANCE, title
 
 Row = dict[str, Any]
-_PEERS = {
-    "square": "",
-    "warming": f"{PEER}/photo",
-    "folder-npy": f"{PEER}/folder",
-    "folder-png16": f"{PEER}/folder",
-}
-"""What rows are compared with where it is not the same task by the peer."""
 _NETWORKS = {"encode": "encode", "sample": "denoise", "decode": "decode"}
 """The arithmetic of stages."""
 
@@ -73,14 +66,14 @@ def _conditions(device: str, size: str, rows: dict[str, Row]) -> str:
         f"Photos of {_size(case.photo)}, large ones of {_size(case.large)}, in a folder {_size(case.folder)}; the "
         f"networks work at {case.resolution} pixels on the longest side, in one step where nothing else is said. Warm, "
         "medians, from a picture in memory to a map in memory; the first map counts from the start of the process. "
+        f"Memory is {'what torch allocated and reserved' if device == 'cuda' else 'the most that the process had'}. "
         "Without another precision ours computes in bf16 and diffusers in "
         f"{'fp16' if device == 'cuda' else 'bf16'}."
     ]
     if limit := rows.get("limit"):
         said.append(f"The limit, a product of matrices of {limit['rows']:.0f} rows: {limit['rate']:.3g} TFLOP/s.")
-    if counted := rows.get("arithmetic"):
-        work = counted["work"]
-        shown = ", ".join(f"{name} {value:.3g}" for name, value in work.items())
+    if counted := _counted(rows):
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in counted.items())
         said.append(f"The arithmetic of a photo in TFLOP, by network: {shown}.")
     return " ".join(said)
 
@@ -102,11 +95,19 @@ def _engines(rows: dict[str, Row]) -> str:
 def work(name: str, rows: dict[str, Row]) -> float:
     """The products and sums of a photo of a row, in 10^12; 0 where they are not counted."""
     engine, _, task = name.partition("/")
-    if "arithmetic" not in rows or not TASKS[task].decoded:
+    asked, counted = TASKS[task], _counted(rows)
+    small = engine.rpartition("-")[2]
+    encoder, decoder = "tiny" if small == "tiny" else "kl", small if small in ("tiny", "decoder") else "kl"
+    if not asked.decoded or f"decode, {decoder}" not in counted:
         return 0.0
-    counted, kind = rows["arithmetic"]["work"], "tiny" if engine.endswith("-tiny") else "kl"
-    asked = TASKS[task]
-    return counted[f"encode, {kind}"] + asked.denoised * counted["denoise"] + asked.decoded * counted[f"decode, {kind}"]
+    denoised, decoded = asked.denoised * counted["denoise"], asked.decoded * counted[f"decode, {decoder}"]
+    return counted[f"encode, {encoder}"] + denoised + decoded
+
+
+def _counted(rows: dict[str, Row]) -> dict[str, float]:
+    """The products and sums of each network, in 10^12; of the small decoder where the others are counted too."""
+    found = rows.get("arithmetic", {}).get("work", {})
+    return {**found, **(rows.get("arithmetic-decoder", {}).get("work", {}) if found else {})}
 
 
 def _rates(rate: float, rows: dict[str, Row]) -> list[str]:
@@ -119,9 +120,16 @@ def _rates(rate: float, rows: dict[str, Row]) -> list[str]:
 
 def _ratio(name: str, rows: dict[str, Row]) -> str:
     """How many times as fast as the peer a row is."""
-    task = name.partition("/")[2]
-    peer = rows.get(_PEERS.get(task or name, f"{PEER}/{task}"))
-    return f"{peer['ms'] / rows[name]['ms']:.2f}" if peer and name.partition("/")[0] != PEER else ""
+    peer = peer_of(name)
+    return f"{rows[peer]['ms'] / rows[name]['ms']:.2f}" if peer in rows and peer != name else ""
+
+
+def peer_of(name: str) -> str:
+    """The row of the peer that does the same."""
+    engine, _, task = name.partition("/")
+    if not task:
+        return f"{PEER}/folder"
+    return f"{PEER}-tiny/{task}" if engine == "ours-tiny" else f"{PEER}/{'photo' if task == 'warming' else task}"
 
 
 def _stages(rows: dict[str, Row]) -> str:
@@ -132,7 +140,7 @@ def _stages(rows: dict[str, Row]) -> str:
             continue
         line_ = [title(name)]
         for stage, network in _NETWORKS.items():
-            ms, counted = row["stages"][stage], rows.get("arithmetic", {}).get("work", {})
+            ms, counted = row["stages"][stage], _counted(rows)
             done = counted.get(network, counted.get(f"{network}, kl", 0.0))
             line_ += [f"{ms:.2f}", _rates(done / ms * 1e3, rows)[1]]
         cells.append(line_)

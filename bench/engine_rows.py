@@ -34,6 +34,7 @@ ENGINES = {
     "ours-on": "ours, compiled",
     "ours-fp16": "ours, fp16, not compiled",
     "ours-4gb": "ours, within 4 GiB",
+    "ours-decoder": "ours, compiled, small decoder",
     "ours-tiny": "ours, compiled, tiny autoencoder",
     PEER: "diffusers",
     "diffusers-compiled": "diffusers, compiled",
@@ -72,6 +73,7 @@ MEMBERS, STEPS = 10, 4
 ALONE = {
     "limit": "the limit: a product of matrices",
     "arithmetic": "the arithmetic of a photo",
+    "arithmetic-decoder": "the arithmetic of the small decoder",
     "shell-auto": "first map from the shell",
     "shell-on": "first map from the shell, compiled",
     "folder-npy": "a folder, npy",
@@ -82,14 +84,14 @@ ALONE = {
 REFERENCE = "ours-fp32/reference"
 
 CUDA = (
-    *("limit", "arithmetic", REFERENCE),
+    *("limit", "arithmetic", "ours-fp32/reference"),
     *("ours-on/photo", "ours-on/agreement", "ours-on/batch-8", "ours-on/stages-1", "ours-on/large", "ours-on/members"),
     *("diffusers/photo", "diffusers/agreement", "diffusers/batch-8", "diffusers/large", "diffusers/members"),
-    *("ours-off/photo", "ours-off/agreement", "ours-off/batch-8", "ours-off/stages-16", "ours-off/large"),
-    *("ours-off/members", "ours-off/mates", "folder-npy", "folder-png16", "shell-auto", "ours-4gb/photo"),
-    *("ours-4gb/square", "ours-tiny/photo", "diffusers-tiny/photo", "shell-on", "ours-auto/warming"),
-    *("ours-fp16/photo", "ours-fp16/agreement", "ours-on/batch-16", "ours-on/stages-16", "ours-on/mates"),
-    *("diffusers/folder", "diffusers-compiled/photo"),
+    *("diffusers/folder", "ours-off/photo", "ours-off/agreement", "ours-off/batch-8", "ours-off/stages-16"),
+    *("ours-off/large", "ours-off/members", "ours-off/mates", "folder-npy", "folder-png16", "shell-auto"),
+    *("ours-4gb/photo", "ours-4gb/square", "ours-decoder/photo", "arithmetic-decoder", "ours-tiny/photo"),
+    *("diffusers-tiny/photo", "shell-on", "ours-auto/warming", "ours-fp16/photo", "ours-fp16/agreement"),
+    *("ours-on/batch-16", "ours-on/stages-16", "ours-on/mates", "diffusers-compiled/photo"),
 )
 """Rows on a GPU, the most important ones first; those of one engine that follow each other share a process."""
 CPU = ("limit", "arithmetic", *("ours-auto/photo", "diffusers/photo") * 2, REFERENCE, "ours-auto/agreement")

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import engine_shell
-from engine_engines import OPENERS, Engine, Setup
+from engine_engines import OPENERS, Engine, Setup, decoder_shape
 from engine_rows import CASES
 from engine_tasks import TASKS, Result, timed
 
@@ -31,21 +32,14 @@ def limit(setup: Setup) -> Result:
 
 def arithmetic(setup: Setup) -> Result:
     """The products and sums of a photo by network, in 10^12, counted on diffusers' own networks."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     from random_networks import make_networks
-
-    def counted(work: Callable[[], object]) -> float:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            work()
-        return counter.get_total_flops() / 1e12
 
     (width, height), found = setup.case.photo, {}
     for kind in ("kl", "tiny"):
         with torch.device("meta"):
             unet, vae = make_networks(setup.size, kind)
             image = torch.empty(1, 3, height, width)
-            latent = torch.empty(1, 4, height // setup.case.stride, width // setup.case.stride)
+            latent = _latent(setup)
             both = torch.cat([latent, latent], dim=1)
             prompt = torch.empty(1, 2, unet.config.cross_attention_dim)
         found[f"encode, {kind}"] = counted(lambda vae=vae, image=image: vae.encode(image))
@@ -54,13 +48,38 @@ def arithmetic(setup: Setup) -> Result:
     return {"work": found}
 
 
+def arithmetic_decoder(setup: Setup) -> Result:
+    """The products and sums of the small decoder of a photo, in 10^12."""
+    from random_networks import make_estimator
+
+    backbone = make_estimator(setup.size, "meta").backbone
+    backbone.add_decoder(*decoder_shape(setup.size))
+    return {"work": {"decode, decoder": counted(lambda: backbone.autoencoder.decoder(_latent(setup).to("meta")))}}
+
+
+def counted(work: Callable[[], object]) -> float:
+    """The products and sums of what networks do, in 10^12."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops() / 1e12
+
+
+def _latent(setup: Setup) -> Tensor:
+    """Of a photo."""
+    width, height = setup.case.photo
+    return torch.empty(1, 4, height // setup.case.stride, width // setup.case.stride)
+
+
 def make(setup: Setup) -> Result:
-    """Writes the checkpoints `kl` and `tiny`, in fp16 as they are published for half precision."""
+    """Writes the checkpoints `kl` and `tiny`, in fp16 as they are published, where they are not there yet."""
     from marigold import checkpoint
     from random_networks import make_estimator
 
     for kind in ("kl", "tiny"):
-        checkpoint.save(make_estimator(setup.size, setup.device, torch.float16, kind), setup.work / kind)
+        if not (setup.work / kind).is_dir():
+            checkpoint.save(make_estimator(setup.size, setup.device, torch.float16, kind), setup.work / kind)
     return {}
 
 
@@ -76,6 +95,7 @@ WITHOUT_ENGINE: dict[str, Callable[[Setup], Result]] = {
     "make": make,
     "limit": limit,
     "arithmetic": arithmetic,
+    "arithmetic-decoder": arithmetic_decoder,
     "shell-auto": partial(first_map, compiled="auto"),
     "shell-on": partial(first_map, compiled="on"),
     "folder-npy": partial(folder_of_photos, formats="npy"),
