@@ -100,6 +100,9 @@ CPU = ("limit", "arithmetic", *("ours-auto/photo", "diffusers/photo") * 2, REFER
 TOLERANCE = {"mean": 0.02, "max": 0.15}
 """How far the map of a plan may be from the one of eager fp32, as a share of that map's range."""
 
+ALIKE = {"max": 0.0}
+"""How far a map may be from the one with other photos in the batch."""
+
 
 def chosen(text: str, device: str) -> list[str]:
     """The rows of a comma-separated list, where an engine's name stands for all of its rows; all when it is empty."""

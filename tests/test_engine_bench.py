@@ -108,8 +108,8 @@ def test_tables_have_as_many_cells_as_heads(lines):
         elif table:
             tables.append(table)
             table = []
-    assert len(tables) == 5
-    assert [len(set(table)) for table in tables] == [1] * 5
+    assert len(tables) == 6
+    assert [len(set(table)) for table in tables] == [1] * 6
 
 
 def test_repeated_rows_are_medians_of_those_that_were_measured(page):
@@ -213,3 +213,25 @@ def test_the_small_decoder_stands_for_the_decoder_alone(page):
 def test_a_tiny_autoencoder_is_compared_with_the_peer_s(page):
     assert page.peer_of("ours-tiny/photo") == "diffusers-tiny/photo"
     assert page.peer_of("ours-auto/warming") == "diffusers/photo"
+
+
+def test_aims_are_judged_where_they_were_measured(lines):
+    assert cells(lines, "one photo, warm") == ["at most 20 ms", "20 ms", "yes"]
+    assert cells(lines, "an ensemble of 10, 4 steps") == ["at most 220 ms", "410 ms", "no"]
+    assert cells(lines, "a folder to npy, once it runs") == ["at least 60 photos/s", "33.3 photos/s", "no"]
+    assert not [line for line in lines if line.startswith("| a photo of 4000 x 3000 |")]
+
+
+def test_aims_beside_another_row_are_ratios(bench):
+    from engine_aims import aims
+
+    small = {"ours-on/photo": {"ms": 30.0}, "ours-decoder/photo": {"ms": 12.0}}
+    assert aims("cuda", small)[1][1:] == ["at most 0.333 of the large one's ms", "0.4 of the large one's ms", "no"]
+    cpu = {"ours-auto/photo": {"ms": 20.0, "rss": 2.0}, "diffusers/photo": {"ms": 30.0}}
+    # 2 GiB are 2.15 GB.
+    assert [one[2:] for one in aims("cpu", cpu)] == [["1.5 times the peer", "yes"], ["2.15 GB", "yes"]]
+
+
+def test_other_photos_in_the_batch_may_change_nothing(page):
+    told = page.page([measured("ours-on/mates", max=1e-9)]).splitlines()
+    assert cells(told, "ours, compiled: map with other photos in the batch")[-1] == "no"
