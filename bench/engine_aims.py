@@ -67,9 +67,7 @@ AIMS = {
         Aim("a folder to npy, once it runs", "folder-npy", _photos_a_second, 60, "photos/s", least=True),
         Aim("an ensemble of 10, 4 steps", "ours-on/members", _ms, 220, "ms"),
         Aim("a photo of 4000 x 3000", "ours-on/large", _ms, 60, "ms"),
-        Aim(
-            "one photo, small decoder", "ours-decoder/photo", _ms, 1 / 3, "of the large one's ms", over="ours-on/photo"
-        ),
+        Aim("one photo, small decoder", "ours-decoder/photo", _ms, 1 / 3, "of the large", over="ours-on/photo"),
         Aim("memory of one photo of 768 x 768", "ours-4gb/square", _reserved, 4, "GiB"),
     ),
     "cpu": (

@@ -183,8 +183,8 @@ def _maps(rows: dict[str, Row]) -> str:
             cells.append([title(name), mean, f"{100 * row['max']:.3f} %", "yes" if within else "no"])
     if not cells:
         return ""
-    allowed = f"{100 * TOLERANCE['mean']:g} % in the mean and {100 * TOLERANCE['max']:g} % in any pixel"
-    head = f"Differences from the map of ours in fp32, not compiled, in shares of its range; allowed are {allowed}; "
+    stated = f"{100 * TOLERANCE['mean']:g} % in the mean and {100 * TOLERANCE['max']:g} % in any pixel"
+    head = f"Differences from the map of ours in fp32, not compiled, in shares of its range; allowed are {stated}; "
     head += "none where other photos are in the batch, of the same number."
     return f"{head}\n\n{_table(['', 'mean', 'largest', 'within'], cells)}"
 

@@ -18,8 +18,9 @@ def make_photo(size: tuple[int, int], seed: int = 0) -> PIL.Image.Image:
     return PIL.Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
 
 
-def make_folder(folder: Path, size: tuple[int, int], count: int) -> Path:
-    """A folder of so many JPEG files; one that is there already is left as it is."""
+def make_folder(work: Path, size: tuple[int, int], count: int) -> Path:
+    """A folder of so many JPEG files inside `work`; one that is there already is left as it is."""
+    folder = work / f"photos-{count}"
     if not folder.is_dir():
         folder.mkdir(parents=True)
         for number in range(count):

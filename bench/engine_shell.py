@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def first_map(work: Path, size: str, device: str, compiled: str) -> dict[str, An
 
 def folder_of_photos(work: Path, size: str, device: str, formats: str, count: int) -> dict[str, Any]:
     """A folder through the command line, start-up included; `ms` is a photo's share of the second half."""
-    photos = make_folder(work / "photos", CASES[size].folder, count)
+    photos = make_folder(work, CASES[size].folder, count)
     output = work / f"folder-{formats.replace(',', '-')}"
     seconds, memory = _run(work, size, device, [photos], output, formats, "auto")
     entries = [json.loads(line) for line in (output / "log.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -56,7 +57,8 @@ def _run(
     """Seconds and peak memory in GiB of one `marigold predict depth`."""
     command = [sys.executable, "-m", "marigold", "predict", "depth", *map(str, photos)]
     command += ["--checkpoint", str(work / "kl"), "--output", str(output), "--format", formats, "--device", device]
-    command += ["--resolution", str(CASES[size].resolution), "--compile", compiled, "--overwrite"]
+    command += ["--resolution", str(CASES[size].resolution), "--compile", compiled]
+    shutil.rmtree(output, ignore_errors=True)
     since = time.perf_counter()
     process = subprocess.Popen(command, stdout=sys.stderr)
     _, status, usage = os.wait4(process.pid, 0)

@@ -77,7 +77,7 @@ def batch(engine: Engine, setup: Setup, count: int) -> Result:
 
 def folder(engine: Engine, setup: Setup) -> Result:
     """Files one after the other: read, predicted, and the map written as npy."""
-    paths = sorted(make_folder(setup.work / "photos", setup.case.folder, setup.photos).iterdir())[:ONE_BY_ONE]
+    paths = sorted(make_folder(setup.work, setup.case.folder, setup.photos).iterdir())[:ONE_BY_ONE]
     since = time.perf_counter()
     for path in paths:
         np.save(setup.work / "map.npy", engine.predict(PIL.Image.open(path).convert("RGB")))

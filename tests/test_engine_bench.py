@@ -226,7 +226,7 @@ def test_aims_beside_another_row_are_ratios(bench):
     from engine_aims import aims
 
     small = {"ours-on/photo": {"ms": 30.0}, "ours-decoder/photo": {"ms": 12.0}}
-    assert aims("cuda", small)[1][1:] == ["at most 0.333 of the large one's ms", "0.4 of the large one's ms", "no"]
+    assert aims("cuda", small)[1][1:] == ["at most 0.333 of the large", "0.4 of the large", "no"]
     cpu = {"ours-auto/photo": {"ms": 20.0, "rss": 2.0}, "diffusers/photo": {"ms": 30.0}}
     # 2 GiB are 2.15 GB.
     assert [one[2:] for one in aims("cpu", cpu)] == [["1.5 times the peer", "yes"], ["2.15 GB", "yes"]]
