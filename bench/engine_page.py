@@ -90,7 +90,9 @@ def _engines(rows: dict[str, Row]) -> str:
         memory = f"{row['allocated']:.2f} / {row['reserved']:.2f}" if "allocated" in row else f"{row['rss']:.2f}"
         first = f"{row['open_seconds'] + row.get('first_seconds', 0.0):.1f}" if "open_seconds" in row else ""
         rate = work(name, rows) / row["ms"] * 1e3
-        ms = f"{row['ms']:.1f}" + (f" (at first {row['early_ms']:.1f})" if "early_ms" in row else "")
+        ms = f"{row['ms']:.1f}"
+        if "early_ms" in row:
+            ms += f" (at first {row['early_ms']:.1f}, until {row['settled_seconds']:.0f} s)"
         cells.append([title(name), ms, *_rates(rate, rows), memory, first, _ratio(name, rows)])
     return _table(["", "ms", "TFLOP/s", "of the limit", "memory, GiB", "first map, s", "times the peer"], cells)
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,10 @@ from engine_rows import MEMBERS, STEPS
 
 Result = dict[str, Any]
 MOST_RUNS = 100
+FEWEST = 20
+"""Runs of one that warms up, at least."""
+LONGEST = 120.0
+"""Seconds that are waited for it to become faster."""
 REFERENCE = "reference.npy"
 ONE_BY_ONE = 24
 """Photos of a folder that are read one after the other, at most."""
@@ -85,21 +89,25 @@ def folder(engine: Engine, setup: Setup) -> Result:
 
 
 def warming(engine: Engine, setup: Setup) -> Result:
-    """The same photo over ten times the time of a row: `early_ms` in the beginning, `ms` in the end."""
+    """The same photo until it is clearly faster than in the beginning: `early_ms` then, `ms` in the end."""
     photo, taken = make_photo(setup.case.photo), list[float]()
-    since = time.perf_counter()
-    while len(taken) < 20 or time.perf_counter() - since < 10 * setup.seconds:
+    until = time.perf_counter() + min(LONGEST, 60 * setup.seconds)
+    while len(taken) < FEWEST or (time.perf_counter() < until and not is_faster(taken)):
         taken.append(_seconds(lambda: engine.predict(photo), setup.device))
     late = statistics.median(taken[-10:])
     slow = [number for number, value in enumerate(taken) if value > 1.2 * late]
-    settled = sum(taken[: slow[-1] + 1]) if slow else 0.0
     return {
         "first_seconds": taken[0],
         "early_ms": 1e3 * statistics.median(taken[1:11]),
         "ms": 1e3 * late,
-        "settled_seconds": settled,
+        "settled_seconds": sum(taken[: slow[-1] + 1]) if slow else 0.0,
         "runs": len(taken),
     }
+
+
+def is_faster(taken: Sequence[float]) -> bool:
+    """Whether the last twenty runs take less than 0.7 times what those after the first one took."""
+    return len(taken) >= 2 * FEWEST and max(taken[-FEWEST:]) < 0.7 * statistics.median(taken[1:11])
 
 
 def stages(engine: Engine, setup: Setup, count: int) -> Result:
