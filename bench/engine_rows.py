@@ -97,8 +97,11 @@ CUDA = (
 CPU = ("limit", "arithmetic", *("ours-auto/photo", "diffusers/photo") * 2, REFERENCE, "ours-auto/agreement")
 """Rows on a CPU, ours and the peer's in turn."""
 
-TOLERANCE = {"mean": 0.02, "max": 0.15}
-"""How far the map of a plan may be from the one of eager fp32, as a share of that map's range."""
+TOLERANCE = {"mean": 0.005, "max": 0.08}
+"""How far the map of a plan may be from the one of eager fp32, as a share of that map's range.
+
+Twice what bf16 changes in a map of 576 x 768 pixels by random weights, on a CPU, in ours and in diffusers.
+"""
 
 ALIKE = {"max": 0.0}
 """How far a map may be from the one with other photos in the batch."""
