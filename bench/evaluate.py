@@ -8,7 +8,7 @@ The metrics are those of maps of 768 x 1024 pixels with noise, a tenth of them i
 the processor time on one thread, which other programs on the machine change little.
 
 The share is that of a run of `marigold evaluate` on made-up photos of 480 x 640 pixels, stored as NYUv2's, by a network
-with random weights (`training_loops.make_estimator`) in the setting of the published depth tables, one step and ten
+with random weights (`random_networks.make_estimator`) in the setting of the published depth tables, one step and ten
 members. It is what the whole run takes, from finding the files to the page of pictures, above what the predictor alone
 takes for as many photos, which are measured before and after it in the same process. With `--size tiny` it runs on a
 CPU in seconds.
@@ -163,7 +163,7 @@ def made_sample() -> Sample:
 
 def share(options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a whole evaluation and of the predictor alone, for as many photos."""
-    from training_loops import make_estimator
+    from random_networks import make_estimator
 
     prediction = SIZES[options.size]
     predictor = Predictor(make_estimator(options.size, options.device), make_plan(options.device, options.precision))

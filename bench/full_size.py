@@ -20,34 +20,6 @@ from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "full_size.md"
 
-UNET = {
-    "sample_size": 96,
-    "cross_attention_dim": 1024,
-    "attention_head_dim": [5, 10, 20, 20],
-    "block_out_channels": [320, 640, 1280, 1280],
-    "use_linear_projection": True,
-}
-AUTOENCODER = {
-    "block_out_channels": [128, 256, 512, 512],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "layers_per_block": 2,
-    "latent_channels": 4,
-    "sample_size": 768,
-    "scaling_factor": 0.18215,
-}
-SCHEDULE = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction",
-    "timestep_spacing": "trailing",
-    "rescale_betas_zero_snr": True,
-    "set_alpha_to_one": False,
-    "steps_offset": 1,
-    "clip_sample": False,
-}
-
 STAGES = {"encode the photo": "encode", "one step": "sample", "decode": "decode"}
 """What a report calls the stages that are shown."""
 
@@ -57,17 +29,9 @@ def make(folder: Path) -> None:
     import torch
 
     from marigold import checkpoint
-    from marigold.backbones.stable_diffusion import StableDiffusion
-    from marigold.checkpoints.card import Card
-    from marigold.estimator import Estimator
-    from marigold.modalities.depth import Depth
+    from random_networks import make_estimator
 
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)  # weights are drawn in the type that they are stored in
-    backbone = StableDiffusion.tiny(UNET, AUTOENCODER, SCHEDULE, prompt_dim=1024)
-    backbone.adapt(conditions=1, targets=1)
-    card = Card("full-size", "depth", defaults={"steps": 1, "resolution": 768, "ensemble": 1}, note="random weights")
-    checkpoint.save(Estimator(backbone, Depth(), card), folder, dtype=torch.bfloat16)
+    checkpoint.save(make_estimator("full", dtype=torch.bfloat16), folder)  # drawn in the type that they are stored in
 
 
 def run(folder: Path, size: int) -> dict[str, float]:

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from marigold.accel.parallel import World, joined
-from training_loops import Ours, Published, difference, make_estimator, make_pictures
+from random_networks import make_estimator
+from training_loops import Ours, Published, difference, make_pictures
 from training_report import page
 from training_variants import PUBLISHED, REQUIRED, SHARED, VARIANTS, Variant, settings
 

@@ -3,68 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import full_size
 from marigold.accel.compile import compile_networks
 from marigold.accel.parallel import Replicas, World
 from marigold.accel.training import TrainPlan, autocast
-from marigold.backbones.stable_diffusion import StableDiffusion
-from marigold.checkpoints.card import Card
 from marigold.core.sample import Batch, Sample
 from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
-from marigold.modalities.depth import Depth
 from marigold.objectives.denoise import Denoise
 from marigold.train.optim import make_optimizer
 from marigold.train.recipe import Optim
 from training_variants import CUDNN, Variant
 
-SIZES: dict[str, dict[str, Any]] = {
-    "full": {"unet": full_size.UNET, "vae": full_size.AUTOENCODER, "pixels": (480, 640)},
-    "tiny": {
-        "unet": {
-            "cross_attention_dim": 8,
-            "attention_head_dim": 8,
-            "block_out_channels": [32, 64],
-            "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
-            "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
-            "layers_per_block": 1,
-        },
-        "vae": {
-            "block_out_channels": [32, 32],
-            "down_block_types": ["DownEncoderBlock2D"] * 2,
-            "up_block_types": ["UpDecoderBlock2D"] * 2,
-            "latent_channels": 4,
-            "scaling_factor": 0.18215,
-        },
-        "pixels": (16, 24),
-    },
-}
-
-
-def make_estimator(size: str, device: str) -> Estimator:
-    """A depth estimator with random weights, the same ones at every call."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    torch.manual_seed(0)
-    options = SIZES[size]["unet"]
-    with torch.device(device):
-        unet = UNet2DConditionModel(**{**options, "in_channels": 8, "out_channels": 4})
-        vae = AutoencoderKL(**SIZES[size]["vae"])
-    prompt = torch.randn(1, 2, options["cross_attention_dim"])
-    backbone = StableDiffusion(unet, vae, Schedule.from_config(full_size.SCHEDULE), prompt)
-    return Estimator(backbone, Depth(), Card("bench", "depth")).to(device)
+PIXELS = {"full": (480, 640), "tiny": (16, 24)}
+"""Height and width of the pictures, by the size of the networks."""
 
 
 def make_pictures(size: str, count: int, device: str) -> Batch:
     """Photos and depth maps of noise, a tenth of the map invalid; sample i is the same in a batch of any size."""
-    height, width = SIZES[size]["pixels"]
+    height, width = PIXELS[size]
     drawn = [torch.rand(4, height, width, generator=torch.Generator().manual_seed(i)) for i in range(count)]
     stacked = (torch.stack(drawn) * 2 - 1).to(device)
     image, depth = stacked[:, :3], stacked[:, 3:]

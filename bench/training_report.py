@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from training_loops import SIZES, make_estimator
+from random_networks import make_estimator
+from training_loops import PIXELS
 from training_variants import REQUIRED, SHARED, VARIANTS
 
 Row = dict[str, Any]
@@ -168,7 +169,7 @@ def operations(size: str) -> dict[str, float]:
     """The products and sums of a sample by part of the step, in 10^12: two images encoded; a pass and its gradients."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    estimator, (height, width) = make_estimator(size, "meta"), SIZES[size]["pixels"]
+    estimator, (height, width) = make_estimator(size, "meta"), PIXELS[size]
     with torch.no_grad(), FlopCounterMode(display=False) as encoder:
         latent = estimator.encode_image(torch.empty(1, 3, height, width, device="meta"))
     with torch.no_grad(), FlopCounterMode(display=False) as network:

@@ -17,7 +17,7 @@ def bench(monkeypatch):
     import training
 
     yield training
-    for name in ("training", "training_loops", "training_report", "training_variants", "full_size"):
+    for name in ("training", "training_loops", "training_report", "training_variants", "random_networks"):
         sys.modules.pop(name, None)
 
 
