@@ -109,7 +109,7 @@ def shelf(monkeypatch):
     cards = {"depth": Depth(), "normals": Normals(), "mine": Depth(), "folder=x": Normals(), "generator": Image()}
     loaded, revisions = [], {}
 
-    def describe(name, *, trust=()):
+    def describe(name, *, trust=(), dtype=None):
         return checkpoint.Description(Path(name), Card(name, "depth", revision=revisions.get(name, "r1")), cards[name])
 
     def load(folder, *, device, precision, trust):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from marigold.accel.plan import make_plan
@@ -138,9 +139,10 @@ def choose(
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
         _check_name(name)
+    dtype = make_plan(device, precision).dtype
     found: dict[str, Description] = {}
     for named in _named_checkpoints(checkpoint):
-        one = _described(named, wanted, trusted)
+        one = _described(named, wanted, trusted, dtype)
         if (name := name_of(one.modality)) in found:
             raise ConfigError(_twice(found[name].card, one.card, name))
         found[name] = one
@@ -189,8 +191,8 @@ def _check_name(modality: str) -> None:
     implementation(Modality, modality)
 
 
-def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -> Description:
-    """This checkpoint, which must predict one of what is wanted (anything when that is empty).
+def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], dtype: torch.dtype) -> Description:
+    """This checkpoint, for networks of this number type; it must predict one of what is wanted (all when empty).
 
     It may ask for modules that the user has named as what is wanted, and for those of trusted packages.
     """
@@ -202,7 +204,7 @@ def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -
                 f"{','.join([*wanted, named.modality])}"
             )
         wanted = [named.modality]
-    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)))
+    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)), dtype=dtype)
     found = name_of(described.modality)
     if wanted and found not in wanted:
         run = f"run `marigold predict {found}` or " if described.modality.needs else ""
