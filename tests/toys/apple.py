@@ -101,6 +101,7 @@ def _placed(one, known, func):
 def apple_gpu(monkeypatch) -> Iterator[None]:
     """Inside the block there is such a device."""
     monkeypatch.setattr(torch.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: None)
     # A module's conversion makes tensors anew; written into those that are there, the CPU's would stay behind.
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)

@@ -18,6 +18,13 @@ class Plan:
     """The number type of the networks; latents between them, and everything after them, are float32."""
     pixels_at_once: int = 0
     """Ensemble members that run as one batch hold about this many pixels together; 0: one member at a time."""
+    offload: bool = False
+    """Weights wait in the computer's memory, and the networks take turns on the device (`accel/offload.py`)."""
+
+    @property
+    def rests_on(self) -> torch.device:
+        """Where the weights are while no network runs."""
+        return torch.device("cpu") if self.offload else self.device
 
 
 GPU_PIXELS = 4_000_000
@@ -30,12 +37,12 @@ def make_plan(device: str = "auto", precision: Precision = "auto") -> Plan:
 
 
 def apply(estimator: Estimator, plan: Plan) -> Estimator:
-    """The estimator on the plan's device and in its precision, for inference, weights in the channels-last layout.
+    """The estimator for inference, where the plan lets weights rest, in its precision and the channels-last layout.
 
     The last layer of the autoencoder stays in float32: bfloat16 has 256 steps between 0.5 and 1, which would show as
     bands in a map.
     """
-    estimator.to(device=plan.device, dtype=plan.dtype)
+    estimator.to(device=plan.rests_on, dtype=plan.dtype)
     estimator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _keep_exact(estimator.backbone.autoencoder)
     return estimator.eval().requires_grad_(False)

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import torch
+from torch.utils.hooks import RemovableHandle
 
+from marigold.accel.offload import stage, take_turns, waiting_bytes
 from marigold.accel.plan import Plan, apply
 from marigold.core.device import memory_is_full as memory_is_full
 from marigold.estimator import Estimator
@@ -15,13 +17,28 @@ class Runtime:
     def __init__(self, estimator: Estimator, plan: Plan | None = None) -> None:
         """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None)."""
         self.plan = plan or Plan()
-        self.estimator = apply(estimator, self.plan)
+        self._turns: list[RemovableHandle] = []
+        self.estimator = self._applied(estimator)
 
     def use_float32(self) -> None:
         """From now on the networks compute in float32."""
         self.plan = replace(self.plan, dtype=torch.float32)
-        self.estimator = apply(self.estimator, self.plan)
+        self.estimator = self._applied(self.estimator)
 
     def one_at_a_time(self) -> None:
         """From now on the members of an ensemble run one by one."""
         self.plan = replace(self.plan, pixels_at_once=0)
+
+    def waiting_bytes(self) -> int:
+        """Bytes of weights that are still to come to the device."""
+        return waiting_bytes(self.estimator, self.plan.device) if self.plan.offload else 0
+
+    def _applied(self, estimator: Estimator) -> Estimator:
+        """The estimator under the plan, whose networks take turns where that is planned."""
+        if self._turns:
+            stage(self.plan.device).clear()
+        for turn in self._turns:
+            turn.remove()
+        estimator = apply(estimator, self.plan)
+        self._turns = take_turns(estimator, self.plan.device) if self.plan.offload else []
+        return estimator

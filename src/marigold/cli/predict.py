@@ -7,7 +7,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
@@ -36,6 +36,9 @@ class Options:
     """File formats, separated by commas: npy, png16, preview, exr, normal_map, pbr, ply, glb."""
     overwrite: bool = False
     """Predicts photos again whose results are complete."""
+    offload: Literal["auto", "off", "stage"] = "auto"
+    """Whether networks take turns on a GPU and wait in the computer's memory: stage does, auto does where the GPU does
+    not hold all of them."""
     log: Path | None = None
     """Gets a JSON line for every photo; OUTPUT/log.jsonl when left out and there are several photos."""
     trust: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="PACKAGE")] = ()
@@ -75,6 +78,7 @@ def run(options: Options) -> int:
         checkpoint=request.checkpoint,
         device=request.device,
         precision=request.precision,
+        offload=options.offload,
         trust=options.trust,
     )
     outcome = predict_photos(

@@ -25,6 +25,14 @@ def resolve_device(name: str | torch.device) -> torch.device:
     return device
 
 
+def free_bytes(device: torch.device) -> int | None:
+    """Bytes that can still be taken of a GPU's memory, or of the computer's for the CPU; None where that is unknown."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    return available_bytes() if device.type == "cpu" else None
+
+
 def memory_is_full(error: BaseException) -> bool:
     """Whether an error says that memory is full: Python's and a GPU's are of their own kinds, others known by words."""
     if type(error) is RuntimeError:

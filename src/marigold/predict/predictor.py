@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from marigold.accel.offload import Offload, suited
 from marigold.accel.plan import Plan, make_plan
 from marigold.accel.precision import Precision, precision_name
 from marigold.accel.runtime import Runtime
@@ -38,16 +39,20 @@ def load(
     *,
     device: str = "auto",
     precision: Precision = "auto",
+    offload: Offload = "auto",
     trust: str | Iterable[str] = (),
 ) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
+    With `offload` `stage` networks take turns on the device and wait in the computer's memory, as with `auto` where it
+    does not hold all of them. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision
+    or `offload` that cannot be used.
     """
     plan = make_plan(device, precision)
     try:
-        return Predictor(store.open(name, device=plan.device, dtype=plan.dtype, trust=trust), plan)
+        estimator = store.open(name, dtype=plan.dtype, trust=trust)
+        return Predictor(estimator, suited(plan, estimator, offload))
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise

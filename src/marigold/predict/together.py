@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from marigold.accel.offload import Offload
 from marigold.accel.plan import make_plan
 from marigold.accel.precision import Precision
 from marigold.checkpoints.card import Card
@@ -83,11 +84,14 @@ class MultiPredictor:
 class LazyPredictors:
     """Checkpoints of different modalities, whose weights are loaded when they are needed."""
 
-    def __init__(self, described: Mapping[str, Description], device: str, precision: Precision) -> None:
+    def __init__(
+        self, described: Mapping[str, Description], device: str, precision: Precision, offload: Offload = "auto"
+    ) -> None:
         """Takes what `checkpoint.describe` says, by modality. Raises `ConfigError` for the device or the precision."""
         self._described = described
         self._device = device
         self._precision: Precision = precision
+        self._offload: Offload = offload
         self._dtype = make_plan(device, precision).dtype
 
     def provenance(self) -> dict[str, Provenance]:
@@ -103,7 +107,13 @@ class LazyPredictors:
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
-            return load(one.folder, device=self._device, precision=self._precision, trust=one.trusted)
+            return load(
+                one.folder,
+                device=self._device,
+                precision=self._precision,
+                offload=self._offload,
+                trust=one.trusted,
+            )
 
         return MultiPredictor([loaded(one) for one in self._described.values()])
 
@@ -114,6 +124,7 @@ def load_together(
     checkpoint: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    offload: Offload = "auto",
     trust: str | Iterable[str] = (),
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
@@ -123,7 +134,8 @@ def load_together(
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust).loaded()
+    chosen = choose(modalities, checkpoint=checkpoint, device=device, precision=precision, offload=offload, trust=trust)
+    return chosen.loaded()
 
 
 def choose(
@@ -132,6 +144,7 @@ def choose(
     checkpoint: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    offload: Offload = "auto",
     trust: str | Iterable[str] = (),
 ) -> LazyPredictors:
     """What `load_together` loads, chosen and checked, but not loaded yet."""
@@ -149,7 +162,7 @@ def choose(
     for name in wanted or available():
         if name not in found:
             found[name] = _bundled(name)
-    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision)
+    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision, offload)
 
 
 def available() -> list[str]:

@@ -1,0 +1,151 @@
+"""Networks that take turns on a device give what they give when all of them are there."""
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from marigold import checkpoint
+from marigold.accel import offload
+from marigold.accel.offload import needed_bytes, suited
+from marigold.accel.plan import GPU_PIXELS, Plan
+from marigold.core.errors import ConfigError, DeviceMemoryError
+from marigold.predict import estimate
+from marigold.predict.predictor import Predictor, load
+from toys.apple import MPS, OnDevice, apple_gpu
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+TURNS = Plan(MPS, torch.float32, GPU_PIXELS, offload=True)
+
+
+@pytest.fixture(scope="module")
+def opened():
+    return checkpoint.open("depth")
+
+
+@pytest.fixture
+def estimator(opened):
+    return copy.deepcopy(opened)
+
+
+@pytest.fixture
+def device(monkeypatch, estimator) -> Iterator[None]:
+    offload.stage.cache_clear()
+    with apple_gpu(monkeypatch):
+        yield
+    offload.stage.cache_clear()
+
+
+def maps(predictor):
+    return predictor.predict(PHOTO, resolution=32, steps=2, ensemble=2, tta="none").maps["depth"]
+
+
+def on_device(module) -> bool:
+    (found,) = {isinstance(tensor, OnDevice) for tensor in module.state_dict().values()}
+    return found
+
+
+def test_networks_that_take_turns_give_the_same_to_the_bit(device, estimator):
+    whole = maps(Predictor(copy.deepcopy(estimator), Plan(MPS, torch.float32, GPU_PIXELS)))
+    turns = Predictor(estimator, TURNS)
+    assert np.array_equal(maps(turns), whole)
+    assert np.array_equal(maps(turns), whole)
+
+
+def test_one_network_is_on_the_device_at_a_time_and_none_is_copied_back(device, estimator):
+    predictor, seen = Predictor(estimator, TURNS), []
+    unet, encoder, decoder = predictor.estimator.backbone.hot_parts()
+    before = {name: tensor.data_ptr() for name, tensor in unet.state_dict().items()}
+    for part in (unet, encoder, decoder):
+        part.register_forward_pre_hook(lambda *_: seen.append([on_device(one) for one in (encoder, unet, decoder)]))
+    predictor.predict(PHOTO, resolution=32, steps=2, ensemble=1)
+    assert seen == [[True, False, False], [False, True, False], [False, True, False], [False, False, True]]
+    assert {name: tensor.data_ptr() for name, tensor in unet.state_dict().items()} == before
+
+
+def test_two_estimators_share_the_place_on_the_device(device, estimator):
+    one, other = Predictor(copy.deepcopy(estimator), TURNS), Predictor(estimator, TURNS)
+    maps(one)
+    maps(other)
+    parts = [part for predictor in (one, other) for part in predictor.estimator.backbone.hot_parts()]
+    assert [on_device(part) for part in parts] == [False] * 5 + [True]
+
+
+def test_turns_go_on_in_float32_after_an_overflow(device, estimator):
+    estimator.backbone.unet.conv_out.weight.data.mul_(1e4)
+    whole = maps(Predictor(copy.deepcopy(estimator).half(), Plan(MPS)))
+    predictor = Predictor(estimator, Plan(MPS, torch.float16, offload=True))
+    np.testing.assert_allclose(maps(predictor), whole, atol=1e-4)
+    assert predictor.plan.offload and predictor.plan.dtype == torch.float32
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU with so much free memory."""
+
+    def free(size):
+        monkeypatch.setattr(offload, "free_bytes", lambda device: size)
+        return Plan(torch.device("cuda"), torch.float32)
+
+    return free
+
+
+@pytest.mark.parametrize(("spare", "expected"), [(0, False), (-1, True)])
+def test_networks_take_turns_where_the_device_does_not_hold_all(gpu, estimator, spare, expected):
+    plan = gpu(needed_bytes(estimator) + spare)
+    assert suited(plan, estimator, "auto").offload is expected
+    assert suited(plan, estimator, "stage").offload
+    assert not suited(plan, estimator, "off").offload
+
+
+def test_a_device_that_does_not_say_what_is_free_holds_all(gpu, estimator):
+    assert not suited(gpu(None), estimator, "auto").offload
+
+
+def test_what_is_needed_is_weights_and_room_to_work_in(estimator):
+    """The largest of the three networks alone where they take turns, and what lies between them in any case."""
+    sizes = [sum(p.nbytes for p in part.parameters()) for part in estimator.backbone.hot_parts()]
+    all_ = sum(tensor.nbytes for tensor in (*estimator.parameters(), *estimator.buffers()))
+    work = int(1.5 * estimator.backbone.working_bytes(288, 288))
+    assert needed_bytes(estimator) == all_ + work
+    assert needed_bytes(estimator, offload=True) == all_ - sum(sizes) + max(sizes) + work
+
+
+def test_a_full_size_depth_checkpoint_fits_into_four_gigabytes():
+    """866 and 84 million weights of two bytes, and three layers of 256 channels at 768 x 768; less where they wait."""
+    with torch.device("meta"):
+        unet, encoder, decoder = (torch.nn.Linear(count, 10**3, bias=False) for count in (866_000, 34_000, 50_000))
+    work = 1.5 * 3 * 256 * 768 * 768 * 2
+    assert 2 * sum(part.weight.numel() for part in (unet, encoder, decoder)) + work < 3.3e9
+    assert 2 * unet.weight.numel() + work < 3.1e9
+
+
+def test_a_choice_that_there_is_not_is_refused(gpu, estimator):
+    with pytest.raises(ConfigError, match=r"^offload: no choice is called `cpu`; use auto, off or stage"):
+        suited(gpu(None), estimator, "cpu")
+
+
+def test_turns_on_a_cpu_are_refused():
+    with pytest.raises(ConfigError, match=r"^offload: on a CPU .*; leave it out"):
+        load("depth", device="cpu", offload="stage")
+
+
+def test_a_prediction_that_a_device_has_no_room_for_is_refused_with_the_figures(device, estimator, monkeypatch):
+    monkeypatch.setattr(estimate, "free_bytes", lambda device: 10**5)
+    with pytest.raises(
+        DeviceMemoryError, match=r"38 x 27 pixels .* of 2 on mps:0, needs about .* of which 0\.0 GB .*; choose a"
+    ):
+        maps(Predictor(estimator, Plan(MPS)))
+
+
+def test_weights_that_are_still_to_come_need_room_too(device, estimator, monkeypatch):
+    whole, predictor = Predictor(copy.deepcopy(estimator), Plan(MPS)), Predictor(estimator, TURNS)
+    largest = max(sum(p.nbytes for p in part.parameters()) for part in estimator.backbone.hot_parts())
+    assert predictor.runtime.waiting_bytes() == largest
+    asked = []
+    monkeypatch.setattr(estimate, "require_of", lambda free, needed, *_: asked.append(needed))
+    maps(predictor)
+    maps(whole)
+    assert asked[0] - asked[1] == largest
