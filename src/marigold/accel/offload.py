@@ -82,15 +82,15 @@ def suited(plan: Plan, estimator: Estimator, asked: Offload) -> Plan:
     return replace(plan, offload=free is not None and needed_bytes(estimator) > free)
 
 
-def needed_bytes(estimator: Estimator, *, offload: bool = False) -> int:
-    """Bytes of a device's memory for one photo of the size that the checkpoint recommends, about.
-
-    All weights, or with `offload` those of the largest network and of what never waits, and what networks work in.
-    """
+def needed_bytes(estimator: Estimator) -> int:
+    """Bytes of a device's memory for all weights and one photo of the size that the checkpoint recommends, about."""
     side = int(estimator.card.defaults.get("resolution") or SIDE)
-    weights, parts = _bytes(estimator), [_bytes(part) for part in estimator.backbone.hot_parts()]
-    kept = weights - sum(parts) + max(parts, default=0) if offload else weights
-    return kept + int(SPARE * estimator.backbone.working_bytes(side, side))
+    return _bytes(estimator) + int(SPARE * estimator.backbone.working_bytes(side, side))
+
+
+def largest_bytes(estimator: Estimator) -> int:
+    """Bytes of the weights of the largest network that takes turns."""
+    return max((_bytes(part) for part in estimator.backbone.hot_parts()), default=0)
 
 
 def take_turns(estimator: Estimator, device: torch.device) -> list[RemovableHandle]:
@@ -102,12 +102,6 @@ def take_turns(estimator: Estimator, device: torch.device) -> list[RemovableHand
         for name, buffer in [*module.named_buffers(recurse=False)]:
             setattr(module, name, buffer.to(device))
     return [stage(device).add(part) for part in parts]
-
-
-def waiting_bytes(estimator: Estimator, device: torch.device) -> int:
-    """Bytes that the device must have free for the largest network, beside those of the one that is there."""
-    largest = max((_bytes(part) for part in estimator.backbone.hot_parts()), default=0)
-    return max(0, largest - stage(device).taken)
 
 
 def _outside(module: nn.Module, parts: list[nn.Module]) -> Iterator[nn.Module]:

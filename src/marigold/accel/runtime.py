@@ -5,8 +5,9 @@ from dataclasses import replace
 import torch
 from torch.utils.hooks import RemovableHandle
 
-from marigold.accel.offload import stage, take_turns, waiting_bytes
+from marigold.accel.offload import largest_bytes, stage, take_turns
 from marigold.accel.plan import Plan, apply
+from marigold.core.device import free_bytes
 from marigold.core.device import memory_is_full as memory_is_full
 from marigold.estimator import Estimator
 
@@ -29,9 +30,14 @@ class Runtime:
         """From now on the members of an ensemble run one by one."""
         self.plan = replace(self.plan, pixels_at_once=0)
 
-    def waiting_bytes(self) -> int:
-        """Bytes of weights that are still to come to the device."""
-        return waiting_bytes(self.estimator, self.plan.device) if self.plan.offload else 0
+    def free_bytes(self) -> int | None:
+        """Bytes of the device's memory that can still be taken, those included that a network leaves at its turn."""
+        free = free_bytes(self.plan.device)
+        return free + stage(self.plan.device).taken if self.plan.offload and free is not None else free
+
+    def turn_bytes(self) -> int:
+        """Bytes of the largest network that is still to come to the device; 0 where all of them are there."""
+        return largest_bytes(self.estimator) if self.plan.offload else 0
 
     def _applied(self, estimator: Estimator) -> Estimator:
         """The estimator under the plan, whose networks take turns where that is planned."""

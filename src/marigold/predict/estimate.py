@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from marigold.accel.runtime import Runtime
 from marigold.compat.base import WorkingSize
-from marigold.core.device import free_bytes
 from marigold.core.errors import DeviceMemoryError
 from marigold.core.memory import require_memory, require_of
 from marigold.predict.settings import Settings
@@ -30,8 +29,8 @@ def check_memory(
     remedy = "choose a lower resolution or a smaller ensemble"
     require_memory(least_bytes(runtime, settings, sizes, members, photo), f"{what},", DeviceMemoryError, remedy)
     if device.type != "cpu":
-        needed = networks_bytes(runtime, sizes, members) + runtime.waiting_bytes()
-        require_of(free_bytes(device), needed, f"{what} on {device},", DeviceMemoryError, remedy)
+        needed = max(networks_bytes(runtime, sizes, members), runtime.turn_bytes())
+        require_of(runtime.free_bytes(), needed, f"{what} on {device},", DeviceMemoryError, remedy)
 
 
 def least_bytes(
