@@ -64,6 +64,15 @@ def test_one_network_is_on_the_device_at_a_time_and_none_is_copied_back(device, 
     assert {name: tensor.data_ptr() for name, tensor in unet.state_dict().items()} == before
 
 
+def test_what_is_not_saved_with_a_network_comes_and_goes_with_it(device, estimator):
+    unet, *_ = estimator.backbone.hot_parts()
+    unet.mid_block.register_buffer("known", torch.ones(3), persistent=False)
+    predictor, seen = Predictor(estimator, TURNS), []
+    unet.register_forward_pre_hook(lambda *_: seen.append(isinstance(unet.mid_block.known, OnDevice)))
+    maps(predictor)
+    assert all(seen) and not isinstance(unet.mid_block.known, OnDevice)
+
+
 def test_two_estimators_share_the_place_on_the_device(device, estimator):
     one, other = Predictor(copy.deepcopy(estimator), TURNS), Predictor(estimator, TURNS)
     maps(one)

@@ -6,7 +6,7 @@ those of the network that ran before are let go of there.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -27,13 +27,28 @@ SPARE = 1.5
 """How many times the estimate a network takes at its peak: work space of libraries, and pieces too small to use."""
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A parameter or a buffer of a module, which may be one that is not saved, and the tensor that it holds."""
+
+    module: nn.Module
+    name: str
+    tensor: Tensor
+    is_parameter: bool
+
+    def put(self, tensor: Tensor) -> None:
+        """Lets it hold another tensor."""
+        held = nn.Parameter(tensor, requires_grad=False) if self.is_parameter else tensor
+        setattr(self.module, self.name, held)
+
+
 class Stage:
     """The place on a device that networks take turns at. One prediction runs on a device at a time."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._there: nn.Module | None = None
-        self._resting: dict[str, Tensor] = {}
+        self._resting: list[_Place] = []
         """The weights of the network that is there, in the computer's memory."""
 
     def add(self, network: nn.Module) -> RemovableHandle:
@@ -44,20 +59,22 @@ class Stage:
         """Leaves no network on the device."""
         if self._there is not None:
             # Inference changes no weights, so that nothing is copied back.
-            self._there.load_state_dict(self._resting, assign=True)
-            self._there, self._resting = None, {}
+            for place in self._resting:
+                place.put(place.tensor)
+            self._there, self._resting = None, []
             _give_back(self.device)
 
     @property
     def taken(self) -> int:
         """Bytes of the weights that are there."""
-        return sum(tensor.nbytes for tensor in self._resting.values())
+        return sum(place.tensor.nbytes for place in self._resting)
 
     def _enter(self, network: nn.Module, inputs: tuple[Any, ...]) -> None:
         if network is not self._there:
             with torch.inference_mode(False), torch.no_grad():
                 self.clear()
-                self._resting, self._there = network.state_dict(), network
+                self._resting = [place for module in network.modules() for place in _places(module)]
+                self._there = network
                 network.to(self.device)
 
 
@@ -97,11 +114,15 @@ def take_turns(estimator: Estimator, device: torch.device) -> list[RemovableHand
     """Lets the networks of an estimator on the CPU take turns on a device; all else moves there for good."""
     parts = estimator.backbone.hot_parts()
     for module in _outside(estimator, parts):
-        for name, parameter in [*module.named_parameters(recurse=False)]:
-            module.register_parameter(name, nn.Parameter(parameter.detach().to(device), parameter.requires_grad))
-        for name, buffer in [*module.named_buffers(recurse=False)]:
-            setattr(module, name, buffer.to(device))
+        for place in _places(module):
+            place.put(place.tensor.to(device))
     return [stage(device).add(part) for part in parts]
+
+
+def _places(module: nn.Module) -> list[_Place]:
+    """Those of a module itself, without the modules below it."""
+    parameters = [_Place(module, name, one.detach(), True) for name, one in module.named_parameters(recurse=False)]
+    return parameters + [_Place(module, name, one, False) for name, one in module.named_buffers(recurse=False)]
 
 
 def _outside(module: nn.Module, parts: list[nn.Module]) -> Iterator[nn.Module]:
