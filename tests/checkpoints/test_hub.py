@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from marigold import checkpoint
 from marigold.checkpoints.cache import cached
 from marigold.checkpoints.hub import needed
 from marigold.checkpoints.layout import PROMPT_FILE, weight_files
 from marigold.core.errors import CheckpointError
+from marigold.predict.together import load_together
 from toys.hub import COMMIT, serving
 from toys.published import marigold
 
@@ -49,6 +52,35 @@ def test_a_stored_prompt_makes_text_encoder_and_tokenizer_unnecessary():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_networks_in_half_precision_need_the_variant_in_half_precision(dtype):
+    assert [name for name in needed(FIRST, dtype) if name.endswith(".safetensors")] == [
+        "text_encoder/model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "dtype", "expected"),
+    [
+        (["m.safetensors", "m.fp16.safetensors"], torch.bfloat16, ["m.fp16.safetensors"]),
+        (["m.safetensors", "m.fp16.safetensors"], torch.float32, ["m.safetensors"]),
+        (["m.safetensors", "m.fp16.safetensors"], torch.float64, ["m.safetensors"]),
+        (["m.safetensors", "m.bf16.safetensors"], torch.float16, ["m.safetensors"]),  # bfloat16 is coarser
+        (["m.fp16.safetensors", "m.bf16.safetensors"], torch.bfloat16, ["m.bf16.safetensors"]),
+        (["m.safetensors"], torch.float16, ["m.safetensors"]),
+        (
+            ["m.safetensors", "m.safetensors.index.fp16.json", "m.fp16-00001-of-00001.safetensors"],
+            torch.float16,
+            ["m.safetensors.index.fp16.json", "m.fp16-00001-of-00001.safetensors"],
+        ),
+    ],
+)
+def test_the_variant_is_taken_by_the_number_type_of_the_network(names, dtype, expected):
+    assert weight_files(names, "m", dtype) == expected
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
@@ -80,6 +112,8 @@ def repository(tmp_path, monkeypatch):
     """The folder that a local hub serves as `toys/depth`, in two precisions and with pickles, and what is fetched."""
     folder = tmp_path / "root" / "toys" / "depth"
     marigold(folder, "marigold-depth-v1-1", variant="fp16")
+    for file in folder.glob("*/*.fp16.safetensors"):
+        save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, {"format": "pt"})
     marigold(folder, "marigold-depth-v1-1")
     for name in ("unet/diffusion_pytorch_model.bin", "README.md"):
         (folder / name).write_bytes(b"not needed")
@@ -111,6 +145,65 @@ def test_a_variant_is_fetched_where_there_is_nothing_else(repository):
         (folder / part / "diffusion_pytorch_model.safetensors").unlink()
     checkpoint.open("toys/depth")
     assert [name for name in fetched if "unet/diffusion" in name] == ["unet/diffusion_pytorch_model.fp16.safetensors"]
+
+
+def variant(names) -> list[bool]:
+    """Of the weights that were fetched, whether each is the fp16 variant."""
+    return ["fp16" in name for name in names if name.endswith(".safetensors")]
+
+
+def test_half_precision_fetches_the_variant_alone_and_float32_the_rest_later(repository, monkeypatch):
+    _, fetched = repository
+    assert checkpoint.open("toys/depth", dtype=torch.bfloat16).card.revision == COMMIT
+    assert variant(fetched) == [True] * 3
+    fetched.clear()
+    checkpoint.open("toys/depth", dtype=torch.float16)
+    assert fetched == []
+    exact = checkpoint.open("toys/depth")
+    assert variant(fetched) == [False] * 3
+    assert exact.card.revision == COMMIT
+
+
+def test_full_weights_that_are_here_are_not_fetched_once_more_in_half_precision(repository):
+    _, fetched = repository
+    exact = checkpoint.open("toys/depth").backbone.unet.state_dict()
+    fetched.clear()
+    half = checkpoint.open("toys/depth", dtype=torch.bfloat16).backbone.unet.state_dict()
+    assert fetched == []
+    assert all(torch.equal(half[name], exact[name].bfloat16()) for name in exact)
+
+
+def test_the_variant_opens_without_a_network(repository, monkeypatch):
+    checkpoint.open("toys/depth", dtype=torch.bfloat16)
+    assert [found.name for found in cached()] == ["toys/depth"]
+    offline(monkeypatch)
+    checkpoint.open("toys/depth", dtype=torch.bfloat16)
+
+
+def test_a_broken_download_of_full_weights_leaves_the_variant_usable(repository, monkeypatch):
+    checkpoint.open("toys/depth", dtype=torch.bfloat16)
+    (found,) = cached()
+    index = found.folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text('{"weight_map": {"conv_in.weight": "diffusion_pytorch_model-00001-of-00002.safetensors"}}')
+    offline(monkeypatch)
+    checkpoint.open("toys/depth")
+    assert [found.name for found in cached()] == ["toys/depth"]
+
+
+def test_the_prompt_of_a_text_encoder_in_half_precision_is_not_taken_for_the_exact_one(repository):
+    _, fetched = repository
+    half = checkpoint.open("toys/depth", dtype=torch.float16).backbone.prompt
+    exact = checkpoint.open("toys/depth").backbone.prompt
+    assert "text_encoder/model.safetensors" in fetched
+    assert not torch.equal(half.float(), exact.half().float())
+    assert torch.equal(checkpoint.open("toys/depth", dtype=torch.float16).backbone.prompt, exact.half())
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("bf16", True), ("fp32", False)])
+def test_a_prediction_fetches_what_its_precision_needs(repository, precision, expected):
+    _, fetched = repository
+    load_together("depth", checkpoint="toys/depth", device="cpu", precision=precision)
+    assert variant(fetched) == [expected] * 3
 
 
 def test_a_prompt_that_was_computed_here_spares_the_text_encoder(repository, tmp_path):

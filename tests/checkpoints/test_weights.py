@@ -1,6 +1,8 @@
 """Weights on disk: safetensors in every published layout, nothing that can run code, nothing that is not finite."""
 
+import contextlib
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from marigold.checkpoints import weights
+from marigold.core import memory
 from marigold.core.errors import CheckpointError
 
 STEM = "diffusion_pytorch_model"
@@ -69,6 +72,46 @@ def test_full_weights_are_preferred_to_an_fp16_variant(tmp_path):
     tensors = stored(tmp_path)
     stored(tmp_path, variant=".fp16")
     assert same(weights.build(make, tmp_path), tensors)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_network_in_half_precision_reads_the_variant_that_is_stored_in_it(tmp_path, dtype):
+    stored(tmp_path)
+    half = stored(tmp_path, variant=".fp16")
+    assert same(weights.build(make, tmp_path, dtype=dtype), {name: x.to(dtype) for name, x in half.items()})
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_weights_become_the_type_that_is_asked_for(tmp_path, kind):
+    tensors = stored(tmp_path, **{"0_bias": torch.tensor([1.0, 1 + 2**-7, -3.0, 0.1], dtype=kind)})
+    network = weights.build(make, tmp_path, dtype=torch.bfloat16)
+    assert same(network, {name: x.bfloat16() for name, x in tensors.items()})
+
+
+def test_one_tensor_at_a_time_is_in_memory_twice(tmp_path):
+    """64 MB in float32 become 32 MB in bfloat16; beside them stands one tensor of 1 MB, twice."""
+    save_file({f"{number:02}": torch.zeros(2**18) for number in range(64)}, tmp_path / "x.safetensors")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = megabytes("VmHWM")
+    assert len(weights.read_file(tmp_path / "x.safetensors", torch.bfloat16)) == 64
+    assert megabytes("VmHWM") - before < 40
+
+
+def megabytes(kind: str) -> float:
+    """What Linux says of this process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{kind}:"))
+
+
+@pytest.mark.parametrize(("available", "fits"), [(50, True), (40, False)])
+def test_memory_is_asked_for_what_weights_become(tmp_path, monkeypatch, available, fits):
+    """3 * 4 + 4 + 4 * 2 + 2 = 26 numbers, in float32 104 bytes and in bfloat16 52."""
+    stored(tmp_path)
+    monkeypatch.setattr(memory, "available_bytes", lambda: available + 2)
+    with contextlib.nullcontext() if fits else pytest.raises(CheckpointError, match="needs about"):
+        weights.build(make, tmp_path, dtype=torch.bfloat16)
+    with pytest.raises(CheckpointError, match="needs about"):
+        weights.build(make, tmp_path)
 
 
 @pytest.mark.parametrize("variant", ["", ".fp16"])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from marigold.accel.precision import Precision, resolve_device, resolve_dtype
-from marigold.core.choices import Compile
+from marigold.core.choices import Compile, Offload
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 from marigold.core.plain import word
@@ -24,9 +24,30 @@ class Plan:
     pixels_at_once: int = 0
     """Ensemble members that run as one batch hold about this many pixels together; 0: one member at a time."""
     compile: Compile = "auto"
+    offload: bool = False
+    """Weights wait in the computer's memory, and the networks take turns on the device (`accel/offload.py`)."""
+
+    @property
+    def rests_on(self) -> torch.device:
+        """Where the weights are while no network runs."""
+        return torch.device("cpu") if self.offload else self.device
 
 
 GPU_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a person asks for of the machine, by the names of options; the arguments of `load`."""
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    compile: Compile = "auto"
+    offload: Offload = "auto"
+
+    def plan(self) -> Plan:
+        """Without what depends on the checkpoint, offloading. Raises `ConfigError`."""
+        return make_plan(self.device, self.precision, self.compile)
 
 
 def make_plan(device: str = "auto", precision: Precision = "auto", compile: Compile = "auto") -> Plan:  # noqa: A002
@@ -38,12 +59,12 @@ def make_plan(device: str = "auto", precision: Precision = "auto", compile: Comp
 
 
 def apply(estimator: Estimator, plan: Plan) -> Estimator:
-    """The estimator on the plan's device and in its precision, for inference, weights in the channels-last layout.
+    """The estimator for inference, where the plan lets weights rest, in its precision and the channels-last layout.
 
     The last layer of the autoencoder stays in float32: bfloat16 has 256 steps between 0.5 and 1, which would show as
     bands in a map.
     """
-    estimator.to(device=plan.device, dtype=plan.dtype)
+    estimator.to(device=plan.rests_on, dtype=plan.dtype)
     estimator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     _keep_exact(estimator.backbone.autoencoder)
     return estimator.eval().requires_grad_(False)

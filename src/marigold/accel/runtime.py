@@ -4,14 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.utils.hooks import RemovableHandle
 
 from marigold.accel import kernels
 from marigold.accel.graphs import Graphs
 from marigold.accel.kernels import Compiler
+from marigold.accel.offload import largest_bytes, stage, take_turns
 from marigold.accel.plan import Plan, apply
 from marigold.accel.precision import precision_name
 from marigold.backbones.base import directly
 from marigold.backbones.fused.ops import Ops, Plain
+from marigold.core.device import free_bytes
 from marigold.core.device import memory_is_full as memory_is_full
 from marigold.core.errors import ConfigError
 from marigold.estimator import Estimator
@@ -27,23 +30,28 @@ class Runtime:
         that compiles what cannot be compiled.
         """
         self.plan = plan or Plan()
-        self.estimator = apply(estimator, self.plan)
-        on_gpu = self.plan.device.type == "cuda" and self.plan.compile != "off"
-        self._graphs = Graphs() if on_gpu else None
+        self._turns: list[RemovableHandle] = []
         self._photos = 0
+        self._most_pixels: int | None = None
+        """What a batch holds at most since memory was full; None: it never was."""
         self._ops: Ops = Plain()
+        # Recorded kernels find weights where they were.
+        records = self.plan.device.type == "cuda" and self.plan.compile != "off" and not self.plan.offload
+        self._graphs = Graphs() if records else None
+        self.estimator = apply(estimator, self.plan)
         rebuilt = self.estimator.backbone.suit_inference(self._ops, self._graphs or directly)
+        self._begin_turns()
         self._compiler = self._make_compiler(rebuilt)
         if self._compiler is not None and (self.plan.compile == "on" or self._compiler.is_kept):
             self._take(self._compiler.finish())
-        self._most_pixels: int | None = None
-        """What a batch holds at most since memory was full; None: it never was."""
 
     def use_float32(self) -> None:
         """From now on the networks compute in float32."""
         self.plan = replace(self.plan, dtype=torch.float32)
         self._forget()
+        self._end_turns()
         self.estimator = apply(self.estimator, self.plan)
+        self._begin_turns()
 
     def at_once(self, pixels: int, asked: int | None = None) -> int:
         """How many inputs of so many pixels run as one batch: as `asked`, or by the plan; one at least.
@@ -56,6 +64,15 @@ class Runtime:
     def hold_at_most(self, pixels: int) -> None:
         """From now on a batch holds no more pixels than these, or one input."""
         self._most_pixels = pixels
+
+    def free_bytes(self) -> int | None:
+        """Bytes of the device's memory that can still be taken, those included that a network leaves at its turn."""
+        free = free_bytes(self.plan.device)
+        return free + stage(self.plan.device).taken if self.plan.offload and free is not None else free
+
+    def turn_bytes(self) -> int:
+        """Bytes of the largest network that is still to come to the device; 0 where all of them are there."""
+        return largest_bytes(self.estimator) if self.plan.offload else 0
 
     def expect(self, photos: int) -> None:
         """So many photos are to come: kernels are compiled beside the first of them where that repays itself."""
@@ -80,6 +97,7 @@ class Runtime:
             "precision": precision_name(self.plan.dtype),
             "layout": "channels last",
             "kernels": "compiled" if self.is_compiled else "torch",
+            "offload": "stage" if self.plan.offload else "off",
             "graphs": 0 if self._graphs is None else len(self._graphs),
         }
 
@@ -100,3 +118,13 @@ class Runtime:
         """Drops what was recorded with other weights or operations."""
         if self._graphs is not None:
             self._graphs.forget()
+
+    def _begin_turns(self) -> None:
+        """Lets the networks take turns on the device, where that is planned."""
+        self._turns = take_turns(self.estimator, self.plan.device) if self.plan.offload else []
+
+    def _end_turns(self) -> None:
+        if self._turns:
+            stage(self.plan.device).clear()
+        for turn in self._turns:
+            turn.remove()

@@ -75,12 +75,15 @@ def make(kind: Any, options: Mapping[str, Any], where: str) -> Any:
         return kind(**given)
 
 
-def read(kind: Any, folder: Path) -> Any:
-    """A network from its folder; raises `CheckpointError` naming the file that cannot be used."""
+def read(kind: Any, folder: Path, dtype: torch.dtype | None = None) -> Any:
+    """A network from its folder, its weights as `dtype` or as they are stored when it is None.
+
+    Raises `CheckpointError` naming the file that cannot be used.
+    """
     file = folder / "config.json"
     config = read_json(file)
     check_numbers(config, file)
-    return weights.build(lambda: kind.from_config(config), folder, _current_name)
+    return weights.build(lambda: kind.from_config(config), folder, _current_name, dtype)
 
 
 def write(network: Any, folder: Path, dtype: torch.dtype | None) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,15 @@ from torch import Tensor
 from marigold.checkpoints import weights
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.headers import FLOATS, read_header
-from marigold.checkpoints.layout import PROMPT_FILE, check_content, fetch_again, is_pointer, read_json
+from marigold.checkpoints.layout import (
+    PROMPT_FILE,
+    check_content,
+    fetch_again,
+    is_pointer,
+    is_variant,
+    read_json,
+    weight_files,
+)
 from marigold.checkpoints.outline import check_numbers, guarded, outline
 from marigold.core.config import require
 from marigold.core.errors import CheckpointError, MissingExtraError, OutputError
@@ -44,15 +52,19 @@ TextFiles = Mapping[str, Path | bytes]
 """The files of text encoder and tokenizer by their name in a checkpoint; the content, or where it is."""
 
 
-def read_prompt(parts: Mapping[str, Path], card: Card) -> tuple[Tensor, bool]:
+def read_prompt(parts: Mapping[str, Path], card: Card, dtype: torch.dtype | None = None) -> tuple[Tensor, bool]:
     """The empty prompt [1, L, D] and whether it is padded: read, or computed once and kept.
 
     It is kept beside the checkpoint, or in the user's cache where that folder cannot be written, so that the text
-    encoder is loaded once. Raises `CheckpointError` when a checkpoint holds neither the prompt nor what computes it.
+    encoder is loaded once. What comes of a variant in half precision, which a `dtype` of half precision takes, is kept
+    in the user's cache alone: whoever asks for more computes it anew. Raises `CheckpointError` when a checkpoint holds
+    neither the prompt nor what computes it.
     """
     padded, computable = card.prompt_padded, TEXT_PARTS.keys() <= parts.keys()
     beside = parts["unet"].parent / PROMPT_FILE
-    for file in (parts.get(PROMPT_FILE, beside), _cached_file(beside, padded)):
+    rough = computable and _is_rough(parts["text_encoder"], dtype)
+    cached = _cached_file(beside, padded, rough)
+    for file in (parts.get(PROMPT_FILE, beside), cached):
         if file.is_file():
             prompt, stored_padded = _stored_prompt(file)
             if stored_padded == padded or not computable:
@@ -62,8 +74,8 @@ def read_prompt(parts: Mapping[str, Path], card: Card) -> tuple[Tensor, bool]:
             f"{beside.parent}: neither {PROMPT_FILE} nor text_encoder and tokenizer are there; "
             "fetch the checkpoint with its text encoder"
         )
-    prompt = _embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=padded)
-    _keep(beside, prompt, padded)
+    prompt = _embed_empty_prompt(parts["text_encoder"], parts["tokenizer"], padded=padded, dtype=dtype)
+    _keep([cached] if rough else [beside, cached], prompt, padded)
     return prompt, padded
 
 
@@ -100,8 +112,17 @@ def text_bytes(files: TextFiles) -> int:
     return sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
 
 
-def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) -> Tensor:
-    """The embedding of the empty prompt [1, L, D]: L is 2, or the text encoder's full length when padded."""
+def _is_rough(text_encoder: Path, dtype: torch.dtype | None) -> bool:
+    """Whether a variant in half precision of the text encoder is what is read."""
+    names = weight_files([file.name for file in text_encoder.glob("*")], "model", dtype)
+    return any(map(is_variant, names))
+
+
+def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool, dtype: torch.dtype | None) -> Tensor:
+    """The embedding of the empty prompt [1, L, D], float32: L is 2, or the text encoder's full length when padded.
+
+    `dtype` chooses among the forms of its weights.
+    """
     transformers = _transformers("computing the empty prompt of a checkpoint")
     for file in (*_read_from(text_encoder), *_read_from(tokenizer)):
         _check_document(file)
@@ -111,24 +132,25 @@ def _embed_empty_prompt(text_encoder: Path, tokenizer: Path, *, padded: bool) ->
         config = transformers.CLIPTextConfig.from_pretrained(text_encoder)
         config._attn_implementation = None  # one that is stored may be code on the hub
         make = partial(transformers.CLIPTextModel, config)
-    _check_encoder(make, text_encoder)
+    _check_encoder(make, text_encoder, dtype)
     with guarded(file, remedy=fetch_again(file)):
         encoder = make()
     prefix = _prefix(encoder)
-    weights.fill(encoder, _named(weights.read(text_encoder, "model"), prefix), text_encoder)
+    tensors = weights.read(text_encoder, "model", prefer=dtype, dtype=torch.float32)
+    weights.fill(encoder, _named(tensors, prefix), text_encoder)
     with guarded(tokenizer, remedy=fetch_again(tokenizer)), torch.no_grad():
         words = transformers.CLIPTokenizer.from_pretrained(tokenizer, local_files_only=True)
         longest = encoder.config.max_position_embeddings
         padding = {"padding": "max_length", "max_length": longest} if padded else {"padding": "do_not_pad"}
         tokens = words("", return_tensors="pt", **padding)["input_ids"]
-        return encoder.eval().float()(tokens).last_hidden_state
+        return encoder.eval()(tokens).last_hidden_state
 
 
-def _check_encoder(make: Callable[[], torch.nn.Module], folder: Path) -> None:
+def _check_encoder(make: Callable[[], torch.nn.Module], folder: Path, dtype: torch.dtype | None) -> None:
     """Raises `CheckpointError` unless the folder holds the weights of what `make` constructs; none are read."""
-    file, stored = folder / "config.json", weights.headers(folder, "model")
+    file, stored = folder / "config.json", weights.headers(folder, "model", prefer=dtype)
     shape = outline(make, file, remedy=fetch_again(file), most=weights.most_tensors(stored))
-    weights.check(shape, _named(stored, _prefix(shape)), folder)
+    weights.check(shape, _named(stored, _prefix(shape)), folder, torch.float32)
 
 
 def _named(stored: Mapping[str, T], prefix: str) -> dict[str, T]:
@@ -191,26 +213,25 @@ def _stored_prompt(file: Path) -> tuple[Tensor, bool]:
         return prompt, (stored.metadata() or {}).get("padded") == "true"
 
 
-def _keep(beside: Path, prompt: Tensor, padded: bool) -> None:
-    """Writes the prompt beside the checkpoint, or into the user's cache, or nowhere if neither can be written."""
-    cached = _cached_file(beside, padded)
-    for file in (beside, cached):
+def _keep(files: Sequence[Path], prompt: Tensor, padded: bool) -> None:
+    """Writes the prompt into the first of these files that can be written, or nowhere; the last is the user's cache."""
+    for file in files:
         with contextlib.suppress(OutputError):
-            if file is cached:
+            if file is files[-1]:
                 make_folder(file.parent)
             write_prompt(file, prompt, padded)
             return
 
 
-def _cached_file(beside: Path, padded: bool) -> Path:
-    """Where the prompt of a checkpoint that cannot be written to is kept.
+def _cached_file(beside: Path, padded: bool, rough: bool = False) -> Path:
+    """Where the prompt of a checkpoint that cannot be written to is kept, or one from weights in half precision.
 
     The name depends on the checkpoint's place and on when its network was written: another one there is another prompt.
     """
     config = beside.with_name("unet") / "config.json"
     written = config.stat().st_mtime_ns if config.is_file() else 0
     key = hashlib.sha256(os.fsencode(f"{beside.resolve()}/{written}/{padded}")).hexdigest()[:32]
-    return cache_folder() / "prompts" / f"{key}.safetensors"
+    return cache_folder() / "prompts" / f"{key}{'.fp16' if rough else ''}.safetensors"
 
 
 def _vocabulary() -> list[str]:

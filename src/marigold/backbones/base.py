@@ -52,10 +52,12 @@ class Backbone(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, parts: Mapping[str, Path], card: Card) -> "Backbone":
+    def read(cls, parts: Mapping[str, Path], card: Card, dtype: torch.dtype | None = None) -> "Backbone":
         """The backbone stored in these files and folders, named as in a checkpoint (`unet`, `vae`, ...).
 
-        Raises `CheckpointError` naming the file that cannot be used.
+        Its weights become `dtype` as they are read, from a variant in half precision where that suffices; with None
+        they stay as they are stored, in the most exact form. Raises `CheckpointError` naming the file that cannot be
+        used.
         """
 
     @classmethod

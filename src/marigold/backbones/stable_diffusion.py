@@ -111,7 +111,7 @@ class StableDiffusion(Backbone):
         return cls(network, autoencoder, Schedule.from_config(schedule), prompt, text=text)
 
     @classmethod
-    def read(cls, parts: Mapping[str, Path], card: Card) -> "StableDiffusion":
+    def read(cls, parts: Mapping[str, Path], card: Card, dtype: torch.dtype | None = None) -> "StableDiffusion":
         """From `unet`, `vae`, `scheduler` and `empty_prompt.safetensors`, or else `text_encoder` and `tokenizer`."""
         folder = parts[INDEX].parent
         for part in ("unet", "vae", "scheduler"):
@@ -124,10 +124,10 @@ class StableDiffusion(Backbone):
         except ConfigError as error:
             raise CheckpointError(f"{scheduler}: {error}") from error
         vae_config = read_json(parts["vae"] / "config.json")
-        prompt, padded = read_prompt(parts, card)
+        prompt, padded = read_prompt(parts, card, dtype)
         try:
-            unet = networks.read(networks.unet(), parts["unet"])
-            vae = networks.read(networks.autoencoder(vae_config), parts["vae"])
+            unet = networks.read(networks.unet(), parts["unet"], dtype)
+            vae = networks.read(networks.autoencoder(vae_config), parts["vae"], dtype)
             text, convention = text_files(parts), card.convention
             with guarded(folder, remedy=fetch_again(folder)):
                 return cls(unet, vae, schedule, prompt, prompt_padded=padded, text=text, convention=convention)

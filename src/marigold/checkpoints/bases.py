@@ -110,7 +110,7 @@ def _check(base: Base, backbone: Backbone, file: Path) -> None:
     if (found := _digest(backbone)) != base.digest:
         raise CheckpointError(
             f"{file}: this adapter was trained on weights with the digest {base.digest}, and those of `{base.name}` "
-            f"have {found}; correct `base.name` to the checkpoint of revision `{base.revision}`"
+            f"have {found}; correct `base.name` to the checkpoint of revision `{base.revision}`, with its full weights"
         )
 
 

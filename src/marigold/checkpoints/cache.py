@@ -85,8 +85,8 @@ def _lacking(folder: Path) -> list[str]:
     wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *prompt]
     lacking = [name for name in wanted if name not in names or not _whole(folder / name)]
     for part in parts:
-        found = layout.weight_files(layout.within(part, names), STEMS[part])
-        if not found or not all(_whole(folder / part / file) for file in found):
+        forms = layout.weight_forms(layout.within(part, names), STEMS[part])
+        if not any(all(_whole(folder / part / file) for file in form) for form in forms):
             lacking.append(f"the weights in {part}/")
     return lacking
 

@@ -4,6 +4,7 @@ The format (https://github.com/huggingface/safetensors): the header's length in 
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,8 @@ CONVERT = (
     "this format can run code when it is opened; convert it with "
     "`safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'NAME.safetensors')` and remove it"
 )
-FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
-"""Number types that weights may have."""
+FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+"""Number types that weights may have, with the bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Header:
     kind: str
     """The number type by its name in the format, such as F32."""
     file: Path
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the tensor has."""
+        return math.prod(self.shape)
 
 
 def read_header(file: Path) -> dict[str, Header]:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+import torch
+
 from marigold.checkpoints.cache import absence, held
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, weight_files, within
 from marigold.core import files
@@ -22,11 +24,13 @@ def is_hub_id(name: str) -> bool:
     return bool(_HUB_ID.fullmatch(name))
 
 
-def fetch(name: str, instead: Collection[str], *, known: bool = False) -> Path:
+def fetch(name: str, instead: Collection[str], *, known: bool = False, dtype: torch.dtype | None = None) -> Path:
     """The folder of a checkpoint from the hub, or from its local cache where the hub does not answer.
 
-    Raises `CheckpointError`, which says how to get it and names what may be used `instead`; where the id may as well be
-    the path of a folder that is not there, unless it is `known` to be a checkpoint's, it says that.
+    For networks in half precision, as `dtype` says, the variant in half precision is fetched where there is one, unless
+    the full weights are here already. Raises `CheckpointError`, which says how to get it and names what may be used
+    `instead`; where the id may as well be the path of a folder that is not there, unless it is `known` to be a
+    checkpoint's, it says that.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -39,8 +43,8 @@ def fetch(name: str, instead: Collection[str], *, known: bool = False) -> Path:
         if current and (current / PROMPT_FILE).is_file():
             there.add(PROMPT_FILE)  # computed here before, so that the text encoder is not needed
         _check_weights(name, there)
-        wanted = needed(there)
-        if current and all((current / file).is_file() for file in wanted):
+        wanted = needed(there, dtype)
+        if current and (_all_in(current, wanted) or _all_in(current, needed(there))):
             return current
         return Path(snapshot_download(hub_id, revision=revision or None, allow_patterns=wanted))
     except CheckpointError:
@@ -57,20 +61,25 @@ def fetch(name: str, instead: Collection[str], *, known: bool = False) -> Path:
         ) from error
 
 
-def needed(there: Collection[str]) -> list[str]:
+def needed(there: Collection[str], dtype: torch.dtype | None = None) -> list[str]:
     """Of all files of a repository, those that opening it reads.
 
-    Configurations; for every network its weights in one form, the most exact that there is; text encoder and tokenizer
+    Configurations; for every network its weights in one form, the most exact that there is, or for a `dtype` of half
+    precision the variant that is stored in it; text encoder and tokenizer
     only where the empty prompt is not stored. Pickles never.
     """
     parts = ["unet", "vae"] if PROMPT_FILE in there else ["unet", "vae", "text_encoder"]
     files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER) if name in there}
     for part in parts:
         files |= {name for name in (f"{part}/config.json",) if name in there}
-        files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part])}
+        files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part], dtype)}
     if "text_encoder" in parts:
         files |= {f"tokenizer/{name}" for name in within("tokenizer", there) if _TEXT.fullmatch(name)}
     return sorted(files)
+
+
+def _all_in(folder: Path, names: Collection[str]) -> bool:
+    return all((folder / name).is_file() for name in names)
 
 
 def _explained(error: BaseException, hub_id: str, revision: str) -> tuple[str, str]:

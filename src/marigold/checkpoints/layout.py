@@ -6,6 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from marigold.core import documents
 from marigold.core.errors import CheckpointError
 from marigold.core.files import reason
@@ -23,6 +25,8 @@ STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "t
 
 VARIANTS = ("", ".fp16", ".bf16")
 """What may stand in the name of a weights file, the most exact first."""
+_HALF = {torch.bfloat16: (".bf16", ".fp16", ""), torch.float16: (".fp16", "", ".bf16")}
+"""For networks in half precision what is read first: what is stored in it; bfloat16 is coarser than float16."""
 
 _POINTERS = (
     b"version https://git-lfs.github.com/",
@@ -49,17 +53,29 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def weight_files(names: Collection[str], stem: str) -> list[str]:
+def weight_files(names: Collection[str], stem: str, dtype: torch.dtype | None = None) -> list[str]:
     """The safetensors files of a network among the names in its folder: one file, or an index and its shards.
 
-    Empty when there are none; a variant such as fp16 only where there is no other.
+    Empty when there are none. A variant such as fp16 only where there is no other, or where the network is to compute
+    in half precision, as `dtype` says.
     """
-    for variant in VARIANTS:
+    return next(iter(weight_forms(names, stem, dtype)), [])
+
+
+def weight_forms(names: Collection[str], stem: str, dtype: torch.dtype | None = None) -> list[list[str]]:
+    """Every form in which a network's weights lie among the names, the one to be read before the others first."""
+    forms = []
+    for variant in _HALF.get(dtype, VARIANTS) if dtype else VARIANTS:
         if (single := f"{stem}{variant}.safetensors") in names:
-            return [single]
-        if (index := f"{stem}.safetensors.index{variant}.json") in names:
-            return [index, *_shards(names, stem, variant)]
-    return []
+            forms.append([single])
+        elif (index := f"{stem}.safetensors.index{variant}.json") in names:
+            forms.append([index, *_shards(names, stem, variant)])
+    return forms
+
+
+def is_variant(file: str) -> bool:
+    """Whether the name of a weights file, or of the index of its shards, is that of a variant in half precision."""
+    return any(f"{variant}." in file or f"{variant}-" in file for variant in VARIANTS if variant)
 
 
 def shards(index: Path) -> list[Path]:

@@ -53,25 +53,26 @@ def open(  # noqa: A001
     is code of another package opens only if `trust` names that package, as in `"my_package"`: its code runs. Raises
     `UnknownNameError` for a name that stands for nothing, `CheckpointError` for what cannot be used, and `ConfigError`
     for a device, a `dtype` or a `trust` that cannot be used. An adapter opens as the checkpoint that comes out when it
-    is added to its base, which must be on this machine and have the weights that it was trained on.
+    is added to its base, which must be on this machine and have the weights that it was trained on. For a `dtype` of
+    half precision the variant of a checkpoint that is stored in it is fetched and read, where there is one.
     """
     device = resolve_device(device)
     _check_dtype(dtype, ConfigError)
-    described = describe(name, trust=trust)
+    described = describe(name, trust=trust, dtype=dtype)
     folder, card, modality = described.folder, described.card, described.modality
     kind = catalogue.named_in_card(Backbone, card.backbone, folder, described.trusted)
-    backbone = bases.read(kind, described) if described.base else kind.read(bases.parts(folder, card), card)
+    backbone = bases.read(kind, described) if described.base else kind.read(bases.parts(folder, card), card, dtype)
     _check(folder, card, modality, backbone)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
 
-def describe(name: str | Path, *, trust: str | Iterable[str] = ()) -> Description:
-    """The checkpoint that `open` would open; no weights are read.
+def describe(name: str | Path, *, trust: str | Iterable[str] = (), dtype: torch.dtype = torch.float32) -> Description:
+    """The checkpoint that `open` would open with this `dtype`; no weights are read.
 
     Raises what `open` raises, but for what is wrong with the networks.
     """
     trusted = packages(trust)
-    described = catalogue.describe(str(name), _locate(name), trusted)
+    described = catalogue.describe(str(name), _locate(name, dtype), trusted)
     return dataclasses.replace(described, base=bases.find(described)) if is_adapter(described.folder) else described
 
 
@@ -137,7 +138,7 @@ def _check_dtype(dtype: object, raises: type[MarigoldError]) -> None:
         raise raises(f"dtype: {shown(dtype)} is no number type of weights; use {known}")
 
 
-def _locate(name: str | Path) -> Path:
+def _locate(name: str | Path, dtype: torch.dtype) -> Path:
     """The folder of a checkpoint, fetched from the hub if its name is a hub id."""
     if not isinstance(name, str | PathLike):
         raise CheckpointError(
@@ -153,7 +154,7 @@ def _locate(name: str | Path) -> Path:
         raise CheckpointError(f"{name}: an address; give the hub id alone, `organisation/name`, or a folder")
     if isinstance(name, str) and is_hub_id(name):
         known = published().get(name.partition("@")[0])
-        return fetch(name, _instead(known.modality if known else None), known=known is not None)
+        return fetch(name, _instead(known.modality if known else None), known=known is not None, dtype=dtype)
     if "/" in str(name) or isinstance(name, Path):
         raise CheckpointError(f"{name}: no such folder; give a checkpoint's folder, or one of: {', '.join(bundled())}")
     raise UnknownNameError(unknown("checkpoint", name, bundled()))

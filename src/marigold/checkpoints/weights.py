@@ -7,26 +7,39 @@ import torch
 from torch import Tensor, nn
 
 from marigold.checkpoints.headers import CONVERT, FLOATS, PICKLES, Header, read_header, unreadable
-from marigold.checkpoints.layout import fetch_again, shards, weight_files
+from marigold.checkpoints.layout import fetch_again, shards, weight_forms
 from marigold.checkpoints.outline import outline
 from marigold.core.errors import CheckpointError, OutputError
 from marigold.core.memory import require_memory
 
 STEM = "diffusion_pytorch_model"
 _TOO_LARGE = "close other programs, or use a smaller checkpoint"
+_WIDEST = 8
+"""Bytes of a number of any type."""
 _LARGEST = torch.finfo(torch.float32).max
 
 
-def build(make: Callable[[], nn.Module], folder: Path, renamed: Callable[[str], str] = str) -> nn.Module:
+def build(
+    make: Callable[[], nn.Module],
+    folder: Path,
+    renamed: Callable[[str], str] = str,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
     """The network that `make` constructs, with the weights stored in the folder, not initialised before.
 
-    `renamed` maps a tensor's name in the file to the network's. Raises `CheckpointError` naming file and tensors: for a
-    configuration that asks for other tensors than the files hold, before any of them is read.
+    `renamed` maps a tensor's name in the file to the network's. Floating-point weights become `dtype` one by one as
+    they are read, so that memory never holds all of them twice; with None they stay as they are stored. Raises
+    `CheckpointError` naming file and tensors: for a configuration that asks for other tensors than the files hold,
+    before any of them is read.
     """
-    file, stored = folder / "config.json", {renamed(name): tensor for name, tensor in headers(folder).items()}
+    file, stored = (
+        folder / "config.json",
+        {renamed(name): tensor for name, tensor in headers(folder, prefer=dtype).items()},
+    )
     network = outline(make, file, remedy=fetch_again(file), most=most_tensors(stored))
-    check(network, stored, folder)
-    fill(network, {renamed(name): tensor for name, tensor in read(folder).items()}, folder)
+    check(network, stored, folder, dtype)
+    tensors = read(folder, prefer=dtype, dtype=dtype)
+    fill(network, {renamed(name): tensor for name, tensor in tensors.items()}, folder)
     return network
 
 
@@ -35,14 +48,16 @@ def most_tensors(stored: Mapping[str, Header]) -> int:
     return 2 * len(stored) + 1000
 
 
-def check(network: nn.Module, stored: Mapping[str, Header], folder: Path) -> None:
-    """Raises `CheckpointError` unless these are the tensors of a network, or of its outline, and fit in memory."""
+def check(network: nn.Module, stored: Mapping[str, Header], folder: Path, dtype: torch.dtype | None = None) -> None:
+    """Raises `CheckpointError` unless these are the tensors of a network, or of its outline, and fit in memory.
+
+    `dtype` is what they become; None where they stay as they are stored.
+    """
     _check_names(_shapes(network.state_dict()), {name: list(header.shape) for name, header in stored.items()}, folder)
     wrong = [f"{name} is {header.kind}" for name, header in stored.items() if header.kind not in FLOATS]
     if wrong:
         raise CheckpointError(f"{folder}: {_some('has weights that are no numbers:', wrong)}; convert them to F32")
-    size = sum(file.stat().st_size for file in {header.file for header in stored.values()})
-    require_memory(size, f"{folder}: loading its weights", CheckpointError, _TOO_LARGE)
+    require_memory(_bytes(stored, dtype), f"{folder}: loading its weights", CheckpointError, _TOO_LARGE)
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
@@ -53,35 +68,69 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
         raise CheckpointError(f"{folder}: {_some('no weights are stored for', left)}; {fetch_again(folder)}")
 
 
-def headers(folder: Path, stem: str = STEM) -> dict[str, Header]:
-    """What the files in a network's folder say of its tensors, by name; raises `CheckpointError`."""
-    return {name: tensor for file in _files(folder, stem) for name, tensor in read_header(file).items()}
+def headers(folder: Path, stem: str = STEM, *, prefer: torch.dtype | None = None) -> dict[str, Header]:
+    """What the files in a network's folder say of its tensors, by name; raises `CheckpointError`.
+
+    Of several forms that lie there that one is read which a network of the number type `prefer` takes; None: the most
+    exact.
+    """
+    return {name: tensor for file in files(folder, stem, prefer) for name, tensor in read_header(file).items()}
 
 
-def read(folder: Path, stem: str = STEM) -> dict[str, Tensor]:
-    """Every tensor of a network's folder by name; raises `CheckpointError`."""
+def read(
+    folder: Path, stem: str = STEM, *, prefer: torch.dtype | None = None, dtype: torch.dtype | None = None
+) -> dict[str, Tensor]:
+    """Every tensor of a network's folder by name, floating-point ones as `dtype`; raises `CheckpointError`.
+
+    `prefer` chooses among several forms, as for `headers`.
+    """
     tensors: dict[str, Tensor] = {}
-    for file in _files(folder, stem):
-        tensors.update(read_file(file))
+    for file in files(folder, stem, prefer):
+        tensors.update(read_file(file, dtype))
     return tensors
 
 
-def read_file(file: Path) -> dict[str, Tensor]:
-    """The tensors of one safetensors file, all finite; raises `CheckpointError` naming the file."""
-    from safetensors.torch import load_file
+def read_file(file: Path, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+    """The tensors of one safetensors file, all finite, floating-point ones as `dtype` or as they are when it is None.
 
-    read_header(file)
-    require_memory(file.stat().st_size, f"{file}: loading it", CheckpointError, _TOO_LARGE)
+    What stays as it is stays in the file until it is used, and is read from there. Raises `CheckpointError` naming the
+    file.
+    """
+    stored = read_header(file)
+    require_memory(_bytes(stored, dtype), f"{file}: loading it", CheckpointError, _TOO_LARGE)
     try:
-        tensors = load_file(file)
-        for name, tensor in tensors.items():
-            if tensor.is_floating_point() and not _finite(tensor):
-                raise CheckpointError(f"{file}: `{name}` holds NaN or infinite weights; {fetch_again(file)}")
+        return {name: _cast(_one(file, name), dtype) for name in stored}
     except CheckpointError:
         raise
     except Exception as error:  # the library and torch have an error of their own for each kind of damage
         raise unreadable(file, error) from error
-    return tensors
+
+
+def _one(file: Path, name: str) -> Tensor:
+    """One tensor of a safetensors file, finite. It maps the file for itself and lets go of that once it is let go of.
+
+    Tensors that share a mapping keep in memory what has been read of all of them.
+    """
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as opened:
+        tensor = opened.get_tensor(name)
+    if tensor.is_floating_point() and not _finite(tensor):
+        raise CheckpointError(f"{file}: `{name}` holds NaN or infinite weights; {fetch_again(file)}")
+    return tensor
+
+
+def _bytes(stored: Mapping[str, Header], dtype: torch.dtype | None) -> int:
+    """Bytes of tensors whose floating-point ones become `dtype`, or stay as they are when it is None."""
+
+    def each(kind: str) -> int:
+        return dtype.itemsize if dtype and kind in FLOATS else FLOATS.get(kind, _WIDEST)
+
+    return sum(header.numbers * each(header.kind) for header in stored.values())
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor
 
 
 def _finite(tensor: Tensor) -> bool:
@@ -130,17 +179,31 @@ def _stored(tensors: dict[str, Tensor], dtype: torch.dtype | None) -> dict[str, 
     return {name: one(name, tensor) for name, tensor in tensors.items()}
 
 
-def _files(folder: Path, stem: str) -> list[Path]:
-    """The safetensors files of a network: one, or its shards; the plain ones before an fp16 or bf16 variant."""
-    files = weight_files([file.name for file in folder.glob("*")], stem)
-    if files and files[0].endswith(".json"):
-        return shards(folder / files[0])
-    if files:
-        return [folder / name for name in files]
+def files(folder: Path, stem: str = STEM, prefer: torch.dtype | None = None) -> list[Path]:
+    """The safetensors files of a network: one, or its shards. Raises `CheckpointError`.
+
+    The plain ones come before an fp16 or bf16 variant, unless `prefer` is half precision, and what is there as a whole
+    before what lacks a shard.
+    """
+    forms = weight_forms([file.name for file in folder.glob("*")], stem, prefer)
+    if forms:
+        return _named(folder, next((form for form in forms[:-1] if _is_whole(folder, form)), forms[-1]))
     pickles = sorted(file for file in folder.glob("*") if file.suffix in PICKLES)
     if pickles:
         raise CheckpointError(f"{pickles[0]}: a pickle; {CONVERT}")
     raise CheckpointError(f"{folder}: holds no {stem}.safetensors; {fetch_again(folder)}")
+
+
+def _is_whole(folder: Path, form: list[str]) -> bool:
+    try:
+        return bool(_named(folder, form))
+    except CheckpointError:
+        return False
+
+
+def _named(folder: Path, form: list[str]) -> list[Path]:
+    """The files of a form, by its index if it has one."""
+    return shards(folder / form[0]) if form[0].endswith(".json") else [folder / name for name in form]
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, list[int]]:

@@ -68,7 +68,7 @@ def run(options: Options) -> int:
     data_card = border.card(dataset, options.root)
     split = options.split or _usual_split(options.dataset, data_card)
     request = options.request
-    predictor = load(options.checkpoint, device=request.device, precision=request.precision, trust=options.trust)
+    predictor = load(options.checkpoint, **request.hardware(), trust=options.trust)
     _check(predictor.estimator.card, before, folder, predictor.estimator.modality.needs, data_card, options.dataset)
     keys = border.keys(dataset, options.root, split)[: options.count or None]
     data = f"{options.dataset} {split}, the first {len(keys)}"

@@ -10,6 +10,8 @@ from marigold.cli import _pair, complain, parsed
 from marigold.cli._evaluation import Options
 from marigold.core.console import printable
 
+ELSEWHERE = ("device", "compile", "offload")
+"""Settings that a result does not tell: scores of the same weights in the same precision are the same with others."""
 VERBS = {"compare": "_compare", "verify": "_verify", "calibrate": "_calibrate"}
 """What has a command line of its own, by the module of it."""
 
@@ -61,7 +63,9 @@ def _run(options: Options, checkpoint: str, written: set[str]) -> int:
 
     asked = _asked(options, checkpoint)
     name, suite = suite_of(asked)
-    source = source_of(asked, suite, options.request.device, options.trust)
+    hardware = options.request.hardware()
+    how = {name: hardware[name] for name in ELSEWHERE[1:]}
+    source = source_of(asked, suite, hardware["device"], options.trust, **how)
     output = options.output or Path("results")
     where = run.Where(root_of(asked), output, options.count, options.jobs, asked.protocol, report=options.report)
     if source.name in written:
@@ -86,7 +90,7 @@ def _asked(options: Options, checkpoint: str) -> Any:
 
     protocol = {"space": options.align, "fit": options.fit, "longest": options.longest, "pooling": options.pooling}
     beside = None if not options.beside else tuple(name for name in options.beside if name != "none")
-    given = {key: value for key, value in stated(options.request).items() if key != "device"}
+    given = {key: value for key, value in stated(options.request).items() if key not in ELSEWHERE}
     return Asked(
         what=options.what[0],
         checkpoint=checkpoint,

@@ -76,8 +76,7 @@ def run(options: Options) -> int:
     checkpoints = choose(
         options.modality,
         checkpoint=request.checkpoint,
-        device=request.device,
-        precision=request.precision,
+        **request.hardware(),
         trust=options.trust,
         batch=options.batch,
     )

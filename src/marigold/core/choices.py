@@ -10,3 +10,6 @@ Reduction = Literal["median", "mean", "closest"]
 
 Compile = Literal["auto", "on", "off"]
 """Whether kernels are compiled for the device: `on` before the first photo, `auto` once that repays itself."""
+
+Offload = Literal["auto", "off", "stage"]
+"""Whether networks take turns on a device and wait in the computer's memory: `auto` where it does not hold them all."""

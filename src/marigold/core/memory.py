@@ -30,7 +30,11 @@ def require_memory(needed: float, what: str, raises: type[MarigoldError], remedy
 
     The message: `{what} needs about 3.2 GB of memory, of which 1.5 GB are available; {remedy}`.
     """
-    available = available_bytes()
+    require_of(available_bytes(), needed, what, raises, remedy)
+
+
+def require_of(available: int | None, needed: float, what: str, raises: type[MarigoldError], remedy: str) -> None:
+    """As `require_memory`, of a memory with so many bytes `available`; None where that is not known."""
     if available is not None and needed > available:
         figures = f"about {needed / 1e9:.1f} GB of memory, of which {available / 1e9:.1f} GB are available"
         raise raises(f"{what} needs {figures}; {remedy}")

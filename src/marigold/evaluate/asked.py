@@ -80,8 +80,8 @@ def root_of(asked: Asked) -> Path | None:
     return Path(asked.what)
 
 
-def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str, ...] = ()) -> Source:
-    """Who is scored. Raises `ConfigError` for none or two of them, and what opening a checkpoint raises."""
+def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str, ...] = (), **hardware: Any) -> Source:
+    """Who is scored; `hardware` are the arguments `compile` and `offload` of `load`. Raises `ConfigError` for none or two of them, and what opening a checkpoint raises."""
     given = [name for name in ("checkpoint", "predictions", "model") if getattr(asked, name)]
     if len(given) > 1:
         raise ConfigError(f"--{given[0]} and --{given[1]}: one at a time is scored; leave one out")
@@ -99,7 +99,8 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     precision = request.precision
     if precision == "auto":
         precision = sources.precision_of([one.prediction for one in suite.sets])
-    predictor = load(asked.checkpoint or suite.checkpoints[0], device=device, precision=precision, trust=trust)  # type: ignore[arg-type]
+    how: Any = {**hardware, "device": device, "precision": precision, "trust": trust}
+    predictor = load(asked.checkpoint or suite.checkpoints[0], **how)
     return sources.Checkpoint(predictor, request, asked.name)
 
 

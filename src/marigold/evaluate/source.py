@@ -23,7 +23,7 @@ from marigold.evaluate.predictions import PredictionFolder
 from marigold.evaluate.task import Method
 from marigold.modalities.base import Modality
 from marigold.predict.predictor import Predictor
-from marigold.predict.settings import Request, Settings
+from marigold.predict.settings import HARDWARE, Request, Settings
 
 _AS_THE_CARD_SAYS = Request()
 
@@ -137,7 +137,7 @@ class Checkpoint(Source):
         """Those of a set, with what the request states in front and what the card recommends behind."""
         given = {key: value for key, value in prediction.items() if key != "precision"}
         asked = {**given, **stated(self.request)}
-        asked = {key: value for key, value in asked.items() if key not in ("checkpoint", "precision", "device")}
+        asked = {key: value for key, value in asked.items() if key not in ("checkpoint", *HARDWARE)}
         request = decode(Request, asked, "prediction")
         return replace(request, match_input=True).settings(self.predictor.estimator.card.defaults)
 

@@ -166,7 +166,7 @@ class Normals(Modality):
 
 def usable(sample: Sample) -> Tensor:
     """Where the truth may be used, [..., 1, H, W]: allowed by the data set, finite and not a zero vector."""
-    length = sample.maps["normals"].norm(dim=-3, keepdim=True)
+    length = torch.linalg.vector_norm(sample.maps["normals"], dim=-3, keepdim=True)
     return sample.valid["normals"] & length.isfinite() & (length > LEAST_LENGTH)
 
 
@@ -194,7 +194,7 @@ def _viewer(like: Tensor) -> Tensor:
 
 def _unit(vectors: Tensor) -> Tensor:
     """Vectors [..., 3, H, W] at unit length."""
-    length = vectors.norm(dim=-3, keepdim=True)
+    length = torch.linalg.vector_norm(vectors, dim=-3, keepdim=True)
     return torch.where(length > FLOOR, vectors / length.clamp(min=FLOOR), _viewer(vectors))
 
 
@@ -215,5 +215,5 @@ def _read_half(vectors: Tensor) -> Tensor:
 
 def _angle(vectors: Tensor, other: Tensor) -> Tensor:
     """The angle in radians between unit vectors [..., 3, H, W], [..., 1, H, W]; exact where an arc cosine is not."""
-    chord = (vectors - other).norm(dim=-3, keepdim=True)
+    chord = torch.linalg.vector_norm(vectors - other, dim=-3, keepdim=True)
     return 2 * torch.asin((chord / 2).clamp(max=1))

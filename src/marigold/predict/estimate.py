@@ -1,4 +1,4 @@
-"""What a prediction takes of the computer's memory, so that one that does not fit is refused before it is begun."""
+"""What a prediction takes of memory, the computer's and a GPU's, so that one that does not fit is refused ahead."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from marigold.accel.runtime import Runtime
 from marigold.compat.base import WorkingSize
 from marigold.core.device import free_bytes
 from marigold.core.errors import DeviceMemoryError
-from marigold.core.memory import require_memory
+from marigold.core.memory import require_memory, require_of
 from marigold.predict.settings import Settings
 
 _FLOAT = 4
@@ -29,36 +29,46 @@ def most_at_once(runtime: Runtime, size: WorkingSize) -> int | None:
 def check_memory(
     runtime: Runtime, settings: Settings, sizes: Sequence[WorkingSize], members: int, photo: tuple[int, int]
 ) -> None:
-    """Raises `DeviceMemoryError` for a prediction that surely does not fit into the computer's memory.
+    """Raises `DeviceMemoryError` for a prediction that surely does not fit into the computer's memory, or a GPU's.
 
-    `sizes` are the working sizes that `members` take turns at, `photo` the photo's height and width. On a GPU, which
-    says itself when it is full, what it computes is left out.
+    `sizes` are the working sizes that `members` take turns at, `photo` the photo's height and width.
     """
-    needed = least_bytes(runtime, settings, sizes, members, photo)
-    size = max(sizes, key=lambda size: size.height * size.width)
-    require_memory(
-        needed,
+    size, device = max(sizes, key=lambda size: size.height * size.width), runtime.plan.device
+    what = (
         f"resolution: working at {size.width} x {size.height} pixels for a photo of {photo[1]} x {photo[0]}, with an "
-        f"ensemble of {members},",
-        DeviceMemoryError,
-        "choose a lower resolution or a smaller ensemble",
+        f"ensemble of {members}"
     )
+    remedy = "choose a lower resolution or a smaller ensemble"
+    require_memory(least_bytes(runtime, settings, sizes, members, photo), f"{what},", DeviceMemoryError, remedy)
+    if device.type != "cpu":
+        needed = max(networks_bytes(runtime, sizes, members), runtime.turn_bytes())
+        require_of(runtime.free_bytes(), needed, f"{what} on {device},", DeviceMemoryError, remedy)
 
 
 def least_bytes(
     runtime: Runtime, settings: Settings, sizes: Sequence[WorkingSize], members: int, photo: tuple[int, int]
 ) -> int:
-    """Bytes that the prediction takes at its peak, at least.
+    """Bytes of the computer's memory that the prediction takes at its peak, at least.
+
+    The result is made at the photo's size, and turned around for the arrays. On a CPU the networks compute there too.
+    """
+    channels = sum(runtime.estimator.modality.channels)
+    result = channels * photo[0] * photo[1] * _FLOAT if settings.match_input else 0
+    on_cpu = runtime.plan.device.type == "cpu"
+    return max(networks_bytes(runtime, sizes, members) if on_cpu else 0, 2 * result)
+
+
+def networks_bytes(runtime: Runtime, sizes: Sequence[WorkingSize], members: int) -> int:
+    """Bytes that networks and merging take at their peak, at least, where they run; beside the weights.
 
     Members run one at a time; their values are kept, joined in one array, and merged. The networks' share is that of
-    the largest size. The result is made at the photo's size, and turned around for the arrays.
+    the largest size.
     """
-    estimator, on_cpu = runtime.estimator, runtime.plan.device.type == "cpu"
+    estimator = runtime.estimator
     channels = sum(estimator.modality.channels)
     pixels = max(size.height * size.width for size in sizes)
     values = members * channels * pixels * _FLOAT
     network = max(estimator.backbone.working_bytes(size.height, size.width) for size in sizes)
     open_ = estimator.modality.ambiguity
     merging = 0 if members == 1 else _ALIGNED if open_.scale or open_.shift else _MERGED
-    result = channels * photo[0] * photo[1] * _FLOAT if settings.match_input else 0
-    return max(values + max(network, (1 + merging) * values) if on_cpu else 0, 2 * result)
+    return values + max(network, (1 + merging) * values)

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from marigold.accel.offload import suited
 from marigold.accel.plan import Plan, make_plan
 from marigold.accel.precision import Precision, precision_name
 from marigold.accel.runtime import Runtime
 from marigold.checkpoints import store
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
-from marigold.core.choices import Reduction, Resampling
+from marigold.core.choices import Compile, Offload, Reduction, Resampling
 from marigold.core.device import memory_is_full, on_host
 from marigold.core.distribution import VERSION
 from marigold.core.errors import CheckpointError, ConfigError
@@ -42,16 +43,22 @@ def load(
     *,
     device: str = "auto",
     precision: Precision = "auto",
+    compile: Compile = "auto",  # noqa: A002
+    offload: Offload = "auto",
     trust: str | Iterable[str] = (),
 ) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
+    With `compile` `on` kernels are compiled for a GPU at once, with `auto` once the number of photos repays that. With
+    `offload` `stage` networks take turns on the device and wait in the computer's memory, as with `auto` where it
+    does not hold all of them. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision,
+    `compile` or `offload` that cannot be used.
     """
-    plan = make_plan(device, precision)
+    plan = make_plan(device, precision, compile)
     try:
-        return Predictor(store.open(name, device=plan.device, dtype=plan.dtype, trust=trust), plan)
+        estimator = store.open(name, dtype=plan.dtype, trust=trust)
+        return Predictor(estimator, suited(plan, estimator, offload))
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise
@@ -261,7 +268,7 @@ class Predictor:
                 "precision": precision_name(found.dtype),
                 "device": str(self.plan.device),
             },
-            "plan": {"batch": found.batch},
+            "plan": {"batch": found.batch, **self.runtime.stated()},
             "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
             "working_size": {"height": size.height, "width": size.width},
             "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from marigold.checkpoints.calibration import FEWEST
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
-from marigold.core.choices import Reduction, Resampling
+from marigold.core.choices import Compile, Offload, Reduction, Resampling
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 from marigold.core.limits import SETTINGS
@@ -19,6 +19,9 @@ Compat = Literal["none", "diffusers", "published"]
 
 FALLBACK: dict[str, Any] = {"steps": 4, "ensemble": 1, "resolution": 768, "sizing": "longest", "tta": "none"}
 """Settings where neither the request nor the checkpoint's card says one: their one home."""
+
+HARDWARE = ("device", "precision", "compile", "offload")
+"""What a request says of the machine."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,16 @@ class Request:
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one. For `predict` also all: every GPU."""
+    compile: Compile = "auto"
+    """Whether kernels are compiled for a GPU: on before the first photo, off never, auto once the number of photos
+    repays it."""
+    offload: Offload = "auto"
+    """Whether networks take turns on a GPU and wait in the computer's memory: stage does, auto does where the GPU does
+    not hold all of them."""
+
+    def hardware(self) -> dict[str, Any]:
+        """What no value depends on beyond rounding, by the names that `load` takes."""
+        return {name: getattr(self, name) for name in HARDWARE}
 
     def __post_init__(self) -> None:
         for name in SETTINGS:

@@ -3,20 +3,21 @@
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.accel.plan import make_plan
+from marigold.accel.plan import Machine
 from marigold.accel.precision import Precision
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.store import Description, bundled, describe
+from marigold.core.choices import Compile, Offload
 from marigold.core.device import devices_of
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, packages, unknown
@@ -121,17 +122,21 @@ class LazyPredictors:
     """Checkpoints of different modalities, whose weights are loaded when they are needed."""
 
     def __init__(
-        self, described: Mapping[str, Description], device: str, precision: Precision, batch: int | None = None
+        self,
+        described: Mapping[str, Description],
+        machine: Machine = Machine(),  # noqa: B008 (frozen)
+        batch: int | None = None,
     ) -> None:
-        """Takes what `checkpoint.describe` says, by modality; `device` may be `all`, for every GPU.
+        """Takes what `checkpoint.describe` says, by modality; the device may be `all`, for every GPU.
 
-        Raises `ConfigError` for the device, the precision or the batch.
+        Raises `ConfigError` for what the machine cannot do, or the batch.
         """
         self.batch = checked(batch)
         self._described = described
         self._devices = devices_of(device)
         self._precision: Precision = precision
-        self._plan = make_plan(self._devices[0], precision)
+        self._machines = [replace(machine, device=device) for device in devices_of(machine.device)]
+        self._plan = self._machines[0].plan()
 
     def provenance(self) -> dict[str, Provenance]:
         """What the results are made by, by modality; loads weights only where no revision stands for them."""
@@ -150,14 +155,14 @@ class LazyPredictors:
 
     def on_each_device(self) -> "list[LazyPredictors]":
         """The same checkpoints on one device each; itself where there is one."""
-        if len(self._devices) == 1:
+        if len(self._machines) == 1:
             return [self]
-        return [LazyPredictors(self._described, device, self._precision, self.batch) for device in self._devices]
+        return [LazyPredictors(self._described, machine, self.batch) for machine in self._machines]
 
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
-            return load(one.folder, device=self._devices[0], precision=self._precision, trust=one.trusted)
+            return load(one.folder, **asdict(self._machines[0]), trust=one.trusted)
 
         return MultiPredictor([loaded(one) for one in self._described.values()], self.batch)
 
@@ -168,6 +173,8 @@ def load_together(
     checkpoint: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    compile: Compile = "auto",  # noqa: A002
+    offload: Offload = "auto",
     trust: str | Iterable[str] = (),
     batch: int | None = None,
 ) -> MultiPredictor:
@@ -179,35 +186,38 @@ def load_together(
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    return choose(
-        modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust, batch=batch
-    ).loaded()
+    machine = Machine(device, precision, compile, offload)
+    return choose(modalities, checkpoint=checkpoint, trust=trust, batch=batch, **asdict(machine)).loaded()
 
 
 def choose(
     modalities: str = ALL,
     *,
     checkpoint: str | None = None,
-    device: str = "auto",
-    precision: Precision = "auto",
     trust: str | Iterable[str] = (),
     batch: int | None = None,
+    **hardware: Any,
 ) -> LazyPredictors:
-    """What `load_together` loads, chosen and checked, but not loaded yet; `device` may be `all`, for every GPU."""
+    """What `load_together` loads, chosen and checked, but not loaded yet; the device may be `all`, for every GPU.
+
+    `hardware` are the other arguments of `load`, those of `Machine`.
+    """
+    machine = Machine(**hardware)
     trusted = packages(trust)
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
         _check_name(name)
+    dtype = replace(machine, device=devices_of(machine.device)[0]).plan().dtype
     found: dict[str, Description] = {}
     for named in _named_checkpoints(checkpoint):
-        one = _described(named, wanted, trusted)
+        one = _described(named, wanted, trusted, dtype)
         if (name := name_of(one.modality)) in found:
             raise ConfigError(_twice(found[name].card, one.card, name))
         found[name] = one
     for name in wanted or available():
         if name not in found:
             found[name] = _bundled(name)
-    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision, batch)
+    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, machine, batch)
 
 
 def available() -> list[str]:
@@ -249,8 +259,8 @@ def _check_name(modality: str) -> None:
     implementation(Modality, modality)
 
 
-def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -> Description:
-    """This checkpoint, which must predict one of what is wanted (anything when that is empty).
+def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], dtype: torch.dtype) -> Description:
+    """This checkpoint, for networks of this number type; it must predict one of what is wanted (all when empty).
 
     It may ask for modules that the user has named as what is wanted, and for those of trusted packages.
     """
@@ -262,7 +272,7 @@ def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -
                 f"{','.join([*wanted, named.modality])}"
             )
         wanted = [named.modality]
-    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)))
+    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)), dtype=dtype)
     found = name_of(described.modality)
     if wanted and found not in wanted:
         run = f"run `marigold predict {found}` or " if described.modality.needs else ""
