@@ -57,6 +57,47 @@ def fetch(name: str, instead: Collection[str], *, known: bool = False) -> Path:
         ) from error
 
 
+def fetch_autoencoder(name: str) -> Path:
+    """The folder of an autoencoder from the hub, its configuration and weights, or from the local cache.
+
+    `name` is `organisation/name` or `organisation/name@REVISION`. Raises `CheckpointError`.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    hub_id, _, revision = name.partition("@")
+    try:
+        repository = HfApi().model_info(hub_id, revision=revision or None)
+        files = weight_files([entry.rfilename for entry in repository.siblings or ()], STEMS["vae"])
+        if not files:
+            raise CheckpointError(
+                f"autoencoder {name}: holds no safetensors of an autoencoder; choose a repository in diffusers' layout"
+            )
+        wanted = ["config.json", *files]
+        return Path(snapshot_download(hub_id, revision=repository.sha, allow_patterns=wanted))
+    except CheckpointError:
+        raise
+    except Exception as error:  # as for checkpoints
+        if here := _held_files(hub_id, revision):
+            return here
+        reason, remedy = _explained(error, hub_id, revision)
+        raise CheckpointError(
+            f"autoencoder {name}: not in this machine's cache, and the hub does not give it: {reason}; {remedy}, or "
+            "leave --autoencoder out"
+        ) from error
+
+
+def _held_files(hub_id: str, revision: str) -> Path | None:
+    """The folder of an autoencoder in the local cache, if its configuration and weights are there."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(hub_id, revision=revision or None, local_files_only=True))
+    except Exception:  # it is not there, for which the client has several errors
+        return None
+    names = [file.name for file in folder.glob("*")]
+    return folder if "config.json" in names and weight_files(names, STEMS["vae"]) else None
+
+
 def needed(there: Collection[str]) -> list[str]:
     """Of all files of a repository, those that opening it reads.
 

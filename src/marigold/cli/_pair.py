@@ -96,7 +96,8 @@ def _predictor(options: "Options", checkpoint: str) -> "Predictor":
     from marigold.predict.predictor import load
 
     request = options.request
-    return load(checkpoint, device=request.device, precision=request.precision, trust=options.trust)
+    how: dict[str, Any] = {"precision": request.precision, "trust": options.trust, "autoencoder": request.autoencoder}
+    return load(checkpoint, device=request.device, **how)
 
 
 def _facts(options: "Options", predictor: "Predictor", samples: str, protocol: Any) -> dict[str, Any]:

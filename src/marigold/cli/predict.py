@@ -76,6 +76,7 @@ def run(options: Options) -> int:
         device=request.device,
         precision=request.precision,
         trust=options.trust,
+        autoencoder=request.autoencoder,
     )
     outcome = predict_photos(
         checkpoints,

@@ -99,7 +99,8 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     precision = request.precision
     if precision == "auto":
         precision = sources.precision_of([one.prediction for one in suite.sets])
-    predictor = load(asked.checkpoint or suite.checkpoints[0], device=device, precision=precision, trust=trust)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"precision": precision, "trust": trust, "autoencoder": request.autoencoder}
+    predictor = load(asked.checkpoint or suite.checkpoints[0], device=device, **how)
     return sources.Checkpoint(predictor, request, asked.name)
 
 

@@ -39,15 +39,17 @@ def load(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    autoencoder: str | Path | None = None,
 ) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
+    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
     """
     plan = make_plan(device, precision)
     try:
-        return Predictor(store.open(name, device=plan.device, dtype=plan.dtype, trust=trust), plan)
+        opened = store.open(name, device=plan.device, dtype=plan.dtype, trust=trust, autoencoder=autoencoder)
+        return Predictor(opened, plan)
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise
@@ -131,7 +133,8 @@ class Predictor:
         output_latent: bool = False,
         encodings: Encodings | None = None,
     ) -> Prediction:
-        """As `predict`, with the settings as a request; its checkpoint, device and precision are not looked at.
+        """As `predict`, with the settings as a request; its checkpoint, autoencoder, device and precision are not
+        looked at.
 
         `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`).
         """

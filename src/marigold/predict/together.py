@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -102,7 +102,8 @@ class LazyPredictors:
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
-            return load(one.folder, device=self._device, precision=self._precision, trust=one.trusted)
+            how: dict[str, Any] = {"precision": self._precision, "trust": one.trusted, "autoencoder": one.autoencoder}
+            return load(one.folder, device=self._device, **how)
 
         return MultiPredictor([loaded(one) for one in self._described.values()])
 
@@ -114,15 +115,17 @@ def load_together(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    autoencoder: str | None = None,
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
-    A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
+    `autoencoder` takes the place of the own one of each. A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
     Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
     something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    return choose(modalities, checkpoint=checkpoint, device=device, precision=precision, trust=trust).loaded()
+    how: dict[str, Any] = {"device": device, "precision": precision, "trust": trust, "autoencoder": autoencoder}
+    return choose(modalities, checkpoint=checkpoint, **how).loaded()
 
 
 def choose(
@@ -132,6 +135,7 @@ def choose(
     device: str = "auto",
     precision: Precision = "auto",
     trust: str | Iterable[str] = (),
+    autoencoder: str | None = None,
 ) -> LazyPredictors:
     """What `load_together` loads, chosen and checked, but not loaded yet."""
     trusted = packages(trust)
@@ -140,13 +144,13 @@ def choose(
         _check_name(name)
     found: dict[str, Description] = {}
     for named in _named_checkpoints(checkpoint):
-        one = _described(named, wanted, trusted)
+        one = _described(named, wanted, trusted, autoencoder)
         if (name := name_of(one.modality)) in found:
             raise ConfigError(_twice(found[name].card, one.card, name))
         found[name] = one
     for name in wanted or available():
         if name not in found:
-            found[name] = _bundled(name)
+            found[name] = _bundled(name, autoencoder)
     return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, device, precision)
 
 
@@ -189,7 +193,7 @@ def _check_name(modality: str) -> None:
     implementation(Modality, modality)
 
 
-def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -> Description:
+def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], autoencoder: str | None) -> Description:
     """This checkpoint, which must predict one of what is wanted (anything when that is empty).
 
     It may ask for modules that the user has named as what is wanted, and for those of trusted packages.
@@ -202,7 +206,8 @@ def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -
                 f"{','.join([*wanted, named.modality])}"
             )
         wanted = [named.modality]
-    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)))
+    allowed = (*trusted, *(name for name in wanted if "." in name))
+    described = describe(named.name, trust=allowed, autoencoder=autoencoder)
     found = name_of(described.modality)
     if wanted and found not in wanted:
         run = f"run `marigold predict {found}` or " if described.modality.needs else ""
@@ -213,13 +218,13 @@ def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...]) -
     return described
 
 
-def _bundled(modality: str) -> Description:
+def _bundled(modality: str, autoencoder: str | None) -> Description:
     if modality not in bundled():
         raise CheckpointError(
             f"no checkpoint for {modality} is bundled; name one with --checkpoint: a folder, or one of those that "
             f"`marigold models {modality}` lists"
         )
-    return describe(modality)
+    return describe(modality, autoencoder=autoencoder)
 
 
 def _with_revision(estimator: Estimator) -> Card:
