@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -76,9 +77,7 @@ class MapDecoder(nn.Module):
             nn.Sequential(*(_Residual(width) for _ in range(count)))
             for width, count in zip(widths, shape.blocks, strict=True)
         )
-        self.widen = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1) for before, after in zip(widths, widths[1:], strict=False)
-        )
+        self.widen = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths))
         self.leave = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -198,9 +197,10 @@ def replacement(own: Any, folder: Path) -> Any:
     ):
         if before != after:
             raise CheckpointError(
-                f"{file}: has {after} {key}, and the checkpoint's own autoencoder {before}; give one of the same latents"
+                f"{file}: has {after} {key}, and the checkpoint's own autoencoder {before}; give one of its latents"
             )
-    return other.to(next(own.parameters()).dtype)
+    # Its own `to` warns of layers that must stay single, of which there are none.
+    return nn.Module.to(other, next(own.parameters()).dtype)
 
 
 def _check_levels(shape: Shape, stride: int) -> None:

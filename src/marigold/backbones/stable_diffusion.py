@@ -147,7 +147,7 @@ class StableDiffusion(Backbone):
         decoders.write(self.vae, self.stride, folder)
 
     def replace_autoencoder(self, folder: Path) -> None:
-        """By an AutoencoderKL or AutoencoderTiny of diffusers, or by a small decoder behind the encoder that is there."""
+        """By an AutoencoderKL or AutoencoderTiny of diffusers, or a small decoder behind the encoder that is there."""
         if decoders.is_small(read_json(folder / "config.json")):
             self.vae = decoders.behind(self.vae, self.stride, folder)
             return

@@ -73,7 +73,7 @@ def fetch_autoencoder(name: str) -> Path:
                 f"autoencoder {name}: holds no safetensors of an autoencoder; choose a repository in diffusers' layout"
             )
         wanted = ["config.json", *files]
-        return Path(snapshot_download(hub_id, revision=repository.sha, allow_patterns=wanted))
+        return Path(snapshot_download(hub_id, revision=revision or None, allow_patterns=wanted))
     except CheckpointError:
         raise
     except Exception as error:  # as for checkpoints

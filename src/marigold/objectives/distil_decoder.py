@@ -124,7 +124,7 @@ def _mean(error: Tensor, weight: Tensor) -> Tensor:
 
 
 def _slopes(error: Tensor, weight: Tensor) -> Tensor:
-    """The same of the differences between neighbours, to the right and downwards; a pair counts by its lesser weight."""
+    """The same of the differences between neighbours, in both directions; a pair counts by its lesser weight."""
     right = error[..., 1:] - error[..., :-1], torch.minimum(weight[..., 1:], weight[..., :-1])
     down = error[..., 1:, :] - error[..., :-1, :], torch.minimum(weight[..., 1:, :], weight[..., :-1, :])
     return _mean(*right) + _mean(*down)

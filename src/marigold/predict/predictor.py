@@ -44,7 +44,8 @@ def load(
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
+    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. Raises
+    `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device or precision that cannot be used.
     """
     plan = make_plan(device, precision)
     try:

@@ -120,9 +120,10 @@ def load_together(
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `checkpoint` replaces bundled ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
-    `autoencoder` takes the place of the own one of each. A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
-    Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
-    something else, and `ConfigError` for a pair whose modality is not asked for.
+    `autoencoder` takes the place of the own one of each. A checkpoint may ask for code of the packages that `trust`
+    names, and of the modules that `modalities` names itself. Raises what `load` raises, `CheckpointError` for a
+    modality without a checkpoint or a checkpoint that predicts something else, and `ConfigError` for a pair whose
+    modality is not asked for.
     """
     how: dict[str, Any] = {"device": device, "precision": precision, "trust": trust, "autoencoder": autoencoder}
     return choose(modalities, checkpoint=checkpoint, **how).loaded()
