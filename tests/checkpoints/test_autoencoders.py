@@ -17,7 +17,7 @@ from marigold.checkpoints.card import Card
 from marigold.core.errors import CheckpointError
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
-from toys.hub import COMMIT, serving
+from toys.hub import serving
 from toys.scenes import NETWORK
 
 LATENT = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -180,7 +180,7 @@ def test_tiny_is_fetched_for_latents_of_stable_diffusion_once(folder, hub, tmp_p
 
 
 def test_without_a_network_the_cache_serves_and_else_the_error_helps(folder, hub, tmp_path, monkeypatch):
-    decoded(folder, autoencoder=f"madebyollin/taesd@{COMMIT}")
+    decoded(folder, autoencoder="madebyollin/taesd")
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", _broken)
     assert "taesd" in checkpoint.describe(folder, autoencoder="tiny").card.revision
     with pytest.raises(CheckpointError, match="autoencoder else/where: not in this machine's cache, and the hub"):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from marigold.checkpoints.cache import absence, held
+from marigold.checkpoints.cache import absence, held, held_autoencoder
 from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, weight_files, within
 from marigold.core import files
 from marigold.core.errors import CheckpointError
@@ -77,25 +77,13 @@ def fetch_autoencoder(name: str) -> Path:
     except CheckpointError:
         raise
     except Exception as error:  # as for checkpoints
-        if here := _held_files(hub_id, revision):
+        if here := held_autoencoder(name):
             return here
         reason, remedy = _explained(error, hub_id, revision)
         raise CheckpointError(
             f"autoencoder {name}: not in this machine's cache, and the hub does not give it: {reason}; {remedy}, or "
             "leave --autoencoder out"
         ) from error
-
-
-def _held_files(hub_id: str, revision: str) -> Path | None:
-    """The folder of an autoencoder in the local cache, if its configuration and weights are there."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(snapshot_download(hub_id, revision=revision or None, local_files_only=True))
-    except Exception:  # it is not there, for which the client has several errors
-        return None
-    names = [file.name for file in folder.glob("*")]
-    return folder if "config.json" in names and weight_files(names, STEMS["vae"]) else None
 
 
 def needed(there: Collection[str]) -> list[str]:
