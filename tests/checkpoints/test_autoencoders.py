@@ -14,6 +14,7 @@ from marigold.checkpoints import store
 from marigold.checkpoints.autoencoders import label
 from marigold.checkpoints.calibration import Calibration, Spread
 from marigold.checkpoints.card import Card
+from marigold.checkpoints.hub import needed
 from marigold.core.errors import CheckpointError
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
@@ -177,6 +178,12 @@ def test_tiny_is_fetched_for_latents_of_stable_diffusion_once(folder, hub, tmp_p
     assert len(hub) == 2
     revision = checkpoint.describe(folder, autoencoder="tiny").card.revision
     assert "+madebyollin/taesd@" in revision
+
+
+def test_with_a_checkpoint_comes_its_own_small_decoder():
+    own = ["decoder/config.json", "decoder/diffusion_pytorch_model.safetensors"]
+    there = ["model_index.json", "empty_prompt.safetensors", *own, "decoder/notes.txt"]
+    assert [name for name in needed(there) if name.startswith("decoder")] == own
 
 
 def test_without_a_network_the_cache_serves_and_else_the_error_helps(folder, hub, tmp_path, monkeypatch):

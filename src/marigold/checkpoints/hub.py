@@ -6,7 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 
 from marigold.checkpoints.cache import absence, held, held_autoencoder
-from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, weight_files, within
+from marigold.checkpoints.layout import (
+    DECODER,
+    DECODER_FILES,
+    INDEX,
+    PROMPT_FILE,
+    SCHEDULER,
+    STEMS,
+    weight_files,
+    within,
+)
 from marigold.core import files
 from marigold.core.errors import CheckpointError
 from marigold.core.find import unknown
@@ -90,10 +99,11 @@ def needed(there: Collection[str]) -> list[str]:
     """Of all files of a repository, those that opening it reads.
 
     Configurations; for every network its weights in one form, the most exact that there is; text encoder and tokenizer
-    only where the empty prompt is not stored. Pickles never.
+    only where the empty prompt is not stored; its small decoder. Pickles never.
     """
     parts = ["unet", "vae"] if PROMPT_FILE in there else ["unet", "vae", "text_encoder"]
-    files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER) if name in there}
+    own = (f"{DECODER}/{name}" for name in DECODER_FILES)
+    files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER, *own) if name in there}
     for part in parts:
         files |= {name for name in (f"{part}/config.json",) if name in there}
         files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part])}
