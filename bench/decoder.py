@@ -3,8 +3,8 @@
 python bench/decoder.py FOLDER [--scenes 16] [--modalities depth,normals,appearance,lighting]
 python bench/decoder.py --full                arithmetic at full size alone, of every decoder; nothing is run
 
-FOLDER is what `--autoencoder` takes. For held-out scenes the bundled checkpoints predict latents in one step, which both
-decoders turn into maps. Writes bench/results/decoder.md, or decoder_full.md.
+FOLDER is what `--autoencoder` takes. For held-out scenes the bundled checkpoints predict latents in one step, which
+both decoders turn into maps. Writes bench/results/decoder.md, or decoder_full.md.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from full_size import AUTOENCODER
 from marigold import checkpoint
 from marigold.backbones import _networks as networks
 from marigold.backbones._decoders import MapDecoder, Shape
-from marigold.core.sample import stack
+from marigold.checkpoints.autoencoders import label
+from marigold.core.sample import Sample
 from marigold.estimator import Estimator
 from marigold.evaluate.runner import score
 from marigold.measure.metrics import angular_error
@@ -46,11 +47,10 @@ def main(folder: str, scenes: int, modalities: list[str]) -> str:
     data = Procedural(SIZE, SIZE)
     keys = data.scan(Path(), "test")[:scenes]
     images = [data.read(Path(), key) for key in keys]
-    photos = stack(images).image * 2 - 1
     rows, times = [], ""
     for name in modalities:
         own, small = checkpoint.open(name), checkpoint.open(name, autoencoder=folder)
-        rows.append([name, *_errors(own, small, photos), *_scores(own, small, data, list(keys))])
+        rows.append([name, *_errors(own, small, images), *_scores(own, small, data, list(keys))])
         times = times or _times(own, small)
     scenes_of = f"{len(keys)} held-out scenes of {SIZE} x {SIZE} pixels, one step"
     head = f"Decoder `{label(Path(folder))}`; {scenes_of}."
@@ -59,17 +59,18 @@ def main(folder: str, scenes: int, modalities: list[str]) -> str:
 
 
 @torch.no_grad()
-def _errors(own: Estimator, small: Estimator, photos: Tensor) -> list[str]:
+def _errors(own: Estimator, small: Estimator, scenes: list[Sample]) -> list[str]:
     """How far the maps of one latent by both decoders are apart, and the PSNR of the target images (range 2)."""
     unlike, squares = [], []
-    for number, photo in enumerate(photos):
-        latent = _latent(own, photo[None], number)
+    for number, scene in enumerate(scenes):
+        latent = _latent(own, scene.image[None] * 2 - 1, number)
         images = [one.decode_pixels(latent).clamp(-1, 1) for one in (own, small)]
         squares.append((images[0] - images[1]).square().mean())
-        values = [own.modality.decode(image) for image in images]
-        unlike.append(_difference(own, *values))
+        one, other = (own.modality.decode(image)[0] for image in images)
+        unlike.append(UNLIKE.get(_main(own), _of_the_range)(one, other, scene))
     decibel = 10 * torch.log10(4 / torch.stack(squares).mean())
-    return [f"{torch.stack(unlike).mean():.3f} {_unit(own)}", f"{decibel:.1f}"]
+    unit = UNITS.get(_main(own), "% of the range")
+    return [f"{torch.stack(unlike).mean():.3f} {unit}", f"{decibel:.1f}"]
 
 
 def _latent(estimator: Estimator, photo: Tensor, seed: int) -> Tensor:
@@ -79,17 +80,27 @@ def _latent(estimator: Estimator, photo: Tensor, seed: int) -> Tensor:
     return estimator.sample(condition, torch.randn(shape, generator=torch.Generator().manual_seed(seed)), 1)
 
 
-def _difference(estimator: Estimator, one: Tensor, other: Tensor) -> Tensor:
-    """Of values [1, C, H, W]: the mean relative difference of depth, angle of normals, or absolute difference."""
-    unit = _unit(estimator)
-    if unit == "degrees":
-        return angular_error(other, one).mean()
-    difference = (one - other).abs()
-    return 100 * ((difference / one).mean() if unit == "% AbsRel" else difference.mean())
+def _relative(one: Tensor, other: Tensor, scene: Sample) -> Tensor:
+    """Per cent: the mean difference of two depths, brought to the true scale, relative to the true depth."""
+    valid, truth = scene.valid["depth"], scene.maps["depth"]
+    known = torch.stack([one[valid], torch.ones_like(one[valid])], dim=1).double()
+    scale = torch.linalg.lstsq(known, truth[valid].double()[:, None]).solution[0, 0].abs()
+    return 100 * scale * ((one - other).abs()[valid] / truth[valid]).mean()
 
 
-def _unit(estimator: Estimator) -> str:
-    return {"abs_rel": "% AbsRel", "mean": "degrees"}.get(_main(estimator), "% of the range")
+def _angle(one: Tensor, other: Tensor, scene: Sample) -> Tensor:
+    """Degrees."""
+    return angular_error(other, one).mean()
+
+
+def _of_the_range(one: Tensor, other: Tensor, scene: Sample) -> Tensor:
+    """Per cent: the mean absolute difference of values from 0 to 1."""
+    return 100 * (one - other).abs().mean()
+
+
+UNLIKE = {"abs_rel": _relative, "mean_angle": _angle}
+UNITS = {"abs_rel": "% AbsRel", "mean_angle": "degrees"}
+"""By a modality's main metric how two of its maps are compared, and in what."""
 
 
 def _main(estimator: Estimator) -> str:
@@ -121,10 +132,9 @@ def _times(own: Estimator, small: Estimator) -> str:
     flops = {name: _flops(run) for name, run in stages.items()}
     seconds = {name: _seconds(run) for name, run in stages.items()}
     rows = [[name, f"{flops[name] / SIZE**2 / 1e3:.0f}", f"{1e3 * seconds[name]:.0f}"] for name in stages]
-    whole = [
-        sum(seconds[name] for name in ("encode", "network", decode)) for decode in ("decode, own", "decode, small")
-    ]
-    text = f"A map with the small decoder takes {100 * whole[1] / whole[0]:.0f} % of the time with the own one."
+    before = seconds["encode"] + seconds["network"]
+    share = (before + seconds["decode, small"]) / (before + seconds["decode, own"])
+    text = f"A map with the small decoder takes {100 * share:.0f} % of the time with the own one."
     columns = ["stage", "kFLOP per pixel", f"ms on the CPU, {torch.get_num_threads()} thread(s), fp32"]
     return f"{_table(columns, rows)}\n\n{text}"
 
