@@ -1,5 +1,7 @@
 """A small decoder learns what the frozen decoder gives; nothing else changes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,6 @@ from marigold.core.errors import ConfigError
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 from marigold.modalities.depth import Depth
-from marigold.modalities.lighting import Lighting
 from marigold.objectives.distil_decoder import DistilDecoder, _mean, _slopes
 from toys.scenes import NETWORK, Toy
 
@@ -17,7 +18,9 @@ NOBODY = torch.nn.Module()
 
 
 def objective(**changes) -> DistilDecoder:
-    return DistilDecoder(**{"widths": (8, 4), "blocks": (1, 1), **changes})
+    return DistilDecoder(
+        **{"widths": (8, 4), "blocks": (1, 1), "values": 0.0, "absolute": 1.0, "gradient": 1.0, **changes}
+    )
 
 
 def estimator(how: DistilDecoder, conditions: int = 0) -> Estimator:
@@ -88,15 +91,27 @@ def test_what_is_not_known_counts_by_its_weight_alone():
     assert float(loss) == pytest.approx(float(difference.abs().mean()), rel=1e-5)
 
 
-def test_of_several_targets_as_many_images_are_drawn_as_there_are_samples():
-    how, count = objective(), len(Lighting().targets)
+def test_all_targets_of_a_sample_count_alike():
+    how = objective(blur=0.0, gradient=0.0)
     model = estimator(how)
-    latents = torch.arange(2.0 * count * 4).view(2, count * 4, 1, 1).expand(-1, -1, 8, 8)
-    usable = torch.ones(2, count, 1, 16, 16, dtype=torch.bool)
-    latent, mask = how._drawn(model, latents, usable, rng())
-    assert latent.shape == (2, 4, 8, 8) and mask.shape == (2, 1, 16, 16)
-    firsts = latent[:, 0, 0, 0].tolist()
-    assert len(set(firsts)) == 2 and all(first % 4 == 0 for first in firsts)
+    prepared = how.prepare(model, batch())
+    clean, usable = prepared["clean"], prepared["usable"]
+    one = how.loss(model, prepared, NOBODY, rng())
+    other = how.loss(model, {**prepared, "clean": -clean}, NOBODY, rng())
+    both = {"clean": torch.cat([clean, -clean], dim=1), "usable": usable.repeat(1, 2, 1, 1, 1)}
+    assert float(how.loss(model, both, NOBODY, rng())) == pytest.approx(float(one + other) / 2, rel=1e-5)
+
+
+def test_maps_are_compared_by_the_modalitys_loss_with_the_teachers_as_truth():
+    how = objective(values=2.0, absolute=0.0, gradient=0.0, blur=0.0)
+    model = estimator(how, conditions=1)
+    prepared = how.prepare(model, batch())
+    pixels = model.decode_pixels(prepared["clean"])
+    taught = model.backbone.autoencoder.teach(prepared["clean"])[:, None]
+    truth = replace(batch(), pixels=taught)
+    expected = 2 * float(Depth().loss(Depth().decode(pixels), truth))
+    assert expected > 0.01
+    assert float(how.loss(model, prepared, NOBODY, rng())) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_stated_share_of_latents_is_predicted_from_the_photo():
@@ -128,9 +143,10 @@ def test_a_preview_shows_target_teacher_and_small_decoder():
     torch.testing.assert_close(preview[:, 1], taught.clamp(-1, 1))
 
 
-def test_a_network_that_sees_no_photo_predicts_no_latents():
-    how = objective(predicted=0.5)
-    with pytest.raises(ConfigError, match="predicted: the network of `start` sees no photo; use 0"):
+@pytest.mark.parametrize("name", ["predicted", "values"])
+def test_a_network_that_sees_no_photo_has_neither_predictions_nor_maps(name):
+    how = objective(**{name: 0.5})
+    with pytest.raises(ConfigError, match=f"{name}: the network of `start` sees no photo; use 0"):
         how.trainable(estimator(how))
 
 

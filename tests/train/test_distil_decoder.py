@@ -19,6 +19,7 @@ from marigold.train.build import build
 from marigold.train.loop import Trainer, train
 from marigold.train.recipe import Every, Recipe
 from marigold.train.recipe import load as load_recipe
+from marigold.train.rehearsal import rehearse
 from train.test_loop import recipe, same, weights
 
 PHOTO = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
@@ -133,3 +134,11 @@ def test_the_recipe_of_the_small_family_fits_its_generator():
     latent = torch.zeros(1, made.backbone.latent_channels, 4, 4)
     with torch.no_grad():
         assert made.decode_pixels(latent).shape == (1, 1, 3, 16, 16)
+
+
+def test_a_rehearsal_counts_the_small_decoder_alone(start, tmp_path):
+    made = build(distilling(start))
+    decoder = sum(4 * p.numel() for p in made.backbone.autoencoder.decoder.parameters())
+    assert OBJECTIVE.saved_bytes(made) == decoder < 0.1 * made.backbone.stored_bytes()
+    assert "toy-decoder" in rehearse(distilling(start), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

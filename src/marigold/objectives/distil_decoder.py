@@ -18,7 +18,7 @@ from marigold.checkpoints.adapters import Adapter
 from marigold.core.config import require_within
 from marigold.core.errors import ConfigError
 from marigold.core.limits import WEIGHT
-from marigold.core.sample import Batch
+from marigold.core.sample import Batch, Sample
 from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
 from marigold.objectives.base import Objective
@@ -26,16 +26,22 @@ from marigold.objectives.base import Objective
 
 @dataclass(frozen=True)
 class DistilDecoder(Objective):
-    """Absolute error of a small decoder's images against the teacher's, and of their differences between neighbours.
+    """The modality's loss on a small decoder's maps, with the teacher's as truth, and errors of its images beside it.
 
-    The latents are those of target images with a little noise, and those that the denoiser predicts in one step.
+    The latents are those of target images with a little noise, and those that the denoiser predicts in one step. The
+    latter matter where a network was trained by its result (`end_to_end`): it comes to use latents that no image has,
+    of which the decoder makes colours that the map does not see.
     """
 
     widths: tuple[int, ...] = (192, 128, 96, 48)
     """Channels of the small decoder on each level, from the latents to the image, whose sides double on the way."""
     blocks: tuple[int, ...] = (3, 3, 2, 1)
     """Residual blocks on each level."""
-    gradient: float = 1.0
+    values: float = 1.0
+    """Weight of the modality's loss on the maps (`Modality.loss`); 0 for a start that has no modality."""
+    absolute: float = 0.1
+    """Weight of the mean absolute error of the target images."""
+    gradient: float = 0.1
     """Weight of the error of the differences between neighbouring pixels, which keeps edges where they are."""
     elsewhere: float = 0.1
     """Weight of pixels whose target is not known, such as sky: the network predicts something there all the same."""
@@ -45,7 +51,7 @@ class DistilDecoder(Objective):
     """Share of the samples whose latent is predicted from the photo, in one step from noise."""
 
     def __post_init__(self) -> None:
-        weights = dict.fromkeys(("gradient", "blur"), (0.0, WEIGHT))
+        weights = dict.fromkeys(("values", "absolute", "gradient", "blur"), (0.0, WEIGHT))
         shares = dict.fromkeys(("elsewhere", "predicted"), (0.0, 1.0))
         require_within("distil_decoder: ", self, **weights, **shares)
 
@@ -54,9 +60,10 @@ class DistilDecoder(Objective):
         backbone.add_decoder(self.widths, self.blocks)
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The small decoder. Raises `ConfigError` where latents are to be predicted by a network that sees no photo."""
-        if self.predicted and not estimator.backbone.conditions:
-            raise ConfigError("distil_decoder: predicted: the network of `start` sees no photo; use 0")
+        """The small decoder. Raises `ConfigError` for what a network that sees no photo does not have."""
+        for name in ("predicted", "values"):
+            if getattr(self, name) and not estimator.backbone.conditions:
+                raise ConfigError(f"distil_decoder: {name}: the network of `start` sees no photo; use 0")
         autoencoder: Any = estimator.backbone.autoencoder
         return autoencoder.decoder
 
@@ -69,23 +76,26 @@ class DistilDecoder(Objective):
         return prepared
 
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
-        """The weighted mean absolute error, over as many images as there are samples, drawn from all targets."""
-        autoencoder: Any = estimator.backbone.autoencoder
+        """`Modality.loss` of the maps, and the weighted mean absolute errors of images and of their slopes."""
+        usable = prepared["usable"]
         with torch.no_grad():
-            latents = self._latents(estimator, prepared, rng)
-            latent, usable = self._drawn(estimator, latents, prepared["usable"], rng)
-            target = autoencoder.teach(latent).float()
-        weight = usable.float().clamp(min=self.elsewhere)
-        difference = autoencoder.decoder(latent).float() - target
-        return _mean(difference, weight) + self.gradient * _slopes(difference, weight)
+            latent = self._latents(estimator, prepared, rng)
+            target = self._taught(estimator, latent).float()
+        pixels = estimator.decode_pixels(latent).float()
+        # Of all targets as images of their own, [B * N, ...].
+        error, weight = (pixels - target).flatten(0, 1), usable.flatten(0, 1).float().clamp(min=self.elsewhere)
+        total = self.absolute * _mean(error, weight) + self.gradient * _slopes(error, weight)
+        if self.values:
+            total = total + self.values * estimator.modality.loss(
+                estimator.modality.decode(pixels), _truth(target, usable)
+            )
+        return total
 
     def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """Each target image beside what the teacher and the small decoder make of its latent."""
-        autoencoder: Any = estimator.backbone.autoencoder
         latent = estimator.encode_target(batch.pixels)
-        each = latent.unflatten(1, (-1, estimator.backbone.latent_channels))
-        taught = autoencoder.teach(each.flatten(0, 1)).unflatten(0, each.shape[:2])
-        return torch.stack([batch.pixels, taught, estimator.decode_pixels(latent)], dim=2).flatten(1, 2).clamp(-1, 1)
+        three = [batch.pixels, self._taught(estimator, latent), estimator.decode_pixels(latent)]
+        return torch.stack(three, dim=2).flatten(1, 2).clamp(-1, 1)
 
     def save(self, estimator: Estimator, folder: Path, adapter: Adapter | None = None) -> None:
         """Writes the small decoder alone, as a folder that `--autoencoder` takes."""
@@ -108,14 +118,17 @@ class DistilDecoder(Objective):
         answer = estimator.sample(prepared["condition"][:count], white[:count], 1, fresh=lambda i: white[:count])
         return torch.cat([answer.to(noisy), noisy])
 
-    def _drawn(
-        self, estimator: Estimator, latents: Tensor, usable: Tensor, rng: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Latents [B, C, h, w] and masks [B, 1, H, W] of as many images as there are samples."""
-        each = latents.unflatten(1, (-1, estimator.backbone.latent_channels)).flatten(0, 1)
-        masks = usable.flatten(0, 1)
-        order = torch.rand(len(each), generator=rng, device=each.device).argsort()[: len(latents)]
-        return each[order], masks[order]
+    def _taught(self, estimator: Estimator, latent: Tensor) -> Tensor:
+        """What the teacher makes of latents [B, N * C, h, w]: images [B, N, 3, H, W]."""
+        autoencoder: Any = estimator.backbone.autoencoder
+        each = latent.unflatten(1, (-1, estimator.backbone.latent_channels))
+        return autoencoder.teach(each.flatten(0, 1)).unflatten(0, each.shape[:2])
+
+
+def _truth(pixels: Tensor, valid: Tensor) -> Batch:
+    """A batch of which the target images alone are known, which is what a modality's loss reads."""
+    image = pixels[:, 0]
+    return Batch(image, pixels, valid, Sample("", image, {}, {}))
 
 
 def _mean(error: Tensor, weight: Tensor) -> Tensor:
