@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from marigold.backbones.fused.ops import Ops
 from marigold.checkpoints.card import Card
-from marigold.core.errors import ConfigError
+from marigold.core.errors import CheckpointError, ConfigError
 from marigold.diffusion.schedule import Schedule
 
 Run = Callable[..., Tensor]
@@ -71,6 +71,25 @@ class Backbone(nn.Module, ABC):
 
         Weights are written as `dtype`, or as they are when it is None.
         """
+
+    def add_decoder(self, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        """From now on a small decoder with random weights decodes, which the autoencoder's own is the teacher of.
+
+        `autoencoder.decoder` is the small one, and `autoencoder.teach` gives what the teacher gives. Raises
+        `ConfigError` for a shape that does not suit, or if this kind of backbone has no such decoder.
+        """
+        raise ConfigError(f"recipe.objective: {type(self).__name__} has no small decoder; choose another objective")
+
+    def write_decoder(self, folder: Path) -> None:
+        """Writes the small decoder into a folder that `replace_autoencoder` takes."""
+        raise NotImplementedError(f"{type(self).__name__} has no small decoder")
+
+    def replace_autoencoder(self, folder: Path) -> None:
+        """Takes the autoencoder in a folder, or the small decoder in it, in place of its own, for the same latents.
+
+        Raises `CheckpointError` for what cannot be used, or if this kind of backbone keeps its own.
+        """
+        raise CheckpointError(f"{folder}: {type(self).__name__} keeps its own autoencoder; leave `autoencoder` out")
 
     @abstractmethod
     def index(self) -> dict[str, Any]:

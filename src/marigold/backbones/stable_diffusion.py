@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from marigold.backbones import _decoders as decoders
 from marigold.backbones import _networks as networks
 from marigold.backbones._deepen import deeper
 from marigold.backbones._for_compiler import rearrange
@@ -143,6 +144,27 @@ class StableDiffusion(Backbone):
         write_json(folder / "scheduler" / "scheduler_config.json", self.schedule.config())
         write_prompt(folder / PROMPT_FILE, self.prompt, self.prompt_padded)
         write_text_files(self.text, folder, leave_out)
+
+    def add_decoder(self, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        """A small decoder of so many channels and residual blocks on each level, from the latents to the image."""
+        self.vae = decoders.split(self.vae, self.stride, widths, blocks)
+
+    def write_decoder(self, folder: Path) -> None:
+        """Writes `config.json` and weights of the small decoder."""
+        decoders.write(self.vae, self.stride, folder)
+
+    def replace_autoencoder(self, folder: Path) -> None:
+        """By an AutoencoderKL or AutoencoderTiny of diffusers, or a small decoder behind the encoder that is there."""
+        if decoders.is_small(read_json(folder / "config.json")):
+            self.vae = decoders.behind(self.vae, self.stride, folder)
+            return
+        other = decoders.replacement(self.vae, folder)
+        try:
+            _check_autoencoder(other.config)
+            _check_blocks(other.config)
+        except ConfigError as error:
+            raise CheckpointError(f"{folder}: {error}") from error
+        self.vae = other
 
     def index(self) -> dict[str, Any]:
         """U-Net, autoencoder, scheduler and, where there is one, text encoder and tokenizer."""

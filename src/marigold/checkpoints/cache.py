@@ -40,6 +40,15 @@ def held(name: str) -> Path | None:
     return next((folder for folder in _snapshots(name) if not _lacking(folder)), None)
 
 
+def held_autoencoder(name: str) -> Path | None:
+    """The folder of an autoencoder by its hub id in the local cache, if its configuration and weights are there."""
+    for folder in _snapshots(name):
+        weights = layout.weight_files([file.name for file in _files(folder)], STEMS["vae"])
+        if weights and all(_whole(folder / file) for file in ("config.json", *weights)):
+            return folder
+    return None
+
+
 def absence(name: str) -> str:
     """What the local cache has of a checkpoint that does not open from it."""
     folder = next(iter(_snapshots(name)), None)

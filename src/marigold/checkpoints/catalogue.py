@@ -37,6 +37,8 @@ class Description:
     """The packages whose code it may name."""
     base: "Description | None" = None
     """Of an adapter the checkpoint that it is added to."""
+    autoencoder: Path | None = None
+    """The folder of the autoencoder or small decoder that stands in place of its own, which `card.revision` names."""
 
 
 @dataclass(frozen=True)

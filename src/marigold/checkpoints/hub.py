@@ -7,8 +7,17 @@ from pathlib import Path
 
 import torch
 
-from marigold.checkpoints.cache import absence, held
-from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS, weight_files, within
+from marigold.checkpoints.cache import absence, held, held_autoencoder
+from marigold.checkpoints.layout import (
+    DECODER,
+    DECODER_FILES,
+    INDEX,
+    PROMPT_FILE,
+    SCHEDULER,
+    STEMS,
+    weight_files,
+    within,
+)
 from marigold.core import files
 from marigold.core.errors import CheckpointError
 from marigold.core.find import unknown
@@ -61,15 +70,45 @@ def fetch(name: str, instead: Collection[str], *, known: bool = False, dtype: to
         ) from error
 
 
+def fetch_autoencoder(name: str) -> Path:
+    """The folder of an autoencoder from the hub, its configuration and weights, or from the local cache.
+
+    `name` is `organisation/name` or `organisation/name@REVISION`. Raises `CheckpointError`.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    hub_id, _, revision = name.partition("@")
+    try:
+        repository = HfApi().model_info(hub_id, revision=revision or None)
+        files = weight_files([entry.rfilename for entry in repository.siblings or ()], STEMS["vae"])
+        if not files:
+            raise CheckpointError(
+                f"autoencoder {name}: holds no safetensors of an autoencoder; choose a repository in diffusers' layout"
+            )
+        wanted = ["config.json", *files]
+        return Path(snapshot_download(hub_id, revision=revision or None, allow_patterns=wanted))
+    except CheckpointError:
+        raise
+    except Exception as error:  # as for checkpoints
+        if here := held_autoencoder(name):
+            return here
+        reason, remedy = _explained(error, hub_id, revision)
+        raise CheckpointError(
+            f"autoencoder {name}: not in this machine's cache, and the hub does not give it: {reason}; {remedy}, or "
+            "leave --autoencoder out"
+        ) from error
+
+
 def needed(there: Collection[str], dtype: torch.dtype | None = None) -> list[str]:
     """Of all files of a repository, those that opening it reads.
 
     Configurations; for every network its weights in one form, the most exact that there is, or for a `dtype` of half
-    precision the variant that is stored in it; text encoder and tokenizer
-    only where the empty prompt is not stored. Pickles never.
+    precision the variant that is stored in it; text encoder and tokenizer only where the empty prompt is not stored;
+    its small decoder. Pickles never.
     """
     parts = ["unet", "vae"] if PROMPT_FILE in there else ["unet", "vae", "text_encoder"]
-    files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER) if name in there}
+    own = (f"{DECODER}/{name}" for name in DECODER_FILES)
+    files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER, *own) if name in there}
     for part in parts:
         files |= {name for name in (f"{part}/config.json",) if name in there}
         files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part], dtype)}

@@ -20,6 +20,9 @@ PROMPT_FILE = "empty_prompt.safetensors"
 ADAPTER = "adapter_config.json"
 """The file of peft that says what kind of adapter lies beside it."""
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+DECODER = "decoder"
+"""The part of a checkpoint that is its own small decoder, which diffusers does not know."""
+DECODER_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 """How the files of weights are called in each part's folder."""
 
@@ -104,6 +107,12 @@ def foreign_files(folder: Path, instead: Path) -> list[str]:
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter, and no whole checkpoint."""
     return os.path.isfile(folder / ADAPTER) and not os.path.isfile(folder / INDEX)
+
+
+def is_decoder(folder: Path) -> bool:
+    """Whether a folder holds a small decoder with a card, as a training run writes one, and no whole checkpoint."""
+    own = all(os.path.isfile(folder / name) for name in (*DECODER_FILES, "card.json"))
+    return own and not os.path.isfile(folder / INDEX)
 
 
 def within(folder: str, names: Collection[str]) -> list[str]:

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from marigold.backbones.base import Backbone
-from marigold.checkpoints import adapters, bases, catalogue
+from marigold.checkpoints import adapters, autoencoders, bases, catalogue
 from marigold.checkpoints import card as cards
 from marigold.checkpoints.adapters import Adapter, Base
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.catalogue import Description, bundled
 from marigold.checkpoints.hub import fetch, is_hub_id
-from marigold.checkpoints.layout import INDEX, foreign_files, is_adapter
+from marigold.checkpoints.layout import INDEX, foreign_files, is_adapter, is_decoder
 from marigold.checkpoints.published import published
 from marigold.core.console import printable
 from marigold.core.device import resolve_device
@@ -46,6 +46,7 @@ def open(  # noqa: A001
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     trust: str | Iterable[str] = (),
+    autoencoder: str | Path | None = None,
 ) -> Estimator:
     """The checkpoint called `name`: a bundled one, a folder in diffusers' layout, or a hub id `organisation/name`.
 
@@ -55,25 +56,50 @@ def open(  # noqa: A001
     for a device, a `dtype` or a `trust` that cannot be used. An adapter opens as the checkpoint that comes out when it
     is added to its base, which must be on this machine and have the weights that it was trained on. For a `dtype` of
     half precision the variant of a checkpoint that is stored in it is fetched and read, where there is one.
+    `autoencoder` takes the place of its own (`checkpoints/autoencoders.py`); the card's `revision` then names it too.
     """
     device = resolve_device(device)
     _check_dtype(dtype, ConfigError)
-    described = describe(name, trust=trust, dtype=dtype)
+    described = describe(name, trust=trust, dtype=dtype, autoencoder=autoencoder)
     folder, card, modality = described.folder, described.card, described.modality
     kind = catalogue.named_in_card(Backbone, card.backbone, folder, described.trusted)
     backbone = bases.read(kind, described) if described.base else kind.read(bases.parts(folder, card), card, dtype)
     _check(folder, card, modality, backbone)
+    if described.autoencoder:
+        backbone.replace_autoencoder(described.autoencoder)
     return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
 
 
-def describe(name: str | Path, *, trust: str | Iterable[str] = (), dtype: torch.dtype = torch.float32) -> Description:
+def describe(
+    name: str | Path,
+    *,
+    trust: str | Iterable[str] = (),
+    dtype: torch.dtype = torch.float32,
+    autoencoder: str | Path | None = None,
+) -> Description:
     """The checkpoint that `open` would open with this `dtype`; no weights are read.
 
     Raises what `open` raises, but for what is wrong with the networks.
     """
     trusted = packages(trust)
     described = catalogue.describe(str(name), _locate(name, dtype), trusted)
-    return dataclasses.replace(described, base=bases.find(described)) if is_adapter(described.folder) else described
+    if is_adapter(described.folder):
+        described = dataclasses.replace(described, base=bases.find(described))
+    return _with_autoencoder(described, autoencoder) if autoencoder else described
+
+
+def _with_autoencoder(described: Description, name: str | Path) -> Description:
+    """A checkpoint with another autoencoder: its intervals were calibrated with its own, and its revision names both.
+
+    A checkpoint without a revision stays so, since only all of its weights stand for it.
+    """
+    whole = described.base or described
+    folder = autoencoders.find(name, bases.parts(whole.folder, whole.card), described.card.name)
+    label, card = autoencoders.label(folder), described.card
+    revision = f"{card.revision}+{label}" if card.revision else ""
+    return dataclasses.replace(
+        described, card=dataclasses.replace(card, revision=revision, calibration=()), autoencoder=folder
+    )
 
 
 def save(
@@ -116,6 +142,17 @@ def save(
             revision=_revision(part),
         )
         card.write(part)
+
+
+def save_decoder(estimator: Estimator, folder: str | Path) -> None:
+    """Writes the estimator's small decoder with a card as a folder that `open` takes as an `autoencoder`.
+
+    A decoder or checkpoint that is there is replaced as in `save`. Raises `OutputError`.
+    """
+    with _replaced(as_path(folder, "folder")) as part:
+        estimator.backbone.write_decoder(part)
+        names = {"modality": name_of(estimator.modality), "backbone": name_of(estimator.backbone)}
+        dataclasses.replace(estimator.card, **names, base={}, revision=_revision(part)).write(part)
 
 
 @contextmanager
@@ -221,7 +258,7 @@ def _check_replaceable(folder: Path) -> None:
     if folder.name in ("", ".."):
         raise OutputError(f"{folder}: has no name of its own, by which it could be replaced; give a folder by its name")
     try:
-        ours = (folder / INDEX).is_file() or is_adapter(folder)
+        ours = (folder / INDEX).is_file() or is_adapter(folder) or is_decoder(folder)
         replaceable = folder.is_dir() and (ours or not any(folder.iterdir()))
         there = folder.exists()
     except (OSError, ValueError) as error:

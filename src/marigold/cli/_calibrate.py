@@ -22,6 +22,7 @@ class _Request(Request):
     """The settings of `marigold predict`, but for what a calibration decides."""
 
     checkpoint: Suppress[str | None] = None
+    autoencoder: Suppress[str | None] = None
     match_input: Suppress[bool] = True
     interval: Suppress[float | None] = None
 

@@ -96,7 +96,7 @@ def _predictor(options: "Options", checkpoint: str) -> "Predictor":
     from marigold.predict.predictor import load
 
     request = options.request
-    return load(checkpoint, **request.hardware(), trust=options.trust)
+    return load(checkpoint, **request.hardware(), trust=options.trust, autoencoder=request.autoencoder)
 
 
 def _facts(options: "Options", predictor: "Predictor", samples: str, protocol: Any) -> dict[str, Any]:

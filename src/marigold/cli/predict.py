@@ -79,6 +79,7 @@ def run(options: Options) -> int:
         **request.hardware(),
         trust=options.trust,
         batch=options.batch,
+        autoencoder=request.autoencoder,
     )
     outcome = predict_photos(
         checkpoints,

@@ -81,7 +81,10 @@ def root_of(asked: Asked) -> Path | None:
 
 
 def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str, ...] = (), **hardware: Any) -> Source:
-    """Who is scored; `hardware` are the arguments `compile` and `offload` of `load`. Raises `ConfigError` for none or two of them, and what opening a checkpoint raises."""
+    """Who is scored; `hardware` are the arguments `compile` and `offload` of `load`.
+
+    Raises `ConfigError` for none or two of them, and what opening a checkpoint raises.
+    """
     given = [name for name in ("checkpoint", "predictions", "model") if getattr(asked, name)]
     if len(given) > 1:
         raise ConfigError(f"--{given[0]} and --{given[1]}: one at a time is scored; leave one out")
@@ -99,8 +102,8 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     precision = request.precision
     if precision == "auto":
         precision = sources.precision_of([one.prediction for one in suite.sets])
-    how: Any = {**hardware, "device": device, "precision": precision, "trust": trust}
-    predictor = load(asked.checkpoint or suite.checkpoints[0], **how)
+    how: Any = {**hardware, "precision": precision, "trust": trust, "autoencoder": request.autoencoder}
+    predictor = load(asked.checkpoint or suite.checkpoints[0], device=device, **how)
     return sources.Checkpoint(predictor, request, asked.name)
 
 

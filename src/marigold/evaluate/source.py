@@ -26,6 +26,8 @@ from marigold.predict.predictor import Predictor
 from marigold.predict.settings import HARDWARE, Request, Settings
 
 _AS_THE_CARD_SAYS = Request()
+_OF_THE_NETWORKS = ("checkpoint", "autoencoder", *HARDWARE)
+"""Fields of a request that a predictor is loaded by."""
 
 
 class Source(ABC):
@@ -137,7 +139,7 @@ class Checkpoint(Source):
         """Those of a set, with what the request states in front and what the card recommends behind."""
         given = {key: value for key, value in prediction.items() if key != "precision"}
         asked = {**given, **stated(self.request)}
-        asked = {key: value for key, value in asked.items() if key not in ("checkpoint", *HARDWARE)}
+        asked = {key: value for key, value in asked.items() if key not in _OF_THE_NETWORKS}
         request = decode(Request, asked, "prediction")
         return replace(request, match_input=True).settings(self.predictor.estimator.card.defaults)
 

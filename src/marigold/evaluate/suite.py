@@ -19,7 +19,7 @@ from marigold.predict.settings import Request
 FOLDER = Path(__file__).parent / "suites"
 SHARED = ("measures", "protocol", "prediction", "beside", "count", "shown")
 """What a suite says for all of its sets; each set may say it for itself."""
-NOT_ASKED = ("checkpoint", "device", "match_input")
+NOT_ASKED = ("checkpoint", "autoencoder", "device", "match_input")
 """Of the fields of a request, those that whoever evaluates decides, or nobody."""
 
 

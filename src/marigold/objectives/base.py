@@ -3,16 +3,26 @@ are its configuration."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from marigold.backbones.base import Backbone
+from marigold.checkpoints import store
+from marigold.checkpoints.adapters import Adapter
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 
 
 class Objective(ABC):
     """What training minimises."""
+
+    def extend(self, backbone: Backbone) -> None:
+        """Gives a backbone what is trained and no checkpoint has, drawn from the global random state; here nothing.
+
+        Raises `ConfigError` for a backbone that cannot have it.
+        """
 
     @abstractmethod
     def trainable(self, estimator: Estimator) -> nn.Module:
@@ -42,3 +52,11 @@ class Objective(ABC):
 
     def finish(self, estimator: Estimator, draw: Callable[[int], Batch]) -> None:
         """Called once when training ends, with a function that gives the batch of a step."""
+
+    def save(self, estimator: Estimator, folder: Path, adapter: Adapter | None = None) -> None:
+        """Writes what came out of training: the estimator as a checkpoint, or the adapter. Raises `OutputError`."""
+        store.save(estimator, folder, adapter=adapter)
+
+    def saved_bytes(self, estimator: Estimator) -> int:
+        """Bytes that `save` writes without an adapter, but for configurations."""
+        return estimator.backbone.stored_bytes()

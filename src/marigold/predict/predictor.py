@@ -46,18 +46,20 @@ def load(
     compile: Compile = "auto",  # noqa: A002
     offload: Offload = "auto",
     trust: str | Iterable[str] = (),
+    autoencoder: str | Path | None = None,
 ) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    With `compile` `on` kernels are compiled for a GPU at once, with `auto` once the number of photos repays that. With
-    `offload` `stage` networks take turns on the device and wait in the computer's memory, as with `auto` where it
-    does not hold all of them. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision,
-    `compile` or `offload` that cannot be used.
+    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. With `compile` `on` kernels are compiled for
+    a GPU at once, with `auto` once the number of photos repays that. With `offload` `stage` networks take turns on the
+    device and wait in the computer's memory, as with `auto` where it does not hold all of them. Raises
+    `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision, `compile` or `offload` that
+    cannot be used.
     """
     plan = make_plan(device, precision, compile)
     try:
-        estimator = store.open(name, dtype=plan.dtype, trust=trust)
+        estimator = store.open(name, dtype=plan.dtype, trust=trust, autoencoder=autoencoder)
         return Predictor(estimator, suited(plan, estimator, offload))
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
@@ -143,7 +145,8 @@ class Predictor:
         encodings: Encodings | None = None,
         batch: int | None = None,
     ) -> Prediction:
-        """As `predict`, with the settings as a request; its checkpoint, device and precision are not looked at.
+        """As `predict`, with the settings as a request; its checkpoint, autoencoder, device and precision are not
+        looked at.
 
         `encodings` are latents of this photo that other predictors may have made (see `predict/encodings.py`), `batch`
         is the number of members that the networks take at once, by the plan when None.

@@ -69,6 +69,9 @@ class Request:
     checkpoint: str | None = None
     """A bundled name, a folder or a hub id (organisation/name), several as depth=NAME,normals=NAME; the modality's own
     when left out."""
+    autoencoder: str | None = None
+    """Takes the place of the checkpoint's own autoencoder: tiny, its small one, which is faster and less exact; a
+    folder; or a hub id."""
     steps: int | None = None
     """Denoising steps; more are slower and often a little better."""
     ensemble: int | None = None
@@ -127,6 +130,8 @@ class Request:
             known = isinstance(value, str) and value in choices
             if not known and not (value is None and name in _BY_THE_CARD):
                 raise ConfigError(f"{name}: {unknown('choice', word(value), choices)}")
+        if self.autoencoder is not None and not (isinstance(self.autoencoder, str) and self.autoencoder.strip()):
+            raise ConfigError(f"autoencoder: {shown(self.autoencoder)} names none; give tiny, a folder or a hub id")
         for name, usual in (("tta", "none"), ("sizing", "longest")):
             if self.compat != "none" and getattr(self, name) not in (None, usual):
                 raise ConfigError(

@@ -133,8 +133,6 @@ class LazyPredictors:
         """
         self.batch = checked(batch)
         self._described = described
-        self._devices = devices_of(device)
-        self._precision: Precision = precision
         self._machines = [replace(machine, device=device) for device in devices_of(machine.device)]
         self._plan = self._machines[0].plan()
 
@@ -162,7 +160,8 @@ class LazyPredictors:
     @cached_property
     def _together(self) -> MultiPredictor:
         def loaded(one: Description) -> Predictor:
-            return load(one.folder, **asdict(self._machines[0]), trust=one.trusted)
+            how: dict[str, Any] = {**asdict(self._machines[0]), "autoencoder": one.autoencoder}
+            return load(one.folder, **how, trust=one.trusted)
 
         return MultiPredictor([loaded(one) for one in self._described.values()], self.batch)
 
@@ -177,17 +176,18 @@ def load_together(
     offload: Offload = "auto",
     trust: str | Iterable[str] = (),
     batch: int | None = None,
+    autoencoder: str | None = None,
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `batch` is the number of inputs that networks take at once (see `MultiPredictor`). `checkpoint` replaces bundled
-    ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`.
-    A checkpoint may ask for code of the packages that `trust` names, and of the modules that `modalities` names itself.
-    Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a checkpoint that predicts
-    something else, and `ConfigError` for a pair whose modality is not asked for.
+    ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`. `autoencoder` takes the place
+    of the own one of each. A checkpoint may ask for code of the packages that `trust` names, and of the modules that
+    `modalities` names itself. Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a
+    checkpoint that predicts something else, and `ConfigError` for a pair whose modality is not asked for.
     """
-    machine = Machine(device, precision, compile, offload)
-    return choose(modalities, checkpoint=checkpoint, trust=trust, batch=batch, **asdict(machine)).loaded()
+    how: dict[str, Any] = {**asdict(Machine(device, precision, compile, offload)), "trust": trust, "batch": batch}
+    return choose(modalities, checkpoint=checkpoint, autoencoder=autoencoder, **how).loaded()
 
 
 def choose(
@@ -196,6 +196,7 @@ def choose(
     checkpoint: str | None = None,
     trust: str | Iterable[str] = (),
     batch: int | None = None,
+    autoencoder: str | None = None,
     **hardware: Any,
 ) -> LazyPredictors:
     """What `load_together` loads, chosen and checked, but not loaded yet; the device may be `all`, for every GPU.
@@ -207,16 +208,17 @@ def choose(
     wanted = [] if modalities == ALL else _split(modalities) or [modalities]
     for name in wanted:
         _check_name(name)
-    dtype = replace(machine, device=devices_of(machine.device)[0]).plan().dtype
+    plan = replace(machine, device=devices_of(machine.device)[0]).plan()
+    how = {"dtype": plan.dtype, "autoencoder": autoencoder}
     found: dict[str, Description] = {}
     for named in _named_checkpoints(checkpoint):
-        one = _described(named, wanted, trusted, dtype)
+        one = _described(named, wanted, trusted, how)
         if (name := name_of(one.modality)) in found:
             raise ConfigError(_twice(found[name].card, one.card, name))
         found[name] = one
     for name in wanted or available():
         if name not in found:
-            found[name] = _bundled(name)
+            found[name] = _bundled(name, autoencoder)
     return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, machine, batch)
 
 
@@ -259,8 +261,8 @@ def _check_name(modality: str) -> None:
     implementation(Modality, modality)
 
 
-def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], dtype: torch.dtype) -> Description:
-    """This checkpoint, for networks of this number type; it must predict one of what is wanted (all when empty).
+def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], how: Mapping[str, Any]) -> Description:
+    """This checkpoint, opened so (see `store.describe`), which must predict one of what is wanted (all when empty).
 
     It may ask for modules that the user has named as what is wanted, and for those of trusted packages.
     """
@@ -272,7 +274,7 @@ def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], d
                 f"{','.join([*wanted, named.modality])}"
             )
         wanted = [named.modality]
-    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)), dtype=dtype)
+    described = describe(named.name, trust=(*trusted, *(name for name in wanted if "." in name)), **how)
     found = name_of(described.modality)
     if wanted and found not in wanted:
         run = f"run `marigold predict {found}` or " if described.modality.needs else ""
@@ -283,13 +285,13 @@ def _described(named: _Named, wanted: Sequence[str], trusted: tuple[str, ...], d
     return described
 
 
-def _bundled(modality: str) -> Description:
+def _bundled(modality: str, autoencoder: str | None) -> Description:
     if modality not in bundled():
         raise CheckpointError(
             f"no checkpoint for {modality} is bundled; name one with --checkpoint: a folder, or one of those that "
             f"`marigold models {modality}` lists"
         )
-    return describe(modality)
+    return describe(modality, autoencoder=autoencoder)
 
 
 def _with_revision(estimator: Estimator) -> Card:

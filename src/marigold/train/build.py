@@ -20,6 +20,7 @@ from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from marigold.train.changes import differing, in_words
 from marigold.train.lora import attach
+from marigold.train.phase import phases
 from marigold.train.recipe import Recipe
 
 
@@ -43,6 +44,7 @@ def build(
             backbone.deepen(recipe.layers)
         if recipe.fresh_denoiser:
             backbone.renew_denoiser()
+        phases(recipe)[0].objective.extend(backbone)
     if recipe.schedule:
         backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
     widened = _adapt(backbone, recipe)

@@ -35,7 +35,7 @@ class Latents:
         for phase in phases(recipe):
             if phase.objective.trainable(estimator) is not estimator.backbone.denoiser:
                 name = name_of(phase.objective)
-                raise ConfigError(f"--cache-latents: `{name}` trains the network that encodes; leave it out")
+                raise ConfigError(f"--cache-latents: `{name}` trains a part of the autoencoder; leave it out")
         return LatentStore(self.folder, self.gigabytes * 1e9)
 
     def _check_sources(self, recipe: Recipe) -> None:

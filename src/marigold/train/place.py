@@ -11,7 +11,16 @@ from typing import Any, Literal
 from marigold.checkpoints.bases import SCHEDULE
 from marigold.checkpoints.card import FILE as CARD
 from marigold.checkpoints.card import Card
-from marigold.checkpoints.layout import ADAPTER, ADAPTER_WEIGHTS, INDEX, PROMPT_FILE, is_adapter, read_json
+from marigold.checkpoints.layout import (
+    ADAPTER,
+    ADAPTER_WEIGHTS,
+    DECODER_FILES,
+    INDEX,
+    PROMPT_FILE,
+    is_adapter,
+    is_decoder,
+    read_json,
+)
 from marigold.core.config import decode, require
 from marigold.core.documents import read_json as read_document
 from marigold.core.documents import read_yaml
@@ -102,8 +111,7 @@ def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> st
         return ""
     try:
         label = Card.read(checkpoint).recipe
-        adapter = (ADAPTER, ADAPTER_WEIGHTS, SCHEDULE)
-        parts = adapter if is_adapter(checkpoint) else (*read_json(checkpoint / INDEX), INDEX)
+        parts = _parts(checkpoint)
     except CheckpointError as error:
         raise OutputError(f"{checkpoint}: is there and is no checkpoint; {_ELSEWHERE}") from error
     if not (label.startswith(f"{name}@") if labels is None else label in labels):
@@ -111,6 +119,13 @@ def check_own(checkpoint: Path, labels: Collection[str] | None, name: str) -> st
     if foreign := sorted({path.name for path in checkpoint.iterdir()} - {*parts, CARD, PROMPT_FILE}):
         raise OutputError(f"{checkpoint / foreign[0]}: was not written by this run, which replaces the folder; move it")
     return label
+
+
+def _parts(checkpoint: Path) -> tuple[str, ...]:
+    """What a checkpoint's folder holds beside its card. Raises `CheckpointError` for one without an index."""
+    if is_adapter(checkpoint):
+        return ADAPTER, ADAPTER_WEIGHTS, SCHEDULE
+    return DECODER_FILES if is_decoder(checkpoint) else (*read_json(checkpoint / INDEX), INDEX)
 
 
 def is_recipe(file: Path, asked: dict[str, Any], free: tuple[str, ...]) -> bool:

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from marigold.accel.compile import uncompiled
-from marigold.checkpoints import store
 from marigold.checkpoints.card import FILE, Card
 from marigold.core.errors import DataError, OutputError
 from marigold.estimator import Estimator
@@ -19,6 +18,7 @@ from marigold.train.clock import as_made
 from marigold.train.lora import as_saved, without_dropout
 from marigold.train.nonfinite import Computed
 from marigold.train.packing import Trained, not_finite, pack
+from marigold.train.phase import phases
 from marigold.train.progress import Progress
 from marigold.train.recipe import Optim, Recipe
 from marigold.train.run import Run
@@ -111,7 +111,7 @@ class Recorder:
             if ruined := not_finite(backbone.state_dict()):
                 self.stop(f"`{ruined}` of the result holds NaN or infinity")
             self._run.claim(folder, card.recipe)
-            store.save(Estimator(backbone, self._estimator.modality, card), folder, adapter=adapter)
+            phases(recipe)[0].objective.save(Estimator(backbone, self._estimator.modality, card), folder, adapter)
 
     def _report(self, stage: Stage, batches: Sequence[Computed]) -> float:
         """Logs the mean of the losses that are numbers and returns it; raises `DataError` when none of them is."""

@@ -12,6 +12,7 @@ from marigold.core.device import require_room
 from marigold.core.errors import OutputError
 from marigold.estimator import Estimator
 from marigold.train.packing import Trained, moments_size, size
+from marigold.train.phase import phases
 from marigold.train.place import checkpoints
 from marigold.train.recipe import Recipe
 
@@ -66,7 +67,8 @@ def check_memory(needed: Memory, device: str) -> None:
 
 def disk(recipe: Recipe, estimator: Estimator, trained: Trained, kept: nn.Module, *, best: bool, steps: int) -> Disk:
     """What a run's folder comes to after so many steps; `best` says whether the best checkpoint is kept too."""
-    state, checkpoint, every = size(trained, kept), estimator.backbone.stored_bytes(), recipe.every
+    state, every = size(trained, kept), recipe.every
+    checkpoint = phases(recipe)[0].objective.saved_bytes(estimator)
     made = steps // every.keep if every.keep else 0
     count = 1 + best + (min(made, every.keep_last) if every.keep_last else made)
     return Disk(2 * state, count * checkpoint, max(state, checkpoint))
