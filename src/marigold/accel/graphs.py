@@ -4,6 +4,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class Graphs:
     def __init__(self) -> None:
         self._seen: Counter[Hashable] = Counter()
         self._kept: OrderedDict[Hashable, _Recording] = OrderedDict()
-        self._pool: tuple[int, int] | None = None
+        self._pool: Any = None
 
     def __call__(self, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         """What `function` gives for tensors of one device."""

@@ -55,6 +55,8 @@ class StableDiffusion(Backbone):
     `convention` says what the network expects beside the photo. Parts that do not fit together raise `ConfigError`.
     """
 
+    unet: Any
+    vae: Any
     prompt: Tensor
     switch: Tensor | None
     _run: Run

@@ -3,13 +3,17 @@
 Triton compiles them in seconds and keeps them on disk. Sizes are arguments, so that one kernel serves all photos.
 """
 
+from typing import Any
+
 import torch
 import triton
 from torch import Tensor, nn
 
-from marigold.backbones.fused import _triton
+from marigold.backbones.fused import _triton as _code
 from marigold.backbones.fused.ops import Ops
 
+_triton: Any = _code
+"""Without the types of plain functions, which these are not any more."""
 _ROWS = 32
 """Places that a program has in registers at once."""
 _PROGRAMS = 528

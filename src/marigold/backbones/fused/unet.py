@@ -11,13 +11,25 @@ from marigold.backbones.fused.blocks import Resnet
 class FusedUNet(nn.Module):
     """diffusers' UNet2DConditionModel with rebuilt layers, for a prompt and a class that never change."""
 
+    conv_in: Any
+    down_blocks: Any
+    mid_block: Any
+    up_blocks: Any
+    conv_norm_out: Any
+    conv_act: Any
+    conv_out: Any
+    time_proj: Any
+    time_embedding: Any
+    class_embedding: Any
+    time_embed_act: Any
+    switch: Tensor | None
+
     def __init__(self, unet: Any, switch: Tensor | None) -> None:
         """Takes over the parts of a U-Net whose layers have been rebuilt; `switch` is what its class embedding gets."""
         super().__init__()
+        self.class_embedding, self.time_embed_act, self.mid_block = None, None, None
         for name, part in unet.named_children():
             self.register_module(name, part)
-        for name in ("class_embedding", "time_embed_act", "mid_block"):  # which are None in some
-            self.register_module(name, getattr(unet, name))
         self.config, self.to_json_string, self.kind = unet.config, unet.to_json_string, type(unet).__name__
         self.register_buffer("switch", switch, persistent=False)
         self._resnets = [block for block in self.modules() if isinstance(block, Resnet)]
