@@ -27,6 +27,7 @@ from marigold.checkpoints.autoencoders import label
 from marigold.core.sample import Sample
 from marigold.estimator import Estimator
 from marigold.evaluate.runner import score
+from marigold.measure.alignment import STANDARD, align
 from marigold.measure.metrics import angular_error
 from marigold.objectives.distil_decoder import DistilDecoder
 from marigold.predict.predictor import Predictor
@@ -81,11 +82,10 @@ def _latent(estimator: Estimator, photo: Tensor, seed: int) -> Tensor:
 
 
 def _relative(one: Tensor, other: Tensor, scene: Sample) -> Tensor:
-    """Per cent: the mean difference of two depths, brought to the true scale, relative to the true depth."""
-    valid, truth = scene.valid["depth"], scene.maps["depth"]
-    known = torch.stack([one[valid], torch.ones_like(one[valid])], dim=1).double()
-    scale = torch.linalg.lstsq(known, truth[valid].double()[:, None]).solution[0, 0].abs()
-    return 100 * scale * ((one - other).abs()[valid] / truth[valid]).mean()
+    """Per cent: the mean difference of two depths, each fitted to the truth, relative to the true depth."""
+    valid, truth = scene.valid["depth"][0], scene.maps["depth"][0]
+    fitted = [align(depth[0], truth, valid, STANDARD) for depth in (one, other)]
+    return 100 * ((fitted[0] - fitted[1]).abs()[valid] / truth[valid]).mean()
 
 
 def _angle(one: Tensor, other: Tensor, scene: Sample) -> Tensor:

@@ -58,7 +58,8 @@ class Graphs:
         self._seen.clear()
         self._pool = None
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """How many recordings there are."""
         return len(self._kept)
 

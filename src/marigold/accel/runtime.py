@@ -12,7 +12,7 @@ from marigold.accel.kernels import Compiler
 from marigold.accel.offload import largest_bytes, stage, take_turns
 from marigold.accel.plan import Plan, apply
 from marigold.accel.precision import precision_name
-from marigold.backbones.base import directly
+from marigold.backbones.base import Run, directly
 from marigold.backbones.fused.ops import Ops, Plain
 from marigold.core.device import free_bytes
 from marigold.core.device import memory_is_full as memory_is_full
@@ -38,8 +38,9 @@ class Runtime:
         # Recorded kernels find weights where they were.
         records = self.plan.device.type == "cuda" and self.plan.compile != "off" and not self.plan.offload
         self._graphs = Graphs() if records else None
+        self._run: Run = directly if self._graphs is None else self._graphs
         self.estimator = apply(estimator, self.plan)
-        rebuilt = self.estimator.backbone.suit_inference(self._ops, self._graphs or directly)
+        rebuilt = self.estimator.backbone.suit_inference(self._ops, self._run)
         self._begin_turns()
         self._compiler = self._make_compiler(rebuilt)
         if self._compiler is not None and (self.plan.compile == "on" or self._compiler.is_kept):
@@ -98,7 +99,7 @@ class Runtime:
             "layout": "channels last",
             "kernels": "compiled" if self.is_compiled else "torch",
             "offload": "stage" if self.plan.offload else "off",
-            "graphs": 0 if self._graphs is None else len(self._graphs),
+            "graphs": 0 if self._graphs is None else self._graphs.count,
         }
 
     def _make_compiler(self, rebuilt: bool) -> Compiler | None:
@@ -111,7 +112,7 @@ class Runtime:
 
     def _take(self, ops: Ops) -> None:
         self._ops = ops
-        self.estimator.backbone.suit_inference(ops, self._graphs or directly)
+        self.estimator.backbone.suit_inference(ops, self._run)
         self._forget()
 
     def _forget(self) -> None:
