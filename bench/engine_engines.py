@@ -72,8 +72,9 @@ class Ours:
         """A batch."""
         from marigold.predict.settings import Request
 
-        request = Request(steps=1, ensemble=1, resolution=self._resolution, batch=len(photos))
-        return [found.maps["depth"] for found in self.predictor.predict_many(photos, request)]
+        request = Request(steps=1, ensemble=1, resolution=self._resolution)
+        found = self.predictor.predict_many(photos, request, batch=len(photos))
+        return [one.maps["depth"] for one in found]
 
     def predict_from(self, photo: PIL.Image.Image, noise: torch.Tensor) -> np.ndarray:
         """One step from given noise."""

@@ -33,7 +33,8 @@ class Plan:
         return torch.device("cpu") if self.offload else self.device
 
 
-GPU_PIXELS = 4_000_000
+GPU_PIXELS = 7_100_000
+"""16 photos of 576 x 768 pixels, from which on a large GPU gains nothing (`bench/engine.py`)."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Weights of one network on disk: safetensors only, whole or in shards, checked before they are used."""
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ from marigold.core.memory import require_memory
 
 STEM = "diffusion_pytorch_model"
 _TOO_LARGE = "close other programs, or use a smaller checkpoint"
+_READERS = 8
+"""Threads that read tensors of a file, each one at a time."""
 _WIDEST = 8
 """Bytes of a number of any type."""
 _LARGEST = torch.finfo(torch.float32).max
@@ -99,7 +103,8 @@ def read_file(file: Path, dtype: torch.dtype | None = None) -> dict[str, Tensor]
     stored = read_header(file)
     require_memory(_bytes(stored, dtype), f"{file}: loading it", CheckpointError, _TOO_LARGE)
     try:
-        return {name: _cast(_one(file, name), dtype) for name in stored}
+        with ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1), "weights") as threads:
+            return dict(zip(stored, threads.map(lambda name: _cast(_one(file, name), dtype), stored), strict=True))
     except CheckpointError:
         raise
     except Exception as error:  # the library and torch have an error of their own for each kind of damage

@@ -153,3 +153,26 @@ def interleaved(
     right = tl.load(odd + at + channels, inside, 0.0).to(tl.float32) + added
     tl.store(target, left.to(out.dtype.element_ty), inside)
     tl.store(target + channels, right.to(out.dtype.element_ty), inside)
+
+
+@triton.jit(do_not_specialize=["height", "width"])
+def pictured(
+    x, high, low, bias, out, height, width,
+    CHANNELS: tl.constexpr, OUT: tl.constexpr, ACROSS: tl.constexpr, COLUMNS: tl.constexpr,  # noqa: N803
+):  # fmt: skip
+    """A part of a row of a picture [B, OUT, H, W] by a convolution of 3 x 3, weights being sums of two halves."""
+    row = tl.program_id(0)
+    image, line = row // height, row % height
+    channels, columns = tl.arange(0, CHANNELS), tl.arange(0, COLUMNS)
+    across = tl.program_id(1) * ACROSS + tl.arange(0, ACROSS)
+    found = tl.zeros([ACROSS, COLUMNS], tl.float32) + tl.load(bias + columns)[None]
+    for tap in range(9):
+        above, beside = (across * 0 + line) + (tap // 3 - 1), across + (tap % 3 - 1)
+        inside = (above >= 0) & (above < height) & (beside >= 0) & (beside < width)
+        place = (image * height + above).to(tl.int64) * width + beside
+        value = tl.load(x + place[:, None] * CHANNELS + channels[None], inside[:, None], 0.0)
+        at = (tap * CHANNELS + channels)[:, None] * COLUMNS + columns[None]
+        found = tl.dot(value, tl.load(high + at), found)
+        found = tl.dot(value, tl.load(low + at), found)
+    target = (image * OUT + columns[None]).to(tl.int64) * height * width + line * width + across[:, None]
+    tl.store(out + target, found, (across < width)[:, None] & (columns < OUT)[None])

@@ -76,6 +76,19 @@ class Norm(nn.GroupNorm):
         return self.ops.norm(x, self)
 
 
+class Picture(nn.Conv2d):
+    """The decoder's last convolution, whose weights are float32 whatever the image is."""
+
+    def __init__(self, layer: nn.Conv2d, ops: Ops) -> None:
+        """Takes over the layer's parameters."""
+        super().__init__(layer.in_channels, layer.out_channels, 3, padding=1, device="meta")
+        self.weight, self.bias, self.ops = layer.weight, layer.bias, ops
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the picture [B, 3, H, W]."""
+        return self.ops.picture(x, self)
+
+
 def conv(x: Tensor, layer: nn.Conv2d, ops: Ops) -> tuple[Tensor, Tensor | None]:
     """What a convolution gives, and its bias where that is still to be added."""
     now, later = (None, layer.bias) if ops.defers else (layer.bias, None)

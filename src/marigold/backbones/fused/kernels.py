@@ -6,6 +6,7 @@ Triton compiles them in seconds and keeps them on disk. Sizes are arguments, so 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 import triton
 from torch import Tensor, nn
 
@@ -19,6 +20,8 @@ _ROWS = 32
 _PROGRAMS = 528
 """About how many programs share the moments of a batch: some for each multiprocessor."""
 _BLOCK = 2048
+_ACROSS, _LEAST_PRODUCT = 64, 16
+"""Pixels of a row that a program makes, and the columns of the smallest product."""
 _LONGEST = 16384
 """Scores of a place that a program has in registers at most."""
 
@@ -96,6 +99,27 @@ class Kernels(Ops):
         wide = _width(channels)
         grid = (batch * 2 * height, triton.cdiv(width, _ROWS), triton.cdiv(channels, wide))
         _triton.interleaved[grid](*phases, offset, out, height, width, channels, ROWS=_ROWS, WIDE=wide)
+        return out
+
+    def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
+        """One pass, by products of half precision with weights as sums of two halves; otherwise by a convolution."""
+        channels = x.shape[1]
+        halved = x.element_size() == 2 and layer.weight.dtype == torch.float32
+        if not halved or channels != triton.next_power_of_2(channels) or channels < _LEAST_PRODUCT:
+            return F.conv2d(x.to(layer.weight.dtype), layer.weight, layer.bias, padding=1)
+        x = _channels_last(x)
+        batch, _, height, width = x.shape
+        # [taps, C, 3], and as many columns as the smallest product has
+        weight = F.pad(layer.weight.permute(2, 3, 1, 0).flatten(0, 1), (0, _LEAST_PRODUCT - layer.out_channels))
+        high = weight.to(x.dtype)
+        low = (weight - high.float()).to(x.dtype)
+        bias = F.pad(layer.bias, (0, _LEAST_PRODUCT - layer.out_channels))
+        out = torch.empty(batch, layer.out_channels, height, width, device=x.device)
+        grid = (batch * height, triton.cdiv(width, _ACROSS))
+        _triton.pictured[grid](
+            x, high.contiguous(), low.contiguous(), bias, out, height, width,
+            CHANNELS=channels, OUT=layer.out_channels, ACROSS=_ACROSS, COLUMNS=_LEAST_PRODUCT,
+        )  # fmt: skip
         return out
 
 

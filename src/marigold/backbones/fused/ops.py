@@ -47,6 +47,10 @@ class Ops(ABC):
         rows begin with the second row, those of odd columns with the second column.
         """
 
+    @abstractmethod
+    def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
+        """The picture [B, 3, H, W] that a convolution of 3 x 3 makes of an image, as exact as its float32 weights."""
+
 
 class Plain(Ops):
     """The operations by torch's own kernels, one after the other."""
@@ -86,6 +90,10 @@ class Plain(Ops):
             down, right = divmod(number, 2)
             out[:, :, down::2, right::2] = phase[:, :, down : down + height, right : right + width]
         return out if offset is None else out.add_(offset[:, None, None])
+
+    def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
+        """By a convolution in float32."""
+        return F.conv2d(x.to(layer.weight.dtype), layer.weight, layer.bias, padding=1)
 
 
 _HERE: ContextVar[Ops | None] = ContextVar("operations", default=None)
@@ -140,6 +148,10 @@ class Switched(Ops):
     def interleave(self, phases: list[Tensor], offset: Tensor | None) -> Tensor:
         """By those in use."""
         return self.use.interleave(phases, offset)
+
+    def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
+        """By those in use."""
+        return self.use.picture(x, layer)
 
 
 def places(x: Tensor) -> Tensor:

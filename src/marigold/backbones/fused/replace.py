@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from marigold.backbones.fused.attention import Transformer, WideAttention
-from marigold.backbones.fused.blocks import Norm, Resnet, Upsample
+from marigold.backbones.fused.blocks import Norm, Picture, Resnet, Upsample
 from marigold.backbones.fused.ops import Ops
 from marigold.backbones.fused.unet import FusedUNet
 
@@ -31,6 +31,8 @@ def fused_half(half: Any, ops: Ops) -> bool:
 
     _replace(half, rebuilt)
     half.conv_norm_out, half.conv_act = Norm(half.conv_norm_out, ops), nn.Identity()
+    if half.conv_out.out_channels == 3:
+        half.conv_out = Picture(half.conv_out, ops)
     return True
 
 
