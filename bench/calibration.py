@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("checkpoints", nargs="*", default=CHECKPOINTS)
     parser.add_argument("--fitted", type=int, default=200, help="scenes of `val` to calibrate on, of each seed")
     parser.add_argument("--seeds", type=int, default=2, help="of scenes to calibrate on, from 0")
-    parser.add_argument("--measured", type=int, default=200, help="scenes of `test` to measure on")
+    parser.add_argument("--measured", type=int, default=200, help="scenes of `test` to measure on, of each seed")
+    parser.add_argument("--unseen", type=int, default=1, help="seeds of scenes to measure on, from 0")
     parser.add_argument("--cached", action="store_true", help="takes what is in the cache, and no more")
     parser.add_argument("--ensemble", type=int, default=4)
     parser.add_argument("--tta", choices=("none", "flip-scale"), help="the card's when left out")
@@ -79,7 +80,7 @@ def measured(name: str, options: argparse.Namespace) -> tuple[Calibration, dict[
         list(kept(predictor, settings, keys, options))
         for keys in (
             [key for seed in range(options.seeds) for key in keys_of("val", seed, options.fitted)],
-            keys_of("test", 0, options.measured),
+            [key for seed in range(options.unseen) for key in keys_of("test", seed, options.measured)],
         )
     )
     words = f"procedural val, {len(seen)} scenes of {len({key_seed(one.key) for one in seen})} seeds"

@@ -1,7 +1,7 @@
 """CUDA graphs: a function's kernels recorded once for a size, and asked for together from then on."""
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,9 @@ from torch import Tensor
 
 MOST = 12
 """Recordings that are kept; each holds the memory of what it computes on the way, which all share."""
-LARGEST = 2_000_000
-"""Numbers in the inputs, above which kernels run longer than it takes to ask for them."""
+LARGEST = 3_000_000
+"""Numbers in an input or the output, above which kernels run longer than it takes to ask for them: two photos of
+576 x 768 pixels for an autoencoder, dozens for a U-Net. A recording keeps the memory of what it computes."""
 _WARM = 2
 """Runs before recording, in which libraries choose their kernels."""
 
@@ -34,7 +35,8 @@ class Graphs:
     """A `Run` (see `backbones/base.py`) that records a function when it comes with the same shapes again."""
 
     def __init__(self) -> None:
-        self._seen: Counter[Hashable] = Counter()
+        self._seen: dict[Hashable, int] = {}
+        """The numbers of the largest tensor."""
         self._kept: OrderedDict[Hashable, _Recording] = OrderedDict()
         self._pool: Any = None
 
@@ -44,8 +46,11 @@ class Graphs:
         if (recording := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return recording.replay(inputs)
-        self._seen[key] += 1
-        if self._seen[key] < 2 or sum(x.numel() for x in inputs) > LARGEST:
+        if key not in self._seen:
+            output = function(*inputs)
+            self._seen[key] = max(x.numel() for x in (*inputs, output))
+            return output
+        if self._seen[key] > LARGEST:
             return function(*inputs)
         while len(self._kept) >= MOST:
             self._kept.popitem(last=False)

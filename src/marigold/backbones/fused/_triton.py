@@ -77,7 +77,7 @@ def normalised(
     tl.store(out + at, value.to(out.dtype.element_ty), inside)
 
 
-@triton.jit(do_not_specialize=["count"])
+@triton.jit
 def added(x, y, offset, out, count, channels, BLOCK: tl.constexpr):  # noqa: N803
     """x + y + offset."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -104,7 +104,7 @@ def added_normalised(x, y, offset, weight, bias, out, normal, channels, eps, WID
     tl.store(normal + at, found.to(normal.dtype.element_ty), kept)
 
 
-@triton.jit(do_not_specialize=["count"])
+@triton.jit
 def gated(x, out, count, channels, BLOCK: tl.constexpr):  # noqa: N803
     """The first half of each place times GELU of the second."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
