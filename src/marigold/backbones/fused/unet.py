@@ -27,9 +27,8 @@ class FusedUNet(nn.Module):
     def __init__(self, unet: Any, switch: Tensor | None) -> None:
         """Takes over the parts of a U-Net whose layers have been rebuilt; `switch` is what its class embedding gets."""
         super().__init__()
-        self.class_embedding, self.time_embed_act, self.mid_block = None, None, None
-        for name, part in unet.named_children():
-            self.register_module(name, part)
+        for name in (*dict(unet.named_children()), "class_embedding", "time_embed_act", "mid_block"):
+            setattr(self, name, getattr(unet, name))  # the last three are None in some
         self.config, self.to_json_string, self.kind = unet.config, unet.to_json_string, type(unet).__name__
         self.register_buffer("switch", switch, persistent=False)
         self._resnets = [block for block in self.modules() if isinstance(block, Resnet)]
