@@ -53,6 +53,7 @@ class Runtime:
         self._forget()
         self._end_turns()
         self.estimator = apply(self.estimator, self.plan)
+        self._suit()
         self._begin_turns()
 
     def at_once(self, pixels: int, asked: int | None = None) -> int:
