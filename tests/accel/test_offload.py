@@ -136,7 +136,8 @@ def test_a_prediction_that_a_device_has_no_room_for_is_refused_with_the_figures(
 
 def test_a_network_needs_room_at_its_turn_and_leaves_it_afterwards(device, estimator, monkeypatch):
     predictor = Predictor(estimator, TURNS)
-    largest, _, decoder = (sum(p.nbytes for p in part.parameters()) for part in estimator.backbone.hot_parts())
+    held = [[*part.parameters(), *part.buffers()] for part in estimator.backbone.hot_parts()]
+    largest, _, decoder = (sum(tensor.nbytes for tensor in tensors) for tensors in held)
     monkeypatch.setattr(runtime, "free_bytes", lambda device: largest - 1)
     with pytest.raises(DeviceMemoryError, match="on mps:0, needs about"):
         maps(predictor)

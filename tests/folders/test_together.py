@@ -71,7 +71,7 @@ def test_photos_of_one_size_run_together_and_lines_keep_their_order(tmp_path, ca
     assert batches == [3, 4, 2]  # the upright ones begin, and wait for all of theirs
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [str(path) for path in photos]
     assert [line["photo"] for line in lines_of(tmp_path / "log.jsonl")] == [str(path) for path in photos]
-    assert json.loads((tmp_path / "out" / "0_depth.json").read_text())["plan"] == {"batch": 3}
+    assert json.loads((tmp_path / "out" / "0_depth.json").read_text())["plan"]["batch"] == 3
 
 
 def test_a_run_in_batches_is_complete_for_a_run_without_them(tmp_path):
@@ -176,7 +176,7 @@ def devices(monkeypatch):
     """Two devices, of which each loads a predictor of its own."""
     loaded = []
 
-    def load(folder, *, device, precision, trust):
+    def load(folder, **how):
         loaded.append(Predictor(identity_estimator(leak=0.1)))
         return loaded[-1]
 

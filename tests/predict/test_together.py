@@ -109,10 +109,10 @@ def shelf(monkeypatch):
     cards = {"depth": Depth(), "normals": Normals(), "mine": Depth(), "folder=x": Normals(), "generator": Image()}
     loaded, revisions = [], {}
 
-    def describe(name, *, trust=(), autoencoder=None):
+    def describe(name, *, trust=(), dtype=None, autoencoder=None):
         return checkpoint.Description(Path(name), Card(name, "depth", revision=revisions.get(name, "r1")), cards[name])
 
-    def load(folder, *, device, precision, trust, autoencoder):
+    def load(folder, **how):
         found = describe(str(folder))
         loaded.append(found.card.name)
         return Predictor(identity_estimator(card=found.card, modality=found.modality))

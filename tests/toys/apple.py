@@ -57,6 +57,8 @@ class _Named(TorchFunctionMode):
         args, kwargs = tree_map(_for_core, (args, kwargs or {}))
         if func is torch.Tensor.new_tensor:
             func, args, kwargs = torch.tensor, args[1:], {"dtype": args[0].dtype, "device": args[0].device, **kwargs}
+        if func is torch.Tensor.tolist and isinstance(args[0], OnDevice):
+            return args[0].held.tolist()
         if func not in (torch.tensor, torch.as_tensor) or kwargs.get("device") not in (META, MPS):
             return func(*args, **kwargs)
         return func(*args, **{**kwargs, "device": "cpu"}).to(META)  # on `meta` the core drops the numbers

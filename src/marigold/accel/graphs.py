@@ -1,7 +1,7 @@
 """CUDA graphs: a function's kernels recorded once for a size, and asked for together from then on."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from marigold.backbones.fused.ops import is_replaced
+
 MOST = 12
 """Recordings that are kept; each holds the memory of what it computes on the way, which all share."""
 LARGEST = 3_000_000
 """Numbers in an input or the output, above which kernels run longer than it takes to ask for them: two photos of
 576 x 768 pixels for an autoencoder, dozens for a U-Net. A recording keeps the memory of what it computes."""
+_TWICE = 2
+"""The call that records, so that a size which comes once costs nothing more."""
+_RARER = 4
+"""How many times as many calls record again what had to go: sizes that take turns must not be recorded in turns."""
 _WARM = 2
 """Runs before recording, in which libraries choose their kernels."""
 
@@ -32,28 +38,37 @@ class _Recording:
 
 
 class Graphs:
-    """A `Run` (see `backbones/base.py`) that records a function when it comes with the same shapes again."""
+    """A `Run` (see `backbones/base.py`) that records a function when it comes with the same shapes again.
+
+    What runs inside `fused.ops.using`, for one thread alone, is neither recorded nor played.
+    """
 
     def __init__(self) -> None:
-        self._seen: dict[Hashable, int] = {}
-        """The numbers of the largest tensor."""
+        self._seen: Counter[Hashable] = Counter()
+        self._largest: dict[Hashable, int] = {}
+        """The numbers of the largest input or output, by what was called."""
+        self._calls: defaultdict[Hashable, int] = defaultdict(lambda: _TWICE)
+        """How many calls record, by what is called."""
         self._kept: OrderedDict[Hashable, _Recording] = OrderedDict()
         self._pool: Any = None
 
     def __call__(self, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         """What `function` gives for tensors of one device."""
+        if is_replaced():
+            return function(*inputs)
         key = (function, *((x.shape, x.dtype, x.stride(), x.device) for x in inputs))
         if (recording := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return recording.replay(inputs)
-        if key not in self._seen:
-            output = function(*inputs)
-            self._seen[key] = max(x.numel() for x in (*inputs, output))
-            return output
-        if self._seen[key] > LARGEST:
+        if self._largest.get(key, 0) > LARGEST:
             return function(*inputs)
+        self._seen[key] += 1
+        if self._seen[key] < self._calls[key]:
+            output = function(*inputs)
+            self._largest[key] = max(x.numel() for x in (*inputs, output))
+            return output
         while len(self._kept) >= MOST:
-            self._kept.popitem(last=False)
+            self._drop_oldest()
         self._kept[key] = self._recorded(function, inputs)
         return self._kept[key].replay(inputs)
 
@@ -61,12 +76,19 @@ class Graphs:
         """Drops the recordings, which hold for the weights and operations that they were made with."""
         self._kept.clear()
         self._seen.clear()
+        self._largest.clear()
+        self._calls.clear()
         self._pool = None
 
     @property
     def count(self) -> int:
         """How many recordings there are."""
         return len(self._kept)
+
+    def _drop_oldest(self) -> None:
+        key, _ = self._kept.popitem(last=False)
+        self._calls[key] *= _RARER
+        del self._seen[key]
 
     def _recorded(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> _Recording:
         kept = tuple(x.clone() for x in inputs)

@@ -14,7 +14,7 @@ import torch
 from marigold.backbones.base import Backbone
 from marigold.backbones.fused.ops import Ops, using
 from marigold.core.distribution import VERSION
-from marigold.core.errors import OutputError
+from marigold.core.errors import OutputError, reason
 from marigold.core.files import cache_folder, make_folder, whole_file
 
 REPAYS = 100
@@ -42,6 +42,8 @@ class Compiler:
         self._made: Ops | None = None
         self._thread: threading.Thread | None = None
         self._mark = cache_folder() / "kernels" / _digest(backbone, device)
+        self.error = ""
+        """Why nothing could be compiled; empty where nothing has failed."""
 
     @property
     def is_kept(self) -> bool:
@@ -53,31 +55,41 @@ class Compiler:
         return self._made
 
     def start(self) -> None:
-        """Compiles in a thread beside other work, unless that has begun."""
-        if self._thread is None:
+        """Compiles in a thread beside other work, unless that has begun or failed."""
+        if self._thread is None and not self.error:
             self._thread = threading.Thread(target=self.finish, name="compiler", daemon=True)
             self._thread.start()
 
-    @torch.inference_mode()
-    def finish(self) -> Ops:
-        """Compiles now, by running every network once on something small."""
-        from marigold.backbones.fused.kernels import Kernels
-
-        if self._made is None:
-            kernels = Kernels()
-            with using(kernels), torch.cuda.device(self._device), torch.cuda.stream(torch.cuda.Stream(self._device)):
-                _rehearse(self._backbone, self._device)
-                torch.cuda.current_stream().synchronize()
-            self._made = kernels
-            _leave(self._mark)
+    def finish(self) -> Ops | None:
+        """Compiles now; None where that fails, and then `error` says why."""
+        try:
+            self._made = self._made or compiled(self._backbone, self._device)
+        except Exception as error:  # of Triton, the C compiler that it calls, or the driver
+            self.error = f"{type(error).__name__}: {reason(error)}".splitlines()[0]
+            return None
+        _leave(self._mark)
         return self._made
+
+
+@torch.inference_mode()
+def compiled(backbone: Backbone, device: torch.device) -> Ops:
+    """Compiled operations, by running every network of the backbone once on something small."""
+    from marigold.backbones.fused.kernels import Kernels
+
+    kernels = Kernels()
+    with using(kernels), torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream(device)):
+        _rehearse(backbone, device)
+        torch.cuda.current_stream().synchronize()
+    return kernels
 
 
 def _rehearse(backbone: Backbone, device: torch.device) -> None:
     side = _CELLS * backbone.stride
     latent = backbone.encode(torch.zeros(1, 3, side, side, device=device))
     condition = latent.repeat(1, backbone.conditions, 1, 1) if backbone.conditions else None
-    backbone.network_at(latent.float().repeat(1, backbone.targets, 1, 1), 1, condition)
+    # As a tensor: what is known of a time as a number is shared with what runs beside this.
+    time = torch.ones(1, dtype=torch.long, device=device)
+    backbone.network(latent.float().repeat(1, backbone.targets, 1, 1), time, condition)
     backbone.decode(latent)
 
 

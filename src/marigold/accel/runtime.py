@@ -12,7 +12,7 @@ from marigold.accel.kernels import Compiler
 from marigold.accel.offload import largest_bytes, stage, take_turns
 from marigold.accel.plan import Plan, apply
 from marigold.accel.precision import precision_name
-from marigold.backbones.base import Run, directly
+from marigold.backbones.base import directly
 from marigold.backbones.fused.ops import Ops, Plain
 from marigold.core.device import free_bytes
 from marigold.core.device import memory_is_full as memory_is_full
@@ -27,7 +27,7 @@ class Runtime:
         """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None).
 
         Its layers are rebuilt for inference, so that it cannot be trained any more. Raises `ConfigError` for a plan
-        that compiles what cannot be compiled.
+        that is to compile what cannot be compiled.
         """
         self.plan = plan or Plan()
         self._turns: list[RemovableHandle] = []
@@ -38,13 +38,14 @@ class Runtime:
         # Recorded kernels find weights where they were.
         records = self.plan.device.type == "cuda" and self.plan.compile != "off" and not self.plan.offload
         self._graphs = Graphs() if records else None
-        self._run: Run = directly if self._graphs is None else self._graphs
         self.estimator = apply(estimator, self.plan)
-        rebuilt = self.estimator.backbone.suit_inference(self._ops, self._run)
+        rebuilt = self._suit()
         self._begin_turns()
+        self._notes: list[str] = []
         self._compiler = self._make_compiler(rebuilt)
         if self._compiler is not None and (self.plan.compile == "on" or self._compiler.is_kept):
-            self._take(self._compiler.finish())
+            self._compiler.finish()
+            self._take_compiled(self._compiler)
 
     def use_float32(self) -> None:
         """From now on the networks compute in float32."""
@@ -52,6 +53,7 @@ class Runtime:
         self._forget()
         self._end_turns()
         self.estimator = apply(self.estimator, self.plan)
+        self._suit()
         self._begin_turns()
 
     def at_once(self, pixels: int, asked: int | None = None) -> int:
@@ -84,8 +86,13 @@ class Runtime:
         """So many photos are computed now, with compiled kernels if they are ready."""
         self._photos += photos
         self.expect(0)
-        if self._compiler is not None and not self.is_compiled and (ops := self._compiler.ready()) is not None:
-            self._take(ops)
+        if self._compiler is not None and not self.is_compiled:
+            self._take_compiled(self._compiler)
+
+    def take_notes(self) -> list[str]:
+        """What a person should know of how the networks run by now; each note once."""
+        notes, self._notes = self._notes, []
+        return notes
 
     @property
     def is_compiled(self) -> bool:
@@ -110,10 +117,22 @@ class Runtime:
             raise ConfigError(f"compile: nothing can be compiled for {self.plan.device}, as {why}; use auto or off")
         return Compiler(self.estimator.backbone, self.plan.device) if possible and self.plan.compile != "off" else None
 
-    def _take(self, ops: Ops) -> None:
-        self._ops = ops
-        self.estimator.backbone.suit_inference(ops, self._run)
-        self._forget()
+    def _take_compiled(self, compiler: Compiler) -> None:
+        """Takes the compiled kernels if they are there. Where compiling has failed torch's own go on, with a note."""
+        if compiler.error and self.plan.compile == "on":
+            raise ConfigError(f"compile: kernels cannot be compiled ({compiler.error}); use auto or off")
+        if compiler.error:
+            self._notes.append(f"kernels cannot be compiled ({compiler.error}); torch's own compute")
+            self._compiler = None
+        elif (ops := compiler.ready()) is not None:
+            self._ops = ops
+            self._suit()
+            self._forget()
+
+    def _suit(self) -> bool:
+        """Lets the networks compute by the operations there are by now; whether they have been rebuilt for it."""
+        run = directly if self._graphs is None else self._graphs
+        return self.estimator.backbone.suit_inference(self._ops, run)
 
     def _forget(self) -> None:
         """Drops what was recorded with other weights or operations."""

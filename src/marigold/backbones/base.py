@@ -155,7 +155,8 @@ class Backbone(nn.Module, ABC):
         """Rebuilds the networks' layers for inference: the same to within rounding, by these operations.
 
         `run` calls what computes on tensors of one shape after another. Weights and their names stay; afterwards
-        nothing can be trained. Returns whether anything was rebuilt; again with other operations, those take over.
+        nothing can be trained. Returns whether anything was rebuilt. Called again, other operations take
+        over, and what the layers have computed from the weights is computed anew, as after a change of number type.
         """
         return False
 

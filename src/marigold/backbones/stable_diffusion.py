@@ -25,7 +25,7 @@ from marigold.backbones._prompt import (
 )
 from marigold.backbones.base import Backbone, Run, directly
 from marigold.backbones.fused.ops import Ops, Switched
-from marigold.backbones.fused.replace import fused_half, fused_unet
+from marigold.backbones.fused.replace import fused_half, fused_unet, renew
 from marigold.backbones.fused.unet import FusedUNet
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
@@ -279,6 +279,7 @@ class StableDiffusion(Backbone):
         self._run = run
         if self._ops is not None:
             self._ops.usual = ops
+            renew(self, self.prompt)
             return True
         switched = Switched(ops)
         unet = fused_unet(self.unet, self.prompt, self.switch, switched)

@@ -39,8 +39,8 @@ _FAILURES = (Exception, SystemExit, GeneratorExit)
 def names(base: type) -> list[str]:
     """The names in the family of an abstract class, in alphabetical order.
 
-    They are the modules beside its `base.py`, and the short names that other packages declare. A module whose name
-    starts with an underscore serves its neighbours and is no member.
+    They are the modules beside its `base.py`, and the short names that other packages declare. A folder of modules,
+    or one whose name starts with an underscore, serves its neighbours and is no member.
     """
     return sorted(_members(_family(base)) | plugins(_family(base)).keys())
 
@@ -174,7 +174,8 @@ def _module(base: type, name: str) -> str:
 @cache
 def _members(family: str) -> frozenset[str]:
     """The modules of a family in this package, but for its `base` and what serves its neighbours."""
-    found = {module.name for module in pkgutil.iter_modules(importlib.import_module(family).__path__)}
+    beside = pkgutil.iter_modules(importlib.import_module(family).__path__)
+    found = {module.name for module in beside if not module.ispkg}
     return frozenset(name for name in found if name != "base" and not name.startswith("_"))
 
 

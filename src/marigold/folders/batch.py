@@ -1,6 +1,7 @@
 """Many photos in one run: what is complete is skipped, and bad files do not end it."""
 
 import errno
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -99,7 +100,7 @@ def predict_photos(
     with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
         maps = 1 if request.interval is None else 3  # with their lower and upper ends
         predicted = sum(maps * sum(one.modality.channels) + 1 for one in provenances.values())
-        run = _Run(predictors.on_each_device(), request, results, overwrite, lines, progress, predicted)
+        run = _Run(predictors.on_each_device(), request, results, overwrite, lines, progress, predicted, len(photos))
         if overlap:
             on_cpu = predictors.device.type == "cpu"
             threads = threads_for(predictors.batch, on_cpu=on_cpu)
@@ -124,12 +125,15 @@ class _Run:
     progress: "tqdm[Any]"
     predicted: int
     """Numbers that are predicted for each pixel."""
+    left: int
+    """Photos that are to be predicted, as far as is known: fewer for each whose results are found to be complete."""
     outcome: Outcome = field(default_factory=Outcome)
     settings_work: bool = False
     """Once some photo has been predicted with them, what they are at odds with is another photo's own fault."""
     ready: dict[MultiPredictor | LazyPredictors, MultiPredictor] = field(default_factory=dict)
     """The predictors of each device that has been used, loaded."""
     loading: Lock = field(default_factory=Lock)
+    counting: Lock = field(default_factory=Lock)
 
     def read(self, job: PhotoJob) -> PhotoJob:
         start = time.perf_counter()
@@ -137,6 +141,9 @@ class _Run:
             job.hash = photo_hash(job.photo)
             if self.overwrite or not self.results.are_complete(job.name, job.hash):
                 job.image = read_photo(job.photo)
+            else:
+                with self.counting:
+                    self.left -= 1
         except MemoryError:
             job.error = f"{job.photo}: {_NO_MEMORY}"
         except ImageError as error:
@@ -182,7 +189,9 @@ class _Run:
             with self.loading:
                 if not self.ready:
                     self.results.prepare()
-                self.ready[predictors] = predictors.loaded()
+                loaded = predictors.loaded()
+                loaded.expect(math.ceil(self.left / len(self.predictors)))
+                self.ready[predictors] = loaded
         return self.ready[predictors]
 
     def _computed_together(self, predictors: MultiPredictor | LazyPredictors, jobs: Sequence[PhotoJob]) -> bool:

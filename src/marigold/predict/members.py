@@ -155,7 +155,7 @@ class Networks:
             with self.watch("sample"):
                 noise = torch.stack([views[view].noise[member] for view, member in rows[part]])
                 start, *later = noise.to(device).unbind(1)
-                condition = conditions[[view for view, _ in rows[part]]]
+                condition = torch.stack([conditions[view] for view, _ in rows[part]])
                 latents = estimator.sample(condition, start, self.sampling, fresh=later.__getitem__)
             with self.watch("decode"):
                 values = follows.crop(self._decoded(latents), size)

@@ -224,7 +224,7 @@ class Predictor:
         latent, *others = found.latents
         if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
-        notes = [*read.photo.notes, *found.notes, *chosen.notes]
+        notes = [*read.photo.notes, *found.notes, *chosen.notes, *self.runtime.take_notes()]
         return Prediction(
             maps={name: _as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
             uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),

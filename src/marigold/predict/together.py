@@ -92,6 +92,11 @@ class MultiPredictor:
         """Which photos share batches with this one. Raises `ConfigError`."""
         return joint([one.group(photo, request, self.batch) for one in self.predictors.values()])
 
+    def expect(self, photos: int) -> None:
+        """So many photos are to come, which decides whether compiling for them repays itself."""
+        for one in self.predictors.values():
+            one.runtime.expect(photos)
+
     def _encodings(self) -> dict[str, Encodings]:
         """For each modality what keeps the latents of a call, the same for those that share an autoencoder."""
         kept = {number: Encodings() for number in self._autoencoders.values()}

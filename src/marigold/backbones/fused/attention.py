@@ -59,14 +59,18 @@ class Block(nn.Module):
     said: Tensor
 
     def __init__(self, block: Any, ops: Ops, prompt: Tensor) -> None:
-        """Takes over the block's parts, and computes what attention to the prompt comes to."""
+        """Takes over the block's parts."""
         super().__init__()
         self.norm1, self.norm2, self.norm3 = block.norm1, block.norm2, block.norm3
         self.attn1, self.attn2, self.ff, self.ops = block.attn1, block.attn2, block.ff, ops
         self.register_buffer("joint", _joined(block.attn1.to_q, block.attn1.to_k, block.attn1.to_v), persistent=False)
-        seen, said = known_prompt(block.attn2, prompt)
-        self.register_buffer("seen", seen, persistent=False)
-        self.register_buffer("said", said, persistent=False)
+        for name in ("seen", "said"):
+            self.register_buffer(name, None, persistent=False)
+        self.renew(prompt)
+
+    def renew(self, prompt: Tensor) -> None:
+        """Computes what attention to the prompt [1, L, D] comes to by the weights as they are."""
+        self.seen, self.said = known_prompt(self.attn2, prompt)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, C] to the same shape."""

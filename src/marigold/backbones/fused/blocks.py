@@ -53,7 +53,12 @@ class Upsample(nn.Module):
         """Takes over the layer's convolution."""
         super().__init__()
         self.conv, self.ops = layer.conv, ops
-        self.register_buffer("phases", phases(self.conv.weight), persistent=False)
+        self.register_buffer("phases", None, persistent=False)
+        self.renew()
+
+    def renew(self) -> None:
+        """Computes the four convolutions by the weights as they are."""
+        self.phases = phases(self.conv.weight)
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
         """[B, C, h, w] to [B, C, 2 h, 2 w], or to an `output_size` of an odd side by the layer as it is written."""

@@ -109,6 +109,11 @@ def using(ops: Ops) -> Iterator[None]:
         _HERE.reset(token)
 
 
+def is_replaced() -> bool:
+    """Whether this code runs inside `using`."""
+    return _HERE.get() is not None
+
+
 class Switched(Ops):
     """Operations that may be exchanged while networks hold this object."""
 

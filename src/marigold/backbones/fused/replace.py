@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from marigold.backbones.fused.attention import Transformer, WideAttention
+from marigold.backbones.fused.attention import Block, Transformer, WideAttention
 from marigold.backbones.fused.blocks import Norm, Picture, Resnet, Upsample
 from marigold.backbones.fused.ops import Ops
 from marigold.backbones.fused.unet import FusedUNet
@@ -55,11 +55,21 @@ def fused_unet(unet: Any, prompt: Tensor, switch: Tensor | None, ops: Ops) -> Fu
     return FusedUNet(unet, switch)
 
 
+def renew(network: nn.Module, prompt: Tensor) -> None:
+    """Computes anew, from the weights as they are by now, what rebuilt layers have computed from them once."""
+    for layer in network.modules():
+        if isinstance(layer, Block):
+            layer.renew(prompt)
+        if isinstance(layer, Upsample):
+            layer.renew()
+
+
 def _is_usual_unet(unet: Any) -> bool:
     """Whether a U-Net is made of the layers that are rebuilt, with nothing that they leave out."""
     config = unet.config
     known = (*config.down_block_types, *config.up_block_types, config.mid_block_type or _MIDDLE)
     plain = config.resnet_time_scale_shift == "default" and config.act_fn == "silu" and unet.conv_norm_out is not None
+    plain = plain and config.get("attention_type", "default") == "default"
     unused = ("encoder_hid_dim_type", "addition_embed_type", "time_cond_proj_dim", "dual_cross_attention")
     alone = not any(config.get(name) for name in (*unused, "center_input_sample", "mid_block_only_cross_attention"))
     return set(known) <= _BLOCKS and plain and alone and all(map(_is_usual, unet.modules()))
