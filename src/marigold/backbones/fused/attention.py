@@ -108,8 +108,8 @@ def known_prompt(attention: Any, prompt: Tensor) -> tuple[Tensor, Tensor]:
     """
     layers = (attention.to_q, attention.to_k, attention.to_v, attention.to_out[0])
     query, key, value, out = (layer.weight.float() for layer in layers)
-    heads = (attention.heads, -1)
-    key, value = ((prompt[0].to(weight) @ weight.mT).unflatten(1, heads) for weight in (key, value))
+    heads, words = (attention.heads, -1), prompt[0].to(key.device).float()
+    key, value = ((words @ weight.mT).unflatten(1, heads) for weight in (key, value))
     seen = attention.scale * torch.einsum("lhd,hdc->hlc", key, query.unflatten(0, heads))
     said = torch.einsum("lhd,chd->chl", value, out.unflatten(1, heads))
     return seen.flatten(0, 1).to(attention.to_q.weight), said.flatten(1).to(attention.to_q.weight)
