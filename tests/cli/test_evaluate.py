@@ -57,6 +57,14 @@ def test_it_prints_the_table_and_the_protocol(tiny, scenes, capsys):
         assert fact in printed
 
 
+def test_what_is_compiled_is_asked_for_and_is_no_part_of_a_result(tiny, scenes, tmp_path, capsys):
+    assert run(tiny, scenes, "--compile", "on") == 1
+    assert "compile: nothing can be compiled for cpu" in capsys.readouterr().err
+    assert run(tiny, scenes, "--compile", "off") == 0
+    (result,) = (tmp_path / "output").glob("*.json")
+    assert json.loads(result.read_text())["protocol"] and '"compile"' not in result.read_text()
+
+
 def test_settings_say_how_a_data_set_is_to_be_read(tiny, tmp_path, capsys):
     write_pairs(tmp_path / "rooms", count=3)
     words = ["--set", "depth=depth/*.png", "--set", "unit=0.001", "--set", "test_every=1", "--output", "scores.json"]

@@ -113,6 +113,25 @@ def test_every_setting_reaches_the_report(predict):
     assert os.path.exists("deep/er/a_depth_uncertainty.npy") and os.path.exists("deep/er/a_depth_uncertainty.png")
 
 
+@pytest.mark.parametrize("choice", ["auto", "off"])
+def test_on_a_cpu_nothing_is_compiled_and_the_report_says_so(predict, choice):
+    assert predict("a.png", "--compile", choice) == 0
+    plan = json.loads(Path("output/a_depth.json").read_text())["plan"]
+    assert (plan["kernels"], plan["graphs"]) == ("torch", 0)
+
+
+def test_compiling_for_a_cpu_is_refused_before_anything_is_written(predict, capsys):
+    assert predict("a.png", "--compile", "on") == 1
+    assert "compile: nothing can be compiled for cpu, as there is no Triton" in complaint(capsys)
+    assert not os.path.exists("output/a_depth.json")
+
+
+def test_results_are_complete_whatever_is_compiled(predict, capsys):
+    assert predict("a.png", "--compile", "off") == 0
+    assert predict("a.png", "--compile", "auto") == 0
+    assert "complete already" in capsys.readouterr().out
+
+
 def test_a_batch_is_asked_for_and_told_in_the_report(predict):
     for name in "bcd":
         shutil.copy("a.png", f"{name}.png")

@@ -73,6 +73,28 @@ def test_compiled_is_short_for_a_key_of_the_plan():
         assert parsed("tiny-depth", *words).plan == replace(plan, compiled=True)
 
 
+def test_compile_sets_the_plan_or_leaves_it_to_the_recipe(tmp_path):
+    (tmp_path / "compiled.yaml").write_text("base: tiny-depth\nplan: {compiled: true}\n")
+    for name, recipe in (("tiny-depth", False), (str(tmp_path / "compiled.yaml"), True)):
+        plan = load(name).plan
+        assert plan.compiled is recipe
+        for choice, compiled in (("auto", recipe), ("on", True), ("off", False)):
+            assert parsed(name, "--compile", choice).plan == replace(plan, compiled=compiled)
+
+
+def test_compiled_and_not_at_once_is_refused(capsys):
+    assert parsed("tiny-depth", "--compile", "on", "--compiled").plan.compiled
+    assert cli.main(["train", "tiny-depth", "--compile", "off", "--compiled"]) == 1
+    assert "compile: `off` and --compiled contradict each other; leave one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["train", "predict", "evaluate"])
+def test_compile_is_one_of_three(verb, capsys):
+    assert cli.main([verb, "tiny-depth", "--compile", "yes"]) == 2
+    error = capsys.readouterr().err
+    assert [choice for choice in ("--compile", "auto", "on", "off") if choice not in error] == []
+
+
 def test_precision_is_short_for_a_key_of_the_plan():
     for words in (["--precision", "fp32"], ["--plan.precision", "fp32"]):
         assert parsed("tiny-depth", *words).plan.precision == "fp32"

@@ -48,6 +48,14 @@ def batches_of(predictors):
     return batches
 
 
+def expected_by(predictors, monkeypatch):
+    """How many photos its runtimes are told to come, in a list that a run fills."""
+    told = []
+    for predictor in predictors.predictors.values():
+        monkeypatch.setattr(predictor.runtime, "expect", told.append)
+    return told
+
+
 def lines_of(log):
     return [json.loads(line) for line in log.read_text().splitlines()]
 
@@ -224,3 +232,29 @@ def test_threads_come_from_the_number_of_cores(monkeypatch, cores, on_cpu, batch
     monkeypatch.setattr(threads, "_cores", lambda: cores)
     found = threads_for(batch, on_cpu=on_cpu)
     assert (found.readers, found.writers, found.ahead) == expected
+
+
+@pytest.mark.parametrize(("predictors", "told"), [(identity, [9]), (both, [9, 9])])
+def test_every_modality_knows_how_many_photos_are_to_come(tmp_path, monkeypatch, predictors, told):
+    made = predictors()
+    expected = expected_by(made, monkeypatch)
+    assert run(wide_and_tall(tmp_path), tmp_path / "out", made, overlap=False).done == 9
+    assert [count for count in expected if count] == told
+
+
+def test_photos_that_are_complete_are_not_to_come(tmp_path, monkeypatch):
+    photos = wide_and_tall(tmp_path)
+    run(photos[:6], tmp_path / "out")
+    made = identity()
+    expected = expected_by(made, monkeypatch)
+    outcome = run(photos, tmp_path / "out", made, overlap=False)
+    assert (outcome.skipped, outcome.done) == (6, 3)
+    assert [count for count in expected if count] == [3]
+
+
+def test_devices_share_what_is_to_come(tmp_path, monkeypatch, devices):
+    expected = []
+    monkeypatch.setattr(MultiPredictor, "expect", lambda self, photos: expected.append(photos))
+    request = Request(seed=3)
+    assert run(wide_and_tall(tmp_path, 23), tmp_path / "all", choose("depth", device="all"), request).done == 23
+    assert set(expected) == {12} and len(expected) == len(devices)

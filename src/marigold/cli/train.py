@@ -7,9 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE] [--compiled]
-                      [--precision NAME] [--minutes MINUTES] [--cache-latents FOLDER] [--cache-size GB]
-                      [--board NAME] [--dry-run] [--trust PACKAGE] [--KEY VALUE ...]
+from marigold.core.choices import Compile
+from marigold.core.errors import ConfigError
+
+USAGE = """usage: marigold train RECIPE [--run FOLDER] [--device DEVICE] [--workers N] [--renderer DEVICE]
+                      [--compile auto|on|off] [--compiled] [--precision NAME] [--minutes MINUTES]
+                      [--cache-latents FOLDER] [--cache-size GB] [--board NAME] [--dry-run] [--trust PACKAGE]
+                      [--KEY VALUE ...]
        marigold train inspect RUN/nonfinite/STEP.safetensors
 
 Train or fine-tune by a recipe; the same command resumes an interrupted run. `inspect` shows the batch that a run has
@@ -32,8 +36,11 @@ class Options:
     """Processes that read or lay out samples ahead of need; they change no result."""
     renderer: str = ""
     """A device on which those processes, at least one, also make the samples, such as cuda:1."""
+    compile: Compile = "auto"
+    """Whether networks and rendering are compiled, which is a slow start and then more steps a second: on, off, or
+    auto, which leaves that to the recipe."""
     compiled: bool = False
-    """Compile networks and rendering: a slow start, then more steps a second. Short for --plan.compiled."""
+    """Short for --compile on, and for --plan.compiled."""
     precision: str = ""
     """fp32, bf16 or fp16. Short for --plan.precision."""
     minutes: float = 0.0
@@ -99,8 +106,14 @@ def parse(arguments: list[str]) -> Options | Inspection:
 
 def _planned(recipe: dict[str, Any], line: Options) -> dict[str, Any]:
     """A recipe with what the short options say of its plan."""
-    given = {"compiled": line.compiled, "precision": line.precision}
-    return {**recipe, "plan": {**recipe["plan"], **{name: value for name, value in given.items() if value}}}
+    if line.compiled and line.compile == "off":
+        raise ConfigError("compile: `off` and --compiled contradict each other; leave one of them out")
+    plan = dict(recipe["plan"])
+    if line.compiled or line.compile != "auto":
+        plan["compiled"] = line.compile != "off"
+    if line.precision:
+        plan["precision"] = line.precision
+    return {**recipe, "plan": plan}
 
 
 def _trusted(arguments: list[str]) -> list[str]:
