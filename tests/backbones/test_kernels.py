@@ -225,3 +225,17 @@ def test_torchs_operations_agree(random, dtype):
     bound = 1e-5 if dtype == torch.float32 else 2**-5
     for one, other in zip(computed(Kernels()), computed(Plain()), strict=True):
         torch.testing.assert_close(one, other, atol=bound, rtol=bound)
+
+
+# The interpreter multiplies no matrices of bfloat16.
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=["float32", "float16"])
+@pytest.mark.parametrize(("channels", "size"), [(16, (3, 5)), (32, (2, 67)), (24, (4, 3)), (8, (1, 1))])
+def test_the_last_convolution_is_as_exact_as_its_weights(random, dtype, channels, size):
+    torch.manual_seed(0)
+    x, convolution = image(random(2, channels, *size), dtype), nn.Conv2d(channels, 3, 3, padding=1).to(DEVICE)
+    convolution.requires_grad_(False)
+    exactly = F.conv2d(x.double(), convolution.weight.double(), convolution.bias.double(), padding=1)
+    found = Kernels().picture(x, convolution)
+    assert found.dtype == torch.float32
+    # A weight as two halves of float16 is exact to 2**-21 of it, or to the smallest number there is.
+    torch.testing.assert_close(found.double(), exactly, atol=4e-6 * float(exactly.abs().max()), rtol=0)
