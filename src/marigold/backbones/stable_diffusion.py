@@ -25,7 +25,7 @@ from marigold.backbones._prompt import (
 )
 from marigold.backbones.base import Backbone, Run, directly
 from marigold.backbones.fused.ops import Ops, Switched
-from marigold.backbones.fused.replace import fused_half, fused_unet, renew
+from marigold.backbones.fused.replace import fused_halves, fused_unet, renew
 from marigold.backbones.fused.unet import FusedUNet
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
@@ -284,8 +284,8 @@ class StableDiffusion(Backbone):
         switched = Switched(ops)
         unet = fused_unet(self.unet, self.prompt, self.switch, switched)
         self.unet = unet or self.unet
-        rebuilt = [fused_half(half, switched) for half in (self.vae.encoder, self.vae.decoder)]
-        self._ops = switched if unet is not None or any(rebuilt) else None
+        halves = fused_halves(self.vae, switched)
+        self._ops = switched if unet is not None or halves else None
         return self._ops is not None
 
     def stored_bytes(self) -> int:
