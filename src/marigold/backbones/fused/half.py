@@ -51,10 +51,9 @@ class FusedHalf(nn.Module):
         """Between the first convolution and the last norm."""
         return [*(self.down_blocks or ()), self.mid_block, *(self.up_blocks or ())]
 
-    def bound(self, most_bytes: int | None) -> bool:
-        """From now on activations take so many bytes at most; whether this half can keep to it."""
+    def bound(self, most_bytes: int | None) -> None:
+        """From now on activations take so many bytes at most, where this half has stripes; None: all that they take."""
         self._most_bytes = most_bytes
-        return self._steps is not None
 
     def is_striped(self, batch: int, height: int, width: int) -> bool:
         """Whether the bound does not hold a batch of inputs of this size."""
