@@ -130,13 +130,17 @@ class Runtime:
         """Whether compiled kernels compute."""
         return not isinstance(self._ops, Plain)
 
-    def stated(self, height: int, width: int) -> dict[str, Any]:
-        """How the networks run at a working size, in words for a report."""
+    def stated_at(self, height: int, width: int) -> dict[str, Any]:
+        """As `stated`, and how the autoencoder computes photos of this working size, each by itself."""
+        striped = self.estimator.backbone.is_striped(height, width)
+        return {**self.stated(), "autoencoder": "stripes" if striped else "whole"}
+
+    def stated(self) -> dict[str, Any]:
+        """How the networks run, in words for a report."""
         return {
             "precision": precision_name(self.plan.dtype),
             "layout": "channels last",
             "kernels": "compiled" if self.is_compiled else "torch",
-            "autoencoder": "stripes" if self.estimator.backbone.is_striped(height, width) else "whole",
             "offload": "stage" if self.plan.offload else "off",
             "graphs": 0 if self._graphs is None else self._graphs.count,
         }

@@ -54,6 +54,7 @@ class Ops(ABC):
     def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
         """The picture [B, 3, H, W] that a convolution of 3 x 3 makes of an image, as exact as its float32 weights."""
 
+    @abstractmethod
     def moments(self, x: Tensor) -> Moments:
         """The moments of the channels of one image [1, C, H, W]."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from marigold.backbones.fused.attention import Block, Transformer, WideAttention
-from marigold.backbones.fused.blocks import Resnet, Upsample
+from marigold.backbones.fused.blocks import Norm, Resnet, Upsample
 from marigold.backbones.fused.half import FusedHalf
 from marigold.backbones.fused.ops import Ops
 from marigold.backbones.fused.unet import FusedUNet
