@@ -101,12 +101,12 @@ def suited(plan: Plan, estimator: Estimator, asked: Offload) -> Plan:
 def needed_bytes(estimator: Estimator) -> int:
     """Bytes of a device's memory for all weights and one photo of the size that the checkpoint recommends, about."""
     side = int(estimator.card.defaults.get("resolution") or SIDE)
-    return _bytes(estimator) + int(SPARE * estimator.backbone.working_bytes(side, side))
+    return weights_bytes(estimator) + int(SPARE * estimator.backbone.working_bytes(side, side))
 
 
 def largest_bytes(estimator: Estimator) -> int:
     """Bytes of the weights of the largest network that takes turns."""
-    return max((_bytes(part) for part in estimator.backbone.hot_parts()), default=0)
+    return max((weights_bytes(part) for part in estimator.backbone.hot_parts()), default=0)
 
 
 def take_turns(estimator: Estimator, device: torch.device) -> list[RemovableHandle]:
@@ -132,7 +132,8 @@ def _outside(module: nn.Module, parts: list[nn.Module]) -> Iterator[nn.Module]:
             yield from _outside(child, parts)
 
 
-def _bytes(network: nn.Module) -> int:
+def weights_bytes(network: nn.Module) -> int:
+    """Bytes of its parameters and buffers."""
     return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 

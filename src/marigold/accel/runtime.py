@@ -9,7 +9,7 @@ from torch.utils.hooks import RemovableHandle
 from marigold.accel import kernels
 from marigold.accel.graphs import Graphs
 from marigold.accel.kernels import Compiler
-from marigold.accel.offload import largest_bytes, stage, take_turns
+from marigold.accel.offload import largest_bytes, stage, take_turns, weights_bytes
 from marigold.accel.plan import Plan, apply
 from marigold.accel.precision import precision_name
 from marigold.backbones.base import directly
@@ -18,6 +18,13 @@ from marigold.core.device import free_bytes
 from marigold.core.device import memory_is_full as memory_is_full
 from marigold.core.errors import ConfigError
 from marigold.estimator import Estimator
+
+CPU_ACTIVATIONS = 2**28
+"""Bytes of the autoencoder's activations at once on a CPU, where stripes are as fast as the whole (docs/speed.md)."""
+_SHARE = 0.9
+"""Of a GPU's free memory, for activations."""
+_FEWEST = 2**26
+"""Bytes of activations below which memory is not what an image takes too much of."""
 
 
 class Runtime:
@@ -34,6 +41,8 @@ class Runtime:
         self._photos = 0
         self._most_pixels: int | None = None
         """What a batch holds at most since memory was full; None: it never was."""
+        self._most_bytes: int | None = None
+        """What activations of one input take at most since memory was full for it alone; None: it never was."""
         self._ops: Ops = Plain()
         # Recorded kernels find weights where they were.
         records = self.plan.device.type == "cuda" and self.plan.compile != "off" and not self.plan.offload
@@ -68,6 +77,27 @@ class Runtime:
         """From now on a batch holds no more pixels than these, or one input."""
         self._most_pixels = pixels
 
+    def take_less(self, height: int, width: int) -> bool:
+        """After memory was full for one input of this size: activations take half from now on; whether they can."""
+        whole = self.estimator.backbone.whole_bytes(height, width)
+        most = self._bound()
+        less = (whole if most is None else min(most, whole)) // 2
+        if less < _FEWEST:
+            return False
+        self._most_bytes = less
+        self._forget()
+        self.estimator.backbone.bound(self._bound())
+        return True
+
+    def _bound(self) -> int | None:
+        """Bytes that activations may take at once; None where that is not known."""
+        free = CPU_ACTIVATIONS if self.plan.device.type == "cpu" else self.free_bytes()
+        if self.plan.device.type != "cpu" and free is not None:
+            coming = weights_bytes(self.estimator.backbone.autoencoder) if self.plan.offload else 0
+            free = max(1, int(_SHARE * (free - coming)))
+        known = [most for most in (free, self._most_bytes) if most is not None]
+        return min(known, default=None)
+
     def free_bytes(self) -> int | None:
         """Bytes of the device's memory that can still be taken, those included that a network leaves at its turn."""
         free = free_bytes(self.plan.device)
@@ -85,6 +115,7 @@ class Runtime:
     def begin(self, photos: int = 1) -> None:
         """So many photos are computed now, with compiled kernels if they are ready."""
         self._photos += photos
+        self.estimator.backbone.bound(self._bound())
         self.expect(0)
         if self._compiler is not None and not self.is_compiled:
             self._take_compiled(self._compiler)
@@ -98,6 +129,11 @@ class Runtime:
     def is_compiled(self) -> bool:
         """Whether compiled kernels compute."""
         return not isinstance(self._ops, Plain)
+
+    def stated_at(self, height: int, width: int) -> dict[str, Any]:
+        """As `stated`, and how the autoencoder computes photos of this working size, each by itself."""
+        striped = self.estimator.backbone.is_striped(height, width)
+        return {**self.stated(), "autoencoder": "stripes" if striped else "whole"}
 
     def stated(self) -> dict[str, Any]:
         """How the networks run, in words for a report."""

@@ -122,6 +122,24 @@ class Backbone(nn.Module, ABC):
         """
         return self.targets * height * width * 3 * 4
 
+    def waiting_bytes(self, height: int, width: int) -> int:
+        """Bytes of the computer's memory that activations take which a device has no room for; here none do."""
+        return 0
+
+    def bound(self, most_bytes: int | None) -> None:
+        """From now on the autoencoder has so many bytes of activations at once on its device, by stripes of an image.
+
+        None: as many as it takes. Without stripes, as here, nothing changes.
+        """
+
+    def is_striped(self, height: int, width: int) -> bool:
+        """Whether the bound lets a photo of this working size be encoded or decoded in stripes."""
+        return False
+
+    def whole_bytes(self, height: int, width: int) -> int:
+        """The bound that lets photos of this working size be computed as a whole, one by one; 0 without stripes."""
+        return 0
+
     @abstractmethod
     def adapt(self, conditions: int, targets: int) -> None:
         """Widens the first and last layer to that many latents; does nothing if they are that wide already.

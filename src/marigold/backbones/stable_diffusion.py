@@ -24,8 +24,9 @@ from marigold.backbones._prompt import (
     write_text_files,
 )
 from marigold.backbones.base import Backbone, Run, directly
+from marigold.backbones.fused.half import FusedHalf
 from marigold.backbones.fused.ops import Ops, Switched
-from marigold.backbones.fused.replace import fused_half, fused_unet, renew
+from marigold.backbones.fused.replace import fused_halves, fused_unet, renew
 from marigold.backbones.fused.unet import FusedUNet
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Convention
@@ -62,6 +63,8 @@ class StableDiffusion(Backbone):
     _run: Run
     _ops: Switched | None
     """The operations of the rebuilt layers; None until `suit_inference`."""
+    _halves: Sequence[FusedHalf]
+    """Those of the autoencoder that have been rebuilt."""
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class StableDiffusion(Backbone):
         self.unet = unet
         self.vae = vae
         self.schedule = schedule
-        self._run, self._ops = directly, None
+        self._run, self._ops, self._halves = directly, None, ()
         self.register_buffer("prompt", prompt)
         self.prompt_padded = prompt_padded
         self.text = text or {}
@@ -179,8 +182,9 @@ class StableDiffusion(Backbone):
 
     def encode(self, image: Tensor) -> Tensor:
         """[B, 3, H, W] in -1 to 1 to [B, C, h, w]: the posterior mean times the scaling factor."""
+        image = image.to(_dtype(self.vae))
         with _running("vae"):
-            return self._run(self._encoded, image.to(_dtype(self.vae)))
+            return self._calls(self.vae.encoder, image)(self._encoded, image)
 
     def _encoded(self, image: Tensor) -> Tensor:
         encoded = self.vae.encode(image, return_dict=False)[0]
@@ -191,7 +195,12 @@ class StableDiffusion(Backbone):
         """[B, C, h, w] to [B, 3, H, W], not clamped."""
         latent = latent.to(_dtype(self.vae)) / self.vae.config.scaling_factor + self._shift
         with _running("vae"):
-            return self._run(self._decoded, latent)
+            return self._calls(self.vae.decoder, latent)(self._decoded, latent)
+
+    def _calls(self, half: nn.Module, x: Tensor) -> Run:
+        """What calls a half of the autoencoder for x; stripes may wait in the computer's memory: no graph of them."""
+        striped = any(half is one and one.is_striped(len(x), *x.shape[2:]) for one in self._halves)
+        return directly if striped else self._run
 
     def _decoded(self, latent: Tensor) -> Tensor:
         return self.vae.decode(latent, return_dict=False)[0]
@@ -223,10 +232,43 @@ class StableDiffusion(Backbone):
         return torch.cat([latent.to(self.unet.conv_in.weight.dtype) for latent in seen], dim=1)
 
     def working_bytes(self, height: int, width: int) -> int:
-        """By the autoencoder's decoder, whose layers at full size take nearly all: the targets are decoded together."""
+        """By the autoencoder's decoder, whose layers at full size take nearly all: the targets are decoded together.
+
+        In stripes they are not, and the bound is kept to.
+        """
+        if self.is_striped(height, width):
+            return max(device for device, _ in self._striped_bytes(height, width))
         channels = self.vae.config.get("decoder_block_out_channels") or self.vae.config.block_out_channels
         wide = channels[min(1, len(channels) - 1)]  # what comes from the block below is enlarged before it is narrowed
         return self.targets * height * width * wide * _AT_ONCE * _dtype(self.vae).itemsize
+
+    def waiting_bytes(self, height: int, width: int) -> int:
+        """What a layer is given and gives, where the device holds stripes of both alone."""
+        if not self.is_striped(height, width):
+            return 0
+        return max(beside for _, beside in self._striped_bytes(height, width))
+
+    def bound(self, most_bytes: int | None) -> None:
+        """Of both halves, where they have been rebuilt."""
+        for half in self._halves:
+            half.bound(most_bytes)
+
+    def is_striped(self, height: int, width: int) -> bool:
+        """One half or both."""
+        targets = {self.vae.decoder: self.targets}
+        return any(half.is_striped(targets.get(half, 1), *size) for half, size in self._inputs(height, width))
+
+    def whole_bytes(self, height: int, width: int) -> int:
+        """Of the half that takes more; targets can be decoded one by one."""
+        return max((half.whole_bytes(*size) for half, size in self._inputs(height, width)), default=0)
+
+    def _striped_bytes(self, height: int, width: int) -> list[tuple[int, int]]:
+        return [half.striped_bytes(*size) for half, size in self._inputs(height, width)]
+
+    def _inputs(self, height: int, width: int) -> list[tuple[FusedHalf, tuple[int, int]]]:
+        """The rebuilt halves, and the sides of what they are given for an image of this size."""
+        latent = height // self.stride, width // self.stride
+        return [(half, latent if half is self.vae.decoder else (height, width)) for half in self._halves]
 
     def adapt(self, conditions: int, targets: int) -> None:
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.
@@ -284,8 +326,8 @@ class StableDiffusion(Backbone):
         switched = Switched(ops)
         unet = fused_unet(self.unet, self.prompt, self.switch, switched)
         self.unet = unet or self.unet
-        rebuilt = [fused_half(half, switched) for half in (self.vae.encoder, self.vae.decoder)]
-        self._ops = switched if unet is not None or any(rebuilt) else None
+        self._halves = fused_halves(self.vae, switched)
+        self._ops = switched if unet is not None or self._halves else None
         return self._ops is not None
 
     def stored_bytes(self) -> int:

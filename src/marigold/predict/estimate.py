@@ -55,7 +55,8 @@ def least_bytes(
     channels = sum(runtime.estimator.modality.channels)
     result = channels * photo[0] * photo[1] * _FLOAT if settings.match_input else 0
     on_cpu = runtime.plan.device.type == "cpu"
-    return max(networks_bytes(runtime, sizes, members) if on_cpu else 0, 2 * result)
+    waiting = max(runtime.estimator.backbone.waiting_bytes(size.height, size.width) for size in sizes)
+    return max(networks_bytes(runtime, sizes, members) if on_cpu else waiting, 2 * result)
 
 
 def networks_bytes(runtime: Runtime, sizes: Sequence[WorkingSize], members: int) -> int:

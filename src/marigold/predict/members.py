@@ -1,8 +1,8 @@
 """The members of ensembles, computed in batches: of one photo or of many, whatever works at the same size.
 
-A batch that memory does not hold is halved and computed again, and so are those after it. What half precision makes
-no number of is computed again in float32, alone. What a photo gives does not depend on what is in a batch with it; the
-number of inputs in a batch may change it by rounding.
+A batch that memory does not hold is halved and computed again, and so are those after it; a single input is encoded and
+decoded in stripes then. What half precision makes no number of is computed again in float32, alone. What a photo gives
+does not depend on what is in a batch with it; the number of inputs in a batch may change it by rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -201,19 +201,25 @@ class Networks:
         return room
 
     def _attempt(self, size: WorkingSize, part: slice, compute: Callable[[slice], Result]) -> Result | None:
-        """What `compute` gives; None where memory was full, and batches hold half of it from now on."""
+        """What `compute` gives; None where memory was full, and from now on half of it is to be taken.
+
+        Batches hold half of the inputs; of a single one the autoencoder has half of the activations at once.
+        """
         try:
             return compute(part)
         except (RuntimeError, MemoryError) as error:
             if not memory_is_full(error):
                 raise
-            if (count := part.stop - part.start) == 1:
+            device, count = self.runtime.plan.device, part.stop - part.start
+            if count == 1 and not self.runtime.take_less(size.height, size.width):
                 raise DeviceMemoryError(
-                    f"resolution: {size.width} x {size.height} pixels do not fit into {self.runtime.plan.device}; "
-                    "choose less"
+                    f"resolution: {size.width} x {size.height} pixels do not fit into {device}; choose less"
                 ) from error
-        self.runtime.hold_at_most(count // 2 * size.height * size.width)
-        self._halved.append(f"{self.runtime.plan.device} had no memory for a batch of {count}; took {count // 2}")
+        if count == 1:
+            self._halved.append(f"{device} had no memory for the whole image; encoded and decoded in stripes")
+        else:
+            self.runtime.hold_at_most(count // 2 * size.height * size.width)
+            self._halved.append(f"{device} had no memory for a batch of {count}; took {count // 2}")
         return None
 
 

@@ -271,7 +271,7 @@ class Predictor:
                 "precision": precision_name(found.dtype),
                 "device": str(self.plan.device),
             },
-            "plan": {"batch": found.batch, **self.runtime.stated()},
+            "plan": {"batch": found.batch, **self.runtime.stated_at(size.height, size.width)},
             "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
             "working_size": {"height": size.height, "width": size.width},
             "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},

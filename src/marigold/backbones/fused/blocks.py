@@ -64,7 +64,11 @@ class Upsample(nn.Module):
         """[B, C, h, w] to [B, C, 2 h, 2 w], or to an `output_size` of an odd side by the layer as it is written."""
         if output_size is not None and tuple(output_size) != (2 * x.shape[-2], 2 * x.shape[-1]):
             return self.conv(F.interpolate(x, size=output_size, mode="nearest"))
-        found = [F.conv2d(x, weight, padding=1) for weight in self.phases.chunk(4)]
+        return self.doubled(x)
+
+    def doubled(self, x: Tensor, above: int = 1) -> Tensor:
+        """With no row of zeros `above` and below, the outer rows of x [B, C, h + 2, w] are neighbours of what is."""
+        found = [F.conv2d(x, weight, padding=(above, 1)) for weight in self.phases.chunk(4)]
         return self.ops.interleave(found, self.conv.bias)
 
 

@@ -11,6 +11,7 @@ import triton
 from torch import Tensor, nn
 
 from marigold.backbones.fused import _triton as _code
+from marigold.backbones.fused.moments import Moments
 from marigold.backbones.fused.ops import Ops
 
 _triton: Any = _code
@@ -36,22 +37,15 @@ class Kernels(Ops):
         x = _channels_last(x)
         batch, channels, count = len(x), x.shape[1], x.shape[2:].numel()
         offset, step = _offset(offset, x)
-        wide = _width(channels)
-        parts = triton.cdiv(channels, wide)
-        each = triton.cdiv(triton.cdiv(count, max(1, _PROGRAMS // (batch * parts))), _ROWS) * _ROWS
-        shares = triton.cdiv(count, each)
-        sums = torch.empty(batch, shares, 2, channels, device=x.device)
+        sums = _sums(x)
+        shares = sums.shape[1]
         scale, shift = torch.empty(2, batch, channels, device=x.device)
-        out = torch.empty_like(x)
         group = channels // layer.num_groups
-        _triton.moments[batch, shares, parts](x, sums, count, channels, each, ROWS=_ROWS, WIDE=wide)
         _triton.affine[batch, layer.num_groups](
             x, offset, sums, layer.weight, layer.bias, scale, shift, count, channels, shares, step, group, layer.eps,
             WIDE=triton.next_power_of_2(group), SHARES=64,
         )  # fmt: skip
-        grid = (batch, triton.cdiv(count, _ROWS), parts)
-        _triton.normalised[grid](x, scale, shift, out, count, channels, ROWS=_ROWS, WIDE=wide, ACTIVATE=activate)
-        return out
+        return _normalised(x, scale, shift, activate=activate)
 
     def add(self, x: Tensor, y: Tensor, offset: Tensor | None = None) -> Tensor:
         """One pass."""
@@ -121,6 +115,38 @@ class Kernels(Ops):
             CHANNELS=channels, OUT=layer.out_channels, ACROSS=_ACROSS, COLUMNS=_LEAST_PRODUCT,
         )  # fmt: skip
         return out
+
+    def moments(self, x: Tensor) -> Moments:
+        """One pass."""
+        x = _channels_last(x)
+        count = x.shape[2:].numel()
+        less, squares = _sums(x)[0].sum(0) / count
+        return Moments(count, x[0, :, 0, 0].float() + less, (squares - less.square()).clamp(min=0) * count)
+
+    def activate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """One pass."""
+        return _normalised(_channels_last(x), scale, shift, activate=True)
+
+
+def _sums(x: Tensor) -> Tensor:
+    """Of each share of the places the sums of values less the first one, and of their squares: [B, shares, 2, C]."""
+    batch, channels, count = len(x), x.shape[1], x.shape[2:].numel()
+    wide = _width(channels)
+    parts = triton.cdiv(channels, wide)
+    each = triton.cdiv(triton.cdiv(count, max(1, _PROGRAMS // (batch * parts))), _ROWS) * _ROWS
+    shares = triton.cdiv(count, each)
+    sums = torch.empty(batch, shares, 2, channels, device=x.device)
+    _triton.moments[batch, shares, parts](x, sums, count, channels, each, ROWS=_ROWS, WIDE=wide)
+    return sums
+
+
+def _normalised(x: Tensor, scale: Tensor, shift: Tensor, *, activate: bool) -> Tensor:
+    """By factors and summands [B, C]."""
+    batch, channels, count = len(x), x.shape[1], x.shape[2:].numel()
+    wide, out = _width(channels), torch.empty_like(x)
+    grid = (batch, triton.cdiv(count, _ROWS), triton.cdiv(channels, wide))
+    _triton.normalised[grid](x, scale, shift, out, count, channels, ROWS=_ROWS, WIDE=wide, ACTIVATE=activate)
+    return out
 
 
 def _channels_last(x: Tensor) -> Tensor:

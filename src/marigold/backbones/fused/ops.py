@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from marigold.backbones.fused.moments import Moments, moments
 
 
 class Ops(ABC):
@@ -50,6 +53,14 @@ class Ops(ABC):
     @abstractmethod
     def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
         """The picture [B, 3, H, W] that a convolution of 3 x 3 makes of an image, as exact as its float32 weights."""
+
+    @abstractmethod
+    def moments(self, x: Tensor) -> Moments:
+        """The moments of the channels of one image [1, C, H, W]."""
+
+    @abstractmethod
+    def activate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """SiLU of an image times `scale` [C] plus `shift` [C], which are float32."""
 
 
 class Plain(Ops):
@@ -94,6 +105,18 @@ class Plain(Ops):
     def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
         """By a convolution in float32."""
         return F.conv2d(x.to(layer.weight.dtype), layer.weight, layer.bias, padding=1)
+
+    def moments(self, x: Tensor) -> Moments:
+        """By sums in float32."""
+        return moments(x)
+
+    def activate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """By a batch norm, which takes float32 beside half precision, where there is one that does."""
+        if x.device.type == "mps":
+            found = torch.addcmul(shift[:, None, None], x.float(), scale[:, None, None])
+            return F.silu(found, inplace=True).to(x.dtype)
+        mean, variance = torch.zeros_like(scale), torch.ones_like(scale)
+        return F.silu(F.batch_norm(x, mean, variance, scale, shift, eps=0), inplace=True)
 
 
 _HERE: ContextVar[Ops | None] = ContextVar("operations", default=None)
@@ -157,6 +180,14 @@ class Switched(Ops):
     def picture(self, x: Tensor, layer: nn.Conv2d) -> Tensor:
         """By those in use."""
         return self.use.picture(x, layer)
+
+    def moments(self, x: Tensor) -> Moments:
+        """By those in use."""
+        return self.use.moments(x)
+
+    def activate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """By those in use."""
+        return self.use.activate(x, scale, shift)
 
 
 def places(x: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from marigold.backbones.fused.attention import Block, Transformer, WideAttention
-from marigold.backbones.fused.blocks import Norm, Picture, Resnet, Upsample
+from marigold.backbones.fused.blocks import Norm, Resnet, Upsample
+from marigold.backbones.fused.half import FusedHalf
 from marigold.backbones.fused.ops import Ops
 from marigold.backbones.fused.unet import FusedUNet
 
@@ -16,11 +17,22 @@ _BLOCKS = {_MIDDLE, "CrossAttnDownBlock2D", "DownBlock2D", "CrossAttnUpBlock2D",
 """The kinds of blocks of a U-Net that hold nothing else."""
 
 
-def fused_half(half: Any, ops: Ops) -> bool:
-    """Rebuilds an autoencoder's encoder or decoder, in place, where it is one of the KL autoencoder; whether it is."""
+def fused_halves(autoencoder: nn.Module, ops: Ops) -> list[FusedHalf]:
+    """Rebuilds, where they are, the encoder and the decoder of a KL autoencoder; gives those that were rebuilt."""
+    halves: list[FusedHalf] = []
+
+    def rebuilt(half: nn.Module) -> nn.Module | None:
+        if not isinstance(half, _kinds()["halves"]) or not all(map(_is_usual, half.modules())):
+            return None
+        halves.append(_fused_half(half, ops))
+        return halves[-1]
+
+    _replace(autoencoder, rebuilt)
+    return halves
+
+
+def _fused_half(half: Any, ops: Ops) -> FusedHalf:
     kinds = _kinds()
-    if not isinstance(half, kinds["halves"]) or not all(map(_is_usual, half.modules())):
-        return False
 
     def rebuilt(layer: nn.Module) -> nn.Module | None:
         if isinstance(layer, kinds["resnet"]):
@@ -30,10 +42,7 @@ def fused_half(half: Any, ops: Ops) -> bool:
         return WideAttention(layer, ops) if isinstance(layer, kinds["attention"]) else None
 
     _replace(half, rebuilt)
-    half.conv_norm_out, half.conv_act = Norm(half.conv_norm_out, ops), nn.Identity()
-    if half.conv_out.out_channels == 3:
-        half.conv_out = Picture(half.conv_out, ops)
-    return True
+    return FusedHalf(half, ops)
 
 
 def fused_unet(unet: Any, prompt: Tensor, switch: Tensor | None, ops: Ops) -> FusedUNet | None:
