@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from full_size import AUTOENCODER
 from marigold import checkpoint
 from marigold.backbones import _networks as networks
 from marigold.backbones._decoders import MapDecoder, Shape
@@ -34,6 +33,7 @@ from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
 from marigold.train import recipe
 from marigold_scenes.procedural import Procedural
+from random_networks import AUTOENCODER
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = 288

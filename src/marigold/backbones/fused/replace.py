@@ -15,6 +15,8 @@ from marigold.backbones.fused.unet import FusedUNet
 _MIDDLE = "UNetMidBlock2DCrossAttn"
 _BLOCKS = {_MIDDLE, "CrossAttnDownBlock2D", "DownBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"}
 """The kinds of blocks of a U-Net that hold nothing else."""
+_PRODUCTS = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "to_q", "to_k", "to_v", "proj_in", "proj_out", "proj")
+"""What layers that are rebuilt call the products inside them."""
 
 
 def fused_halves(autoencoder: nn.Module, ops: Ops) -> list[FusedHalf]:
@@ -106,6 +108,8 @@ def _kinds() -> dict[str, Any]:
 def _is_usual(layer: Any) -> bool:
     """Whether a layer is none of those that are rebuilt, or computes what its rebuilt form does."""
     kinds = _kinds()
+    if any(name in _PRODUCTS and type(part) not in (nn.Linear, nn.Conv2d) for name, part in layer.named_children()):
+        return False  # one that is wrapped, as by a low-rank adapter
     if isinstance(layer, kinds["resnet"]):
         whole = layer.upsample is None and layer.downsample is None and layer.output_scale_factor == 1
         untimed = layer.time_emb_proj is None and layer.time_embedding_norm == "group"
