@@ -206,6 +206,24 @@ def test_phases_are_interleaved(random, dtype, offset, channels, size):
 
 
 @TYPES
+@pytest.mark.parametrize("ops", [Kernels(), Plain()], ids=["kernels", "torch"])
+@pytest.mark.parametrize(("groups", "channels", "size"), [(8, 32, (5, 7)), (4, 64, (33, 3)), (32, 96, (1, 1))])
+def test_a_group_norm_in_two_stripes_is_that_of_torch(random, dtype, ops, groups, channels, size):
+    x = image(random(1, channels, *size) + 3 * random(1, channels, 1, 1), dtype)
+    norm = layer(nn.GroupNorm, random, groups, channels, dtype=dtype)
+    first, *others = (ops.moments(part) for part in x.split(20, dim=2))
+    for other in others:
+        first = first.joined(other)
+    variance, mean = torch.var_mean(x.double(), (0, 2, 3), correction=0)
+    torch.testing.assert_close(first.mean.double(), mean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(first.squares.double() / first.count, variance, atol=1e-5, rtol=1e-4)
+    found = torch.cat([ops.activate(part, *first.affine(norm)) for part in x.split(20, dim=2)], dim=2)
+    expected = F.silu(F.group_norm(x.double(), groups, norm.weight.double(), norm.bias.double(), norm.eps))
+    bound = 2e-5 if dtype == torch.float32 else 2**-7
+    torch.testing.assert_close(found.double(), expected, atol=bound, rtol=bound)
+
+
+@TYPES
 def test_torchs_operations_agree(random, dtype):
     """`Plain` gives what the kernels give, where both take the same."""
     x, y, offset = image(random(2, 32, 5, 3), dtype), image(random(2, 32, 5, 3), dtype), random(32).to(dtype)

@@ -266,9 +266,10 @@ class StableDiffusion(Backbone):
         return [half.striped_bytes(*size) for half, size in self._inputs(height, width)]
 
     def _inputs(self, height: int, width: int) -> list[tuple[FusedHalf, tuple[int, int]]]:
-        """The rebuilt halves, and the sides of what they are given for an image of this size."""
-        latent = height // self.stride, width // self.stride
-        return [(half, latent if half is self.vae.decoder else (height, width)) for half in self._halves]
+        """The rebuilt halves, and the sides of what they are given for an image of this size, which is padded."""
+        cells = -(-height // self.stride), -(-width // self.stride)
+        image = cells[0] * self.stride, cells[1] * self.stride
+        return [(half, cells if half is self.vae.decoder else image) for half in self._halves]
 
     def adapt(self, conditions: int, targets: int) -> None:
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.

@@ -50,13 +50,14 @@ def least_bytes(
 ) -> int:
     """Bytes of the computer's memory that the prediction takes at its peak, at least.
 
-    The result is made at the photo's size, and turned around for the arrays. On a CPU the networks compute there too.
+    The result is made at the photo's size, and turned around for the arrays. What a device does not hold of
+    activations waits there, and on a CPU the networks compute there too.
     """
     channels = sum(runtime.estimator.modality.channels)
     result = channels * photo[0] * photo[1] * _FLOAT if settings.match_input else 0
     on_cpu = runtime.plan.device.type == "cpu"
     waiting = max(runtime.estimator.backbone.waiting_bytes(size.height, size.width) for size in sizes)
-    return max(networks_bytes(runtime, sizes, members) if on_cpu else waiting, 2 * result)
+    return max(waiting + (networks_bytes(runtime, sizes, members) if on_cpu else 0), 2 * result)
 
 
 def networks_bytes(runtime: Runtime, sizes: Sequence[WorkingSize], members: int) -> int:
