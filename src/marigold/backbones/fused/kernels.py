@@ -107,7 +107,9 @@ class Kernels(Ops):
         weight = F.pad(layer.weight.permute(2, 3, 1, 0).flatten(0, 1), (0, _LEAST_PRODUCT - layer.out_channels))
         high = weight.to(x.dtype)
         low = (weight - high.float()).to(x.dtype)
-        bias = F.pad(layer.bias, (0, _LEAST_PRODUCT - layer.out_channels))
+        bias = x.new_zeros(_LEAST_PRODUCT, dtype=torch.float32)
+        if layer.bias is not None:
+            bias[: layer.out_channels] = layer.bias
         out = torch.empty(batch, layer.out_channels, height, width, device=x.device)
         grid = (batch * height, triton.cdiv(width, _ACROSS))
         _triton.pictured[grid](
