@@ -81,8 +81,8 @@ class Backbone(nn.Module, ABC):
         raise ConfigError(f"recipe.objective: {type(self).__name__} has no small decoder; choose another objective")
 
     def write_decoder(self, folder: Path) -> None:
-        """Writes the small decoder into a folder that `replace_autoencoder` takes."""
-        raise NotImplementedError(f"{type(self).__name__} has no small decoder")
+        """Writes the small decoder into a folder that `replace_autoencoder` takes. Raises as `add_decoder` does."""
+        raise ConfigError(f"recipe.objective: {type(self).__name__} has no small decoder; choose another objective")
 
     def replace_autoencoder(self, folder: Path) -> None:
         """Takes the autoencoder in a folder, or the small decoder in it, in place of its own, for the same latents.
