@@ -7,26 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from marigold import checkpoint
 from marigold.accel import offload, runtime
 from marigold.accel.offload import needed_bytes, suited
 from marigold.accel.plan import GPU_PIXELS, Plan
 from marigold.core.errors import ConfigError, DeviceMemoryError
 from marigold.predict.predictor import Predictor, load
 from toys.apple import MPS, OnDevice, apple_gpu
+from toys.peers import toy
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
 TURNS = Plan(MPS, torch.float32, GPU_PIXELS, offload=True)
 
 
-@pytest.fixture(scope="module")
-def opened():
-    return checkpoint.open("depth")
-
-
 @pytest.fixture
-def estimator(opened):
-    return copy.deepcopy(opened)
+def estimator():
+    return toy("depth")
 
 
 @pytest.fixture
@@ -82,7 +77,7 @@ def test_two_estimators_share_the_place_on_the_device(device, estimator):
 
 
 def test_turns_go_on_in_float32_after_an_overflow(device, estimator):
-    estimator.backbone.unet.conv_out.weight.data.mul_(1e4)
+    estimator.backbone.unet.conv_out.weight.data.mul_(2e5)
     whole = maps(Predictor(copy.deepcopy(estimator).half(), Plan(MPS)))
     predictor = Predictor(estimator, Plan(MPS, torch.float16, offload=True))
     np.testing.assert_allclose(maps(predictor), whole, atol=1e-4)
@@ -128,7 +123,7 @@ def test_turns_on_a_cpu_are_refused():
 
 
 def test_a_prediction_that_a_device_has_no_room_for_is_refused_with_the_figures(device, estimator, monkeypatch):
-    monkeypatch.setattr(runtime, "free_bytes", lambda device: 10**5)
+    monkeypatch.setattr(runtime, "free_bytes", lambda device: 10**3)
     words = r"38 x 27 pixels .* of 2 on mps:0, needs about .* of which 0\.0 GB .*; choose a"
     with pytest.raises(DeviceMemoryError, match=words):
         maps(Predictor(estimator, Plan(MPS)))

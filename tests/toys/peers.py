@@ -70,21 +70,7 @@ def peers(
 ) -> tuple[Predictor, Any]:
     """A predictor and a pipeline with networks of the same weights; made once. Target images span the whole range."""
     kind, pipeline, options = MODALITIES[modality]
-    schedule = {
-        **NETWORK["schedule"],
-        "_class_name": scheduler,
-        "prediction_type": output,
-        "timestep_spacing": spacing,
-        "rescale_betas_zero_snr": output != "epsilon",
-    }
-    torch.manual_seed(0)
-    backbone = StableDiffusion.tiny(
-        unet=NETWORK["unet"], vae=AUTOENCODERS[autoencoder], schedule=schedule, prompt_dim=NETWORK["prompt_dim"]
-    )
-    backbone.adapt(1, len(kind.targets))
-    backbone.unet.conv_in.weight.data[:, :4] *= 10  # the photo is to be seen in the answer
-    if autoencoder == "tiny":
-        _use_whole_range(backbone.vae)
+    backbone = _backbone(modality, autoencoder, output, scheduler, spacing)
     # Those of the predictor are rebuilt for inference.
     predictor = Predictor(Estimator(copy.deepcopy(backbone), kind, Card("toy", modality)))
     config = {key: value for key, value in backbone.schedule.config().items() if not key.startswith("_")}
@@ -100,6 +86,37 @@ def peers(
     theirs.empty_text_embedding = backbone.prompt
     theirs.set_progress_bar_config(disable=True)
     return predictor, theirs
+
+
+def toy(modality: str) -> Estimator:
+    """An estimator on small random networks, which recommends what the bundled ones do."""
+    card = Card("toy", modality, defaults={"steps": 1, "resolution": 288, "sizing": "area"})
+    return Estimator(_backbone(modality), MODALITIES[modality][0], card)
+
+
+def _backbone(
+    modality: str,
+    autoencoder: str = "kl",
+    output: str = "v_prediction",
+    scheduler: str = "DDIMScheduler",
+    spacing: str = "trailing",
+) -> StableDiffusion:
+    schedule = {
+        **NETWORK["schedule"],
+        "_class_name": scheduler,
+        "prediction_type": output,
+        "timestep_spacing": spacing,
+        "rescale_betas_zero_snr": output != "epsilon",
+    }
+    torch.manual_seed(0)
+    backbone = StableDiffusion.tiny(
+        unet=NETWORK["unet"], vae=AUTOENCODERS[autoencoder], schedule=schedule, prompt_dim=NETWORK["prompt_dim"]
+    )
+    backbone.adapt(1, len(MODALITIES[modality][0].targets))
+    backbone.unet.conv_in.weight.data[:, :4] *= 10  # the photo is to be seen in the answer
+    if autoencoder == "tiny":
+        _use_whole_range(backbone.vae)
+    return backbone
 
 
 @torch.no_grad()
