@@ -1,5 +1,9 @@
 """What comes again with the same shapes is recorded and played, and gives what it gives without."""
 
+import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -127,3 +131,23 @@ def test_operations_of_one_thread_alone_are_neither_recorded_nor_played(recorded
             graphs(line, full(1))
             graphs(line, full(1, size=2))
     assert (graphs.count, recorded[0].replays) == (1, 1)
+
+
+def test_threads_do_not_see_each_others_inputs(recorded, monkeypatch):
+    graphs = Graphs()
+    for _ in range(2):
+        graphs(line, full(0))
+    before = recorded[0].replay
+    monkeypatch.setattr(recorded[0], "replay", lambda: (time.sleep(0.01), before()))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda value: graphs(line, full(value))[0].item(), range(8)))
+    assert found == [2 * value + 1 for value in range(8)]
+
+
+def test_a_copy_has_recorded_nothing(recorded):
+    graphs = Graphs()
+    for _ in range(2):
+        graphs(line, full(0))
+    other = copy.deepcopy(graphs)
+    assert (graphs.count, other.count) == (1, 0)
+    assert other(line, full(3)).tolist() == [7] * 3

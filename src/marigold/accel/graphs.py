@@ -40,7 +40,8 @@ class _Recording:
 class Graphs:
     """A `Run` (see `backbones/base.py`) that records a function when it comes with the same shapes again.
 
-    What runs inside `fused.ops.using`, for one thread alone, is neither recorded nor played.
+    What runs inside `fused.ops.using`, for one thread alone, is neither recorded nor played. Threads take turns, as a
+    recording has one place for its inputs; all of them use one stream. A copy has recorded nothing.
     """
 
     def __init__(self) -> None:
@@ -51,11 +52,19 @@ class Graphs:
         """How many calls record, by what is called."""
         self._kept: OrderedDict[Hashable, _Recording] = OrderedDict()
         self._pool: Any = None
+        self._turn = threading.Lock()
+
+    def __deepcopy__(self, memo: object) -> "Graphs":
+        return Graphs()
 
     def __call__(self, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         """What `function` gives for tensors of one device."""
         if is_replaced():
             return function(*inputs)
+        with self._turn:
+            return self._called(function, inputs)
+
+    def _called(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
         key = (function, *((x.shape, x.dtype, x.stride(), x.device) for x in inputs))
         if (recording := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)

@@ -18,7 +18,7 @@ from marigold.core.errors import OutputError, reason
 from marigold.core.files import cache_folder, make_folder, whole_file
 
 REPAYS = 100
-"""Photos of full size that repay compiling: it takes about 8 s, and each is 0.08 s faster then (`bench/engine.py`)."""
+"""Photos of full size that repay compiling, about: 8 s, against 0.07 s for each (`bench/results/engine.md`)."""
 _CELLS = 16
 """The side, in latent cells, of what the networks rehearse on: even at the smallest of a U-Net's four sizes."""
 
