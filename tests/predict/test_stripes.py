@@ -39,7 +39,7 @@ def crowded(made, monkeypatch, most):
     backbone, asked = made.estimator.backbone, []
     decode, bound = type(backbone).decode, type(backbone).bound
 
-    def bounded(self, most_bytes):
+    def bounded(self, most_bytes, uncut=0):
         asked.append(most_bytes)
         bound(self, most_bytes)
 
@@ -61,9 +61,19 @@ def test_small_photos_are_computed_whole():
 def test_what_a_cpu_is_to_hold_bounds_the_activations(monkeypatch):
     expected, *_ = predicted(predictor())
     monkeypatch.setattr(runtime, "CPU_ACTIVATIONS", 10**4)
+    monkeypatch.setattr(runtime, "CPU_UNCUT", 0)
     found, how, notes = predicted(predictor())
     assert (how, notes) == ("stripes", [])
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_photo_that_takes_little_is_not_cut_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(runtime, "CPU_ACTIVATIONS", 10**4)
+    made = predictor()
+    monkeypatch.setattr(runtime, "CPU_UNCUT", made.estimator.backbone.whole_bytes(*SIDES))
+    assert predicted(made)[1] == "whole"
+    monkeypatch.setattr(runtime, "CPU_UNCUT", made.estimator.backbone.whole_bytes(*SIDES) - 1)
+    assert predicted(made)[1] == "stripes"
 
 
 def test_where_memory_is_full_for_one_photo_its_activations_are_halved(monkeypatch):
@@ -95,7 +105,7 @@ def test_on_a_gpu_free_memory_is_the_bound_less_the_weights_that_are_to_come(mon
     asked = []
     with apple_gpu(monkeypatch):
         made = Runtime(copy.deepcopy(_opened()), Plan(MPS, offload=offloaded))
-        monkeypatch.setattr(type(made.estimator.backbone), "bound", lambda self, most: asked.append(most))
+        monkeypatch.setattr(type(made.estimator.backbone), "bound", lambda self, most, uncut: asked.append(most))
         monkeypatch.setattr(runtime, "free_bytes", lambda device: 10**9)
         made.begin()
         monkeypatch.setattr(runtime, "free_bytes", lambda device: None)

@@ -19,8 +19,9 @@ from marigold.core.device import memory_is_full as memory_is_full
 from marigold.core.errors import ConfigError
 from marigold.estimator import Estimator
 
-CPU_ACTIVATIONS = 2**28
-"""Bytes of the autoencoder's activations at once on a CPU, where stripes are as fast as the whole (docs/speed.md)."""
+CPU_ACTIVATIONS, CPU_UNCUT = 2**28, 10**9
+"""Bytes of the autoencoder's activations at once on a CPU in stripes, and those that an image is not cut for: stripes
+take a twentieth more time there (docs/speed.md)."""
 _SHARE = 0.9
 """Of a GPU's free memory, for activations."""
 _FEWEST = 2**26
@@ -86,8 +87,13 @@ class Runtime:
             return False
         self._most_bytes = less
         self._forget()
-        self.estimator.backbone.bound(self._bound())
+        self._bind()
         return True
+
+    def _bind(self) -> None:
+        """Bounds what activations take."""
+        uncut = CPU_UNCUT if self.plan.device.type == "cpu" and self._most_bytes is None else 0
+        self.estimator.backbone.bound(self._bound(), uncut)
 
     def _bound(self) -> int | None:
         """Bytes that activations may take at once; None where that is not known."""
@@ -115,7 +121,7 @@ class Runtime:
     def begin(self, photos: int = 1) -> None:
         """So many photos are computed now, with compiled kernels if they are ready."""
         self._photos += photos
-        self.estimator.backbone.bound(self._bound())
+        self._bind()
         self.expect(0)
         if self._compiler is not None and not self.is_compiled:
             self._take_compiled(self._compiler)

@@ -126,10 +126,11 @@ class Backbone(nn.Module, ABC):
         """Bytes of the computer's memory that activations take which a device has no room for; here none do."""
         return 0
 
-    def bound(self, most_bytes: int | None) -> None:
+    def bound(self, most_bytes: int | None, uncut: int = 0) -> None:
         """From now on the autoencoder has so many bytes of activations at once on its device, by stripes of an image.
 
-        None: as many as it takes. Without stripes, as here, nothing changes.
+        None: as many as it takes. An image that takes no more than `uncut` is computed as a whole. Without stripes, as
+        here, nothing changes.
         """
 
     def is_striped(self, height: int, width: int) -> bool:

@@ -239,10 +239,10 @@ class StableDiffusion(Backbone):
             return 0
         return max(beside for _, beside in self._striped_bytes(height, width))
 
-    def bound(self, most_bytes: int | None) -> None:
+    def bound(self, most_bytes: int | None, uncut: int = 0) -> None:
         """Of both halves, where they have been rebuilt."""
         for half in self._halves:
-            half.bound(most_bytes)
+            half.bound(most_bytes, uncut)
 
     def is_striped(self, height: int, width: int) -> bool:
         """One half or both."""

@@ -45,21 +45,25 @@ class FusedHalf(nn.Module):
         self.conv_out = Picture(half.conv_out, ops) if half.conv_out.out_channels == 3 else half.conv_out
         self._steps = _steps(self)
         self._most_bytes: int | None = None
+        self._uncut = 0
 
     @property
     def blocks(self) -> list[Any]:
         """Between the first convolution and the last norm."""
         return [*(self.down_blocks or ()), self.mid_block, *(self.up_blocks or ())]
 
-    def bound(self, most_bytes: int | None) -> None:
-        """From now on activations take so many bytes at most, where this half has stripes; None: all that they take."""
-        self._most_bytes = most_bytes
+    def bound(self, most_bytes: int | None, uncut: int = 0) -> None:
+        """From now on activations take so many bytes at most, where this half has stripes; None: all that they take.
+
+        Inputs that take no more than `uncut` are computed as a whole all the same.
+        """
+        self._most_bytes, self._uncut = most_bytes, uncut
 
     def is_striped(self, batch: int, height: int, width: int) -> bool:
         """Whether the bound does not hold a batch of inputs of this size."""
         if self._most_bytes is None:
             return False
-        return batch * self.whole_bytes(height, width) > self._most_bytes
+        return batch * self.whole_bytes(height, width) > max(self._most_bytes, self._uncut)
 
     def whole_bytes(self, height: int, width: int) -> int:
         """Bytes that one input of this size takes to be computed as a whole; 0 for a half without stripes."""
