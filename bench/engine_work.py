@@ -98,6 +98,7 @@ WITHOUT_ENGINE: dict[str, Callable[[Setup], Result]] = {
     "arithmetic-decoder": arithmetic_decoder,
     "shell-auto": partial(first_map, compiled="auto"),
     "shell-on": partial(first_map, compiled="on"),
+    "shell-off": partial(first_map, compiled="off"),
     "folder-npy": partial(folder_of_photos, formats="npy"),
     "folder-png16": partial(folder_of_photos, formats="npy,png16"),
 }

@@ -116,7 +116,8 @@ class Plain(Ops):
             found = torch.addcmul(shift[:, None, None], x.float(), scale[:, None, None])
             return F.silu(found, inplace=True).to(x.dtype)
         mean, variance = torch.zeros_like(scale), torch.ones_like(scale)
-        return F.silu(F.batch_norm(x, mean, variance, scale, shift, eps=0), inplace=True)
+        # Some versions of torch refuse an eps of 0; beside 1 this one is lost in single precision.
+        return F.silu(F.batch_norm(x, mean, variance, scale, shift, eps=1e-12), inplace=True)
 
 
 _HERE: ContextVar[Ops | None] = ContextVar("operations", default=None)
