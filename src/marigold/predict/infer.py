@@ -122,8 +122,9 @@ class _Job:
 
     def run(self, photos: Sequence[Tensor], noise: Tensor | np.ndarray | None) -> list[Inference]:
         sizes = [working_sizes(self.runtime, self.settings, photo) for photo in photos]
-        for photo, own in zip(photos, sizes, strict=True):
-            check_memory(self.runtime, self.settings, own, self._different, (photo.shape[-2], photo.shape[-1]))
+        sides = [(photo.shape[-2], photo.shape[-1]) for photo in photos]
+        for own, side in dict.fromkeys(zip(sizes, sides, strict=True)):  # asking the system takes a millisecond
+            check_memory(self.runtime, self.settings, own, self._different, side)
         noises = {own: self._noises(own, noise) for own in dict.fromkeys(sizes)}
         views = {
             (photo, number): View(photos[photo], transform, noises[sizes[photo]][number])
