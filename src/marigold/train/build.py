@@ -10,6 +10,7 @@ import torch
 from marigold.backbones.base import Backbone
 from marigold.checkpoints import bases, store
 from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Convention
 from marigold.core import seeds
 from marigold.core.config import NAME
 from marigold.core.console import printable
@@ -62,6 +63,7 @@ def build(
         defaults=dict(recipe.defaults),
         source=f"{before.name} {before.revision}".strip() if before else "",
         base=base,
+        convention=phases(recipe)[-1].objective.convention(backbone, before.convention if before else Convention()),
     )
     return Estimator(backbone, recipe.modality, card)
 
