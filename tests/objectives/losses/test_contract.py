@@ -1,5 +1,7 @@
 """What every loss promises: the slope that differences show, nothing without a valid pixel, nothing for the truth."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -101,8 +103,16 @@ def test_the_truth_has_no_error(name):
     assert float(case.value(case.outcome(case.truth))) == pytest.approx(0, abs=1e-7)
 
 
-NUMBERS = [("affine", "low"), ("affine", "high"), ("gradient", "scales"), ("feature", "side")]
-NUMBERS += [("sink", field) for field in ("block", "iterations", "temperature")]
+NUMBERS = [
+    (name, field.name)
+    for name in names(MapLoss)
+    for field in dataclasses.fields(implementation(MapLoss, name))
+    if type(field.default) in (int, float)
+]
+
+
+def test_there_are_such_numbers():
+    assert len(NUMBERS) >= 8
 
 
 @pytest.mark.parametrize(("name", "field"), NUMBERS)

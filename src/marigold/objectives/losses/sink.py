@@ -24,9 +24,10 @@ class Sink(MapLoss):
     for every valid pixel on both sides, by so many Sinkhorn iterations. The loss is the mean over blocks with a valid
     pixel of sum M C / sum M.
 
-    An edge that is a pixel off costs nothing within its block, and a value between two surfaces costs its distance to
-    one of them. The gradient flows through the plan too. As published, pixels that are not valid have a cost of a
-    million in place of no mass; the plan tends to the same, which a few iterations do not reach.
+    Where in its block a value is costs nothing, and a value between two surfaces costs its distance to one of them. At
+    a low temperature few iterations move no mass from one surface to the other, so that an edge that is a pixel off
+    costs next to nothing either. The gradient flows through the plan too. As published, pixels that are not valid have
+    a cost of a million in place of no mass; the plan tends to the same, which a few iterations do not reach.
     """
 
     block: int = 5
