@@ -1,5 +1,6 @@
 """One step taught by a sum of losses on its result."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from marigold import checkpoint
 from marigold.checkpoints.convention import Convention
 from marigold.core.config import decode, encode
 from marigold.core.errors import ConfigError, UnknownNameError
+from marigold.core.sample import Batch, Sample
+from marigold.modalities.depth import Depth
+from marigold.modalities.normals import Normals
 from marigold.objectives.base import Objective
 from marigold.objectives.end_to_end import EndToEnd
 from marigold.objectives.losses.affine import Affine
@@ -70,6 +74,45 @@ def test_gradients_reach_the_denoiser_through_a_decoder_that_stays():
     loss(objective, model, shown).backward()
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in trained.parameters())
     assert all(p.grad is None for p in model.backbone.autoencoder.parameters())
+
+
+@dataclass(frozen=True)
+class Geometry(Depth):
+    """Depth and normals, a target image each."""
+
+    needs = ("depth", "normals")
+    targets = ("depth", "normals")
+    outputs = ("depth", "normals")
+    channels = (1, 3)
+
+    def encode(self, sample: Sample) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = [modality.encode(sample) for modality in (Depth(), Normals())]
+        pixels, valid = (torch.cat(some, dim=-4) for some in zip(*parts, strict=True))
+        return pixels, valid
+
+    def decode(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.cat([Depth().decode(pixels[:, :1]), Normals().decode(pixels[:, 1:])], dim=1)
+
+
+def test_depth_and_normals_of_one_network_are_taught_together():
+    objective = OneStep((Term(Affine(), 0.5), Term(Angle(), 1.0)))
+    model, shown = estimator(objective, modality=Geometry()), batch().truth
+    normals = torch.nn.functional.normalize(
+        torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)), dim=1
+    )
+    sample = replace(
+        shown,
+        maps={**shown.maps, "normals": normals},
+        valid={**shown.valid, "normals": shown.valid["depth"]},
+    )
+    pixels, valid = Geometry().encode(sample)
+    both = Batch(sample.image * 2 - 1, pixels, valid, sample)
+    objective.trainable(model)
+    parts = [float(loss(of(one), model, both)) for one in (Affine(), Angle())]
+    assert float(loss(objective, model, both)) == pytest.approx(0.5 * parts[0] + parts[1], rel=1e-5)
+    predicted = model.decode(model.sample(model.encode_image(both.image), torch.zeros(2, 8, 8, 8), 1))
+    expected = Normals().loss(predicted[:, 1:], Batch(both.image, pixels[:, 1:], valid[:, 1:], sample))
+    assert parts[1] == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_loss_of_maps_that_are_not_predicted_is_refused():
