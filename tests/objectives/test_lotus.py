@@ -12,10 +12,12 @@ from safetensors.torch import load_file
 from marigold import checkpoint
 from marigold.checkpoints.convention import Convention
 from marigold.core.errors import ConfigError
+from marigold.diffusion.schedule import Output
 from marigold.modalities.lighting import Lighting
 from marigold.objectives.denoise import Denoise
 from marigold.objectives.end_to_end import EndToEnd
 from marigold.objectives.lotus import Lotus
+from marigold.objectives.one_step import OneStep
 from marigold.predict.predictor import load
 from marigold.train.loop import train
 from marigold.train.recipe import PhaseSettings
@@ -159,6 +161,14 @@ def test_training_that_goes_on_from_such_a_checkpoint_keeps_its_switch_and_its_s
         assert (model.card.convention.start, model.card.convention.switch) == ("nothing", (1.0, 0.0))
         assert model.backbone.unet.conv_in.in_channels == 4
         assert bool(loss(objective, model, batch()).isfinite())
+
+
+def test_a_later_phase_by_the_result_leaves_the_switch_and_the_start_as_they_are(tmp_path):
+    phases = (PhaseSettings(1), PhaseSettings(1, objective=OneStep()))
+    train(recipe(Lotus(), "sample", phases=phases), tmp_path / "run")
+    model = checkpoint.open(tmp_path / "run" / "checkpoint")
+    assert model.card.convention == Convention("nothing", 999, (1.0, 0.0))
+    assert model.backbone.schedule.output is Output.SAMPLE
 
 
 def test_a_network_that_is_adapted_to_noise_cannot_do_without(tmp_path):

@@ -210,7 +210,7 @@ class StableDiffusion(Backbone):
             raise ConfigError(
                 f"unet: has no switch of {switch.shape[-1]} numbers; train it with `lotus` from the start of a run"
             )
-        return self._answered(x, t, condition, embedded(switch.to(x)))
+        return self._answered(x, t, condition, embedded(switch).to(self.switch))
 
     def _answered(self, x: Tensor, t: Tensor, condition: Tensor | None, switch: Tensor | None) -> Tensor:
         latents = self._seen(x, condition)

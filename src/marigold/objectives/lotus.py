@@ -105,7 +105,7 @@ class Lotus(Objective):
         self, estimator: Estimator, condition: Tensor, like: Tensor, rng: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Those of the map and of the photo."""
-        twice, tasks = torch.cat([like, like]), like.new_tensor([ANNOTATE, RECONSTRUCT])
+        twice, tasks = torch.cat([like, like]), torch.tensor([ANNOTATE, RECONSTRUCT], device=like.device)
         switch = tasks.repeat_interleave(len(like), dim=0)
         x, t = self._start(twice, rng), self._last(estimator, twice)
         output = estimator.backbone.switched(x, t, torch.cat([condition, condition]), switch)

@@ -63,9 +63,17 @@ def build(
         defaults=dict(recipe.defaults),
         source=f"{before.name} {before.revision}".strip() if before else "",
         base=base,
-        convention=phases(recipe)[-1].objective.convention(backbone, before.convention if before else Convention()),
+        convention=_convention(recipe, backbone, before),
     )
     return Estimator(backbone, recipe.modality, card)
+
+
+def _convention(recipe: Recipe, backbone: Backbone, before: Card | None) -> Convention:
+    """How the network is called once all phases have taught it."""
+    found = before.convention if before else Convention()
+    for phase in phases(recipe):
+        found = phase.objective.convention(backbone, found)
+    return found
 
 
 def relearned(recipe: Recipe, before: Modality) -> str:
