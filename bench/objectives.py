@@ -78,9 +78,11 @@ def of(*terms: tuple[MapLoss, float], **options: Any) -> OneStep:
 def rows(features: str = "") -> dict[str, Row]:
     """The objectives by name, those first that the page compares all others with."""
     whole, quarter = (Value(), 1.0), EndToEnd(decoded=0.25, latent=0.2)
+    mixed = Weighted((Part(Denoise()), Part(quarter)))
     cheap = {"decoded": 0.25}
     return {
         "denoise": Row(Denoise()),
+        "denoise, mostly from pure noise": Row(Denoise(pure=0.8)),
         "end_to_end, published": Row(of((Affine(), 1.0))),
         "lotus-g": Row(Lotus("noise"), "sample"),
         "lotus-d": Row(Lotus("nothing"), "sample"),
@@ -92,7 +94,8 @@ def rows(features: str = "") -> dict[str, Row]:
         "one step: value + surface": Row(of(whole, (Surface(), 0.1))),
         "one step: value + feature": Row(of(whole, (Feature(features), 0.2)), features=True),
         "denoise, then one step": Row(Denoise(pure=0.8), then=quarter),
-        "denoise + one step": Row(Weighted((Part(Denoise()), Part(quarter)))),
+        "denoise + one step": Row(mixed),
+        "denoise, then denoise + one step": Row(Denoise(pure=0.8), then=mixed),
         "denoise + 0.1 one step": Row(Weighted((Part(Denoise()), Part(quarter, 0.1)))),
         "lotus-d, then value": Row(Lotus("nothing"), "sample", then=of(whole)),
     }

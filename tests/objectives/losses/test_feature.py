@@ -13,7 +13,10 @@ from marigold.core.errors import CheckpointError, ConfigError, MissingExtraError
 from marigold.objectives.losses import _lite
 from marigold.objectives.losses._lite import Lite
 from marigold.objectives.losses.feature import Feature
+from marigold.objectives.one_step import OneStep, Term
+from marigold.train.loop import train
 from toys.outcomes import Given, outcome, random, value
+from toys.trained import recipe
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +114,16 @@ def test_weights_come_from_a_file(lite, tmp_path):
     for one, other in zip(found(image), lite(image), strict=True):
         torch.testing.assert_close(one, other)
     assert not any(p.requires_grad for p in found.parameters())
+
+
+def test_a_run_that_compares_features_is_resumed_to_the_bit(lite, tmp_path):
+    save_file(lite.state_dict(), tmp_path / "lite.safetensors")
+    objective = OneStep((Term(Feature(str(tmp_path / "lite.safetensors"))),))
+    train(recipe(objective), tmp_path / "whole")
+    train(recipe(objective, steps=1), tmp_path / "halves")
+    train(recipe(objective), tmp_path / "halves")
+    name = "checkpoint/unet/diffusion_pytorch_model.safetensors"
+    assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "halves" / name).read_bytes()
 
 
 def test_weights_come_from_the_package_that_brings_them(lite, tmp_path, monkeypatch):
