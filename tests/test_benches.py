@@ -20,7 +20,8 @@ BENCH = Path(__file__).parents[1] / "bench"
 PARTS = (
     *("ablations_page", "engine_aims", "engine_engines", "engine_page", "engine_peer", "engine_photos", "engine_rows"),
     *("engine_shell", "engine_tasks", "engine_work", "hostile_documents", "photographs", "prior_page"),
-    *("random_networks", "slim", "small_runs", "spread", "stored_scenes", "training_loops", "training_report"),
+    *("objectives_page", "random_networks", "slim", "small_runs", "spread", "stored_scenes", "training_loops"),
+    "training_report",
     "training_variants",
 )
 """Modules that the scripts share."""
@@ -131,6 +132,45 @@ def test_ablations_name_the_lowest_error_and_compare_it(bench):
         best(errors, "two") == "lowest with one, 0.650 (0.500 to 0.800) times the error with two, lower with every seed"
     )
     assert best(errors, "one").endswith("times the error with two, lower with every seed")
+
+
+def objectives_result(**errors):
+    """Runs of two seeds with these errors everywhere, by objective and then by steps of inference."""
+
+    def run(name, seed, by_steps):
+        scores = {
+            str(count): {metric: dict.fromkeys(FAMILIES, error + 0.1 * seed) for metric in ("abs_rel", "delta1")}
+            for count, error in by_steps.items()
+        }
+        edges = {count: {"boundary_f1": 0.5} for count in scores}
+        return {"name": name, "seed": seed, "steps": 10, "seconds_per_step": 0.5, "scores": scores, "edges": edges}
+
+    facts = {"each": 60.0, "batch": 2, "size": 32, "pool": 8, "scenes": 1}
+    runs = [run(name, seed, by_steps) for seed in (0, 1) for name, by_steps in errors.items()]
+    return {"facts": facts, "device": "cpu", "runs": runs}
+
+
+def test_objectives_are_compared_by_the_seeds_that_all_runs_have(bench):
+    page = bench("objectives_page")
+    result = objectives_result(mixed={1: 0.2, 2: 0.1, 4: 0.4}, single={1: 0.4})
+    order = ["single", "mixed", "never run"]
+    assert list(page.complete(result, order)) == ["single", "mixed"]
+    assert list(page.several(result, order)) == ["mixed"]
+    assert "| single | 0.450 (0.400 to 0.500) |" in page.main_table(result, order)
+    # 0.2 to 0.4 with one seed, 0.3 to 0.5 with the other.
+    said = page.said(result, order)
+    assert "AbsRel is lowest with mixed: 0.550 (0.500 to 0.600) times that with single, lower with every seed." in said
+    assert "mixed: the error of one step is multiplied by 0.583 (0.500 to 0.667) with 2 and 1.833" in said
+    result["runs"].pop()
+    assert list(page.complete(result, order)) == ["mixed"]
+
+
+def test_every_objective_of_the_comparison_has_a_run_of_its_own(bench):
+    rows = bench("objectives").rows()
+    made = [(one.objective, one.then) for one in rows.values()]
+    assert len(made) == len({repr(pair) for pair in made}) >= 12
+    folders = {bench("small_runs").Job(name, 0).folder(Path()).name for name in rows}
+    assert len(folders) == len(rows)
 
 
 def test_published_errors_are_compared_set_by_set(bench):

@@ -148,6 +148,30 @@ class Backbone(nn.Module, ABC):
         Raises `ConfigError` if the backbone has been adapted to other numbers.
         """
 
+    def see_photo_alone(self) -> None:
+        """From now on the network is given no noisy latents beside the condition, and `adapt` leaves no room for them.
+
+        Raises `ConfigError` for a network that is adapted to them, or if this kind of backbone needs them.
+        """
+        raise ConfigError(
+            f"recipe.objective: {type(self).__name__} predicts nothing without noise; choose another `start` of it"
+        )
+
+    def add_switch(self, switch: Sequence[float]) -> None:
+        """Gives the denoiser an embedding of a switch between tasks, drawn from the global random state.
+
+        The network is called with `switch` from now on. Raises `ConfigError` for a network that has another one, or if
+        this kind of backbone can have none.
+        """
+        raise ConfigError(f"recipe.objective: {type(self).__name__} has no switch between tasks; choose another one")
+
+    def switched(self, x: Tensor, t: Tensor, condition: Tensor | None, switch: Tensor) -> Tensor:
+        """`network` with a switch for each sample, [B, choices], in place of the one that it is called with.
+
+        Raises `ConfigError` for a network that has no switch.
+        """
+        raise ConfigError(f"recipe.objective: {type(self).__name__} has no switch between tasks; choose another one")
+
     def deepen(self, layers: Sequence[int]) -> None:
         """Gives the denoiser's blocks at least so many layers; what is added begins as the identity.
 

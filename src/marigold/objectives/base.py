@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from marigold.backbones.base import Backbone
 from marigold.checkpoints import store
 from marigold.checkpoints.adapters import Adapter
+from marigold.checkpoints.convention import Convention
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
 
@@ -27,6 +28,14 @@ class Objective(ABC):
     @abstractmethod
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The part of the estimator whose weights are trained; everything else stays frozen."""
+
+    def convention(self, backbone: Backbone, before: Convention) -> Convention:
+        """How the network is called that comes out of training; `before` is how its start was.
+
+        Here as diffusion models are: from noise, at the times of the schedule. A switch stays as it was, and so does
+        a network that sees the photo alone.
+        """
+        return before if before.start == "nothing" else Convention(switch=before.switch)
 
     @abstractmethod
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from marigold.backbones.base import Backbone
 from marigold.checkpoints import bases, store
 from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Convention
 from marigold.core import seeds
 from marigold.core.config import NAME
 from marigold.core.console import printable
@@ -62,8 +63,17 @@ def build(
         defaults=dict(recipe.defaults),
         source=f"{before.name} {before.revision}".strip() if before else "",
         base=base,
+        convention=_convention(recipe, backbone, before),
     )
     return Estimator(backbone, recipe.modality, card)
+
+
+def _convention(recipe: Recipe, backbone: Backbone, before: Card | None) -> Convention:
+    """How the network is called once all phases have taught it."""
+    found = before.convention if before else Convention()
+    for phase in phases(recipe):
+        found = phase.objective.convention(backbone, found)
+    return found
 
 
 def relearned(recipe: Recipe, before: Modality) -> str:
