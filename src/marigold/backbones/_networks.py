@@ -102,7 +102,7 @@ class Absent(nn.Module):
         super().__init__()
         self.config = config
         self.encoder, self.decoder = nn.Identity(), nn.Identity()
-        self.type = nn.Parameter(torch.empty(0, dtype=dtype), requires_grad=False)
+        self.number_type = nn.Parameter(torch.empty(0, dtype=dtype), requires_grad=False)
 
 
 def are_alike(one: nn.Module, other: nn.Module) -> bool:

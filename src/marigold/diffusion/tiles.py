@@ -64,13 +64,14 @@ class Tiling:
         return found
 
     def _weight(self, tile: Tile) -> Tensor:
-        """The distance to the nearest border inside the canvas, in cells, [h, w]; nowhere more than the side.
+        """A window of Hann over the distance to the borders inside the canvas, from 0 there to 1 in the middle, [h, w].
 
-        A border that is the canvas's own has no neighbour to give way to.
+        A border that is the canvas's own has no neighbour to give way to. Where tiles overlap by half, the windows of
+        neighbours sum to 1 by themselves, and their slope is 0 at the borders.
         """
         rows = _distance(tile.top, tile.height, self.height, self.side)
         columns = _distance(tile.left, tile.width, self.width, self.side)
-        return torch.minimum(rows[:, None], columns[None])
+        return _hann(rows, self.side)[:, None] * _hann(columns, self.side)[None]
 
 
 class Fusion:
@@ -102,8 +103,13 @@ def _inner(starts: set[int], side: int, length: int) -> set[int]:
 
 
 def _distance(start: int, side: int, length: int, most: int) -> Tensor:
-    """Of each cell of a window the distance to the window's nearer end inside the length, from 1 to `most`."""
-    cells = torch.arange(side)
-    before = cells + 1 if start > 0 else torch.full_like(cells, most)
-    behind = side - cells if start + side < length else torch.full_like(cells, most)
-    return torch.minimum(before, behind).clamp(max=most).float()
+    """Of each cell's middle the distance to the window's nearer end inside the length; `most` without such ends."""
+    cells = torch.arange(side, dtype=torch.float32)
+    before = cells + 0.5 if start > 0 else torch.full_like(cells, most)
+    behind = side - 0.5 - cells if start + side < length else torch.full_like(cells, most)
+    return torch.minimum(before, behind)
+
+
+def _hann(distance: Tensor, side: int) -> Tensor:
+    """sin^2(pi d / side) up to the middle of a side, and 1 from there on."""
+    return (torch.pi * distance.clamp(max=side / 2) / side).sin().square()

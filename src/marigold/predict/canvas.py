@@ -25,8 +25,11 @@ class Canvas:
     """What a person should know of this size beforehand."""
 
 
-def canvas_of(runtime: Runtime, settings: Settings, photo: Tensor) -> Canvas:
-    """The canvas of a photo [3, H, W]. Raises `ConfigError` and `DeviceMemoryError` for one without a size."""
+def canvas_of(runtime: Runtime, settings: Settings, photo: Tensor, stride: int | None = None) -> Canvas:
+    """The canvas of a photo [3, H, W], of cells of this `stride`, or those of the global pass when None.
+
+    Raises `ConfigError` and `DeviceMemoryError` for one without a size.
+    """
     assert settings.refinement is not None
     start = working_sizes(runtime, settings, photo)[0]
     height, width = photo.shape[-2:]
@@ -35,7 +38,7 @@ def canvas_of(runtime: Runtime, settings: Settings, photo: Tensor) -> Canvas:
         sides = (_side(start.height, UPSCALE, height), _side(start.width, UPSCALE, width))
     else:
         sides = (round(start.height * upscale), round(start.width * upscale))
-    size = WorkingSize(*sides, start.stride)
+    size = WorkingSize(*sides, stride or start.stride)
     return Canvas(size, start, tuple(_notes(size, start, (height, width), upscale)))
 
 

@@ -1,4 +1,4 @@
-"""Maps at high resolution: a global pass, whose map a refiner sharpens in overlapping tiles (Marigold-HR, Ke et al. 2025).
+"""Maps at high resolution (Ke et al. 2025, Marigold-HR): a global pass, whose map a refiner sharpens in tiles.
 
 The map of the global pass is brought to the size of the canvas and encoded like a truth. The refiner sees it beside the
 photo's latent and the noisy latent; what it says of the tiles is averaged at every step (`diffusion/tiles.py`). The
@@ -93,7 +93,8 @@ class _Job:
 
     def canvas(self, photo: Tensor) -> Canvas:
         """That of a photo. Raises `ConfigError` and `DeviceMemoryError` for one that cannot be computed."""
-        canvas, autoencoder = canvas_of(self.runtime, self.settings, photo), self.refiner.autoencoder
+        autoencoder = self.refiner.autoencoder
+        canvas = canvas_of(self.runtime, self.settings, photo, autoencoder.estimator.backbone.stride)
         tiling_of(canvas.size, self.refinement)
         autoencoder.begin(0)
         height, width = photo.shape[-2:]

@@ -15,7 +15,8 @@ from marigold.accel.offload import suited
 from marigold.accel.plan import Plan, make_plan
 from marigold.accel.precision import Precision, precision_name
 from marigold.accel.runtime import Runtime
-from marigold.checkpoints import store
+from marigold.checkpoints import refiners, store
+from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Compile, Offload, Reduction, Resampling
 from marigold.core.device import memory_is_full, on_host
@@ -26,11 +27,14 @@ from marigold.core.images import to_photo
 from marigold.core.raster import Photo, as_pixels
 from marigold.core.resampling import resample
 from marigold.estimator import Estimator
+from marigold.predict.canvas import canvas_of
 from marigold.predict.encodings import Encodings
 from marigold.predict.grouping import Group, checked, group_of, parts
+from marigold.predict.highres import infer_refined
 from marigold.predict.infer import Inference, infer_many
 from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
+from marigold.predict.refiner import Refiner, RefinerSource
 from marigold.predict.settings import Compat, Request, Settings
 from marigold.predict.stopwatch import Stopwatch
 
@@ -47,24 +51,33 @@ def load(
     offload: Offload = "auto",
     trust: str | Iterable[str] = (),
     autoencoder: str | Path | None = None,
+    refiner: str | Path | None = None,
 ) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. With `compile` `on` kernels are compiled for
-    a GPU at once, with `auto` once the number of photos repays that. With `offload` `stage` networks take turns on the
-    device and wait in the computer's memory, as with `auto` where it does not hold all of them. Raises
-    `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision, `compile` or `offload` that
-    cannot be used.
+    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. `refiner` is what refines maps at high
+    resolution, the one that goes with the checkpoint when None; it is looked for once a map is to be refined. With
+    `compile` `on` kernels are compiled for a GPU at once, with `auto` once the number of photos repays that. With
+    `offload` `stage` networks take turns on the device and wait in the computer's memory, as with `auto` where it does
+    not hold all of them. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision,
+    `compile` or `offload` that cannot be used.
     """
     plan = make_plan(device, precision, compile)
     try:
         estimator = store.open(name, dtype=plan.dtype, trust=trust, autoencoder=autoencoder)
-        return Predictor(estimator, suited(plan, estimator, offload))
+        predictor = Predictor(estimator, suited(plan, estimator, offload))
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise
         raise CheckpointError(f"{name}: its weights do not fit into {plan.device}; use a smaller checkpoint") from error
+
+    def find() -> refiners.Found:
+        described = store.describe(name, trust=trust, dtype=plan.dtype, autoencoder=autoencoder)
+        return refiners.find(described, refiner, trust=trust, dtype=plan.dtype)
+
+    predictor.refine_by(RefinerSource.found(find, plan.dtype, offload))
+    return predictor
 
 
 class Predictor:
@@ -74,7 +87,51 @@ class Predictor:
         """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None)."""
         if not estimator.backbone.conditions:
             raise ConfigError(f"checkpoint `{estimator.card.name}` sees no photo; choose one adapted to a modality")
+        if refiners.is_refiner(estimator):
+            raise CheckpointError(
+                f"checkpoint `{estimator.card.name}`: is a refiner, which sees a coarse map beside the photo; predict "
+                "by a checkpoint that gives one, with --hr --refiner"
+            )
         self.runtime = Runtime(estimator, plan)
+        self._refiner_source: RefinerSource | None = None
+        self._refiner: Refiner | None = None
+
+    def refine_by(self, source: RefinerSource) -> None:
+        """From now on this refiner is used where high resolution is asked for."""
+        self._refiner_source, self._refiner = source, None
+
+    @property
+    def refiner(self) -> Refiner:
+        """The networks that refine maps, loaded when they are first asked for. Raises `CheckpointError`."""
+        if self._refiner is None:
+            self._refiner = self._source.beside(self.runtime)
+        return self._refiner
+
+    @property
+    def refiner_card(self) -> Card:
+        """The card of these networks, which need not be loaded. Raises `CheckpointError`."""
+        return self._source.card
+
+    @property
+    def _source(self) -> RefinerSource:
+        if self._refiner_source is None:
+            raise CheckpointError(f"checkpoint `{self.estimator.card.name}`: has no refiner here; leave hr out")
+        return self._refiner_source
+
+    def settings(self, request: Request) -> Settings:
+        """The settings of a request with nothing left open. Raises `ConfigError`, and what finding a refiner raises."""
+        return request.settings(self.estimator.card.defaults, self.refiner_card if request.hr else None)
+
+    def infer_many(self, photos: Sequence[Tensor], settings: Settings, **how: Any) -> list[Inference]:
+        """The values of photos [3, H, W], refined where the settings ask for it; `how` as of `predict/infer.py`."""
+        if settings.refinement is None:
+            return infer_many(self.runtime, photos, settings, **how)
+        return infer_refined(self.runtime, self.refiner, photos, settings, **how)
+
+    def foreseen(self, image: Photo, request: Request) -> tuple[str, ...]:
+        """What is to be said of a photo's size before time is spent on it. Raises `ConfigError`."""
+        settings = self.settings(request)
+        return canvas_of(self.runtime, settings, image.levels).notes if settings.refinement else ()
 
     @property
     def estimator(self) -> Estimator:
@@ -103,6 +160,11 @@ class Predictor:
         resample_output: Resampling = "bilinear",
         compat: Compat = "none",
         interval: float | None = None,
+        hr: bool = False,
+        upscale: float | None = None,
+        tile: int | None = None,
+        refiner_steps: int | None = None,
+        refiner_ensemble: int | None = None,
         noise: Tensor | np.ndarray | None = None,
         output_latent: bool = False,
     ) -> Prediction:
@@ -113,7 +175,7 @@ class Predictor:
         w are the working size in latent cells. For consistency models it may be [E, S, N * C, h, w], with the noise
         that goes in after each of the S steps but the last. `output_latent` puts the members' final latents into the
         result. Raises `ImageError` for a photo that cannot be read, `ConfigError` for settings or noise that cannot be
-        used, `CheckpointError` when the weights give no numbers.
+        used, `CheckpointError` when the weights give no numbers, and with `hr` where there is no refiner.
         """
         if noise is not None:
             ensemble = _count(noise) if ensemble is None else ensemble
@@ -132,6 +194,11 @@ class Predictor:
             resample_output=resample_output,
             compat=compat,
             interval=interval,
+            hr=hr,
+            upscale=upscale,
+            tile=tile,
+            refiner_steps=refiner_steps,
+            refiner_ensemble=refiner_ensemble,
         )
         return self.predict_request(image, request, noise=noise, output_latent=output_latent)
 
@@ -179,7 +246,7 @@ class Predictor:
 
     def group(self, photo: Photo, request: Request, batch: int | None = None) -> Group:
         """Which photos share a batch with this one. Raises `ConfigError`."""
-        settings = request.settings(self.estimator.card.defaults)
+        settings = self.settings(request)
         return group_of(self.runtime, settings, photo.levels, checked(batch))
 
     def _predicted(
@@ -193,10 +260,9 @@ class Predictor:
         batch: int | None = None,
     ) -> list[Prediction]:
         watch = Stopwatch(self.plan.device)
-        settings = request.settings(self.estimator.card.defaults)
+        settings = self.settings(request)
         chosen = choose(self.estimator.card, settings)
-        inferred = infer_many(
-            self.runtime,
+        inferred = self.infer_many(
             [one.photo.levels for one in read],
             settings,
             noise=noise,
@@ -274,10 +340,25 @@ class Predictor:
             "plan": {"batch": found.batch, **self.runtime.stated_at(size.height, size.width)},
             "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
             "working_size": {"height": size.height, "width": size.width},
+            **_of_refinement(found),
             "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},
             "notes": notes,
             "marigold": VERSION,
         }
+
+
+def _of_refinement(found: Inference) -> dict[str, Any]:
+    """What a report says of a refinement; nothing where there was none."""
+    if found.refined is None:
+        return {}
+    size = found.refined.global_size
+    return {
+        "refinement": {
+            "global_size": {"height": size.height, "width": size.width},
+            "tiles": found.refined.tiles,
+            "change": round(found.refined.change, 6),
+        }
+    }
 
 
 @dataclass(frozen=True, eq=False)

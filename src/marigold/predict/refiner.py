@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
+
+import torch
 
 from marigold.accel.offload import suited
 from marigold.accel.runtime import Runtime
@@ -44,16 +46,10 @@ class RefinerSource:
         return cls(lambda: estimator.card, lambda: estimator)
 
     @classmethod
-    def found(cls, find: Callable[[], Found], runtime: Runtime, offload: Offload) -> "RefinerSource":
-        """A refiner that is searched for when it is needed, for the runtime of a predictor."""
-        known: list[Found] = []
-
-        def once() -> Found:
-            if not known:
-                known.append(find())
-            return known[0]
-
-        return cls(lambda: once().described.card, lambda: refiners.read(once(), runtime.plan.dtype), offload)
+    def found(cls, find: Callable[[], Found], dtype: torch.dtype, offload: Offload) -> "RefinerSource":
+        """A refiner that `find` finds, once it is needed; its weights are read as `dtype`."""
+        once = cache(find)
+        return cls(lambda: once().described.card, lambda: refiners.read(once(), dtype), offload)
 
     @cached_property
     def card(self) -> Card:

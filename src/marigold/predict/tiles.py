@@ -14,8 +14,8 @@ from marigold.predict.attempts import Batches
 class TiledDenoiser:
     """Splits the noisy canvases of E members by their tiles, in batches; what it gives does not depend on these.
 
-    `condition` is [1, C * conditions, H, W] for all members, `batch` the number of tiles that the network takes at once,
-    by the plan when None.
+    `condition` is [1, C * conditions, H, W] for all members, `batch` the number of tiles that the network takes at
+    once, by the plan when None.
     """
 
     def __init__(self, runtime: Runtime, condition: Tensor, tiling: Tiling, batch: int | None = None) -> None:
