@@ -186,14 +186,14 @@ class _Job:
         modality, settings = self.refiner.runtime.estimator.modality, self.settings
         merged, uncertainty = self._rules.ensemble(modality, values, settings.reduction)
         change = _change(modality, merged, coarse.values)
-        sides = photo.shape[-2:] if settings.match_input else merged.shape[-2:]
+        height, width = photo.shape[-2:] if settings.match_input else merged.shape[-2:]
         own = uncertainty if len(values) >= self._rules.fewest_for_uncertainty else None
         both = [
-            self._rules.resize_uncertainty(one, *sides, settings.resample_output)
+            self._rules.resize_uncertainty(one, height, width, settings.resample_output)
             for one in (own, coarse.uncertainty)
             if one is not None
         ]
-        merged = self._rules.resize(modality, merged, *sides, settings.resample_output)
+        merged = self._rules.resize(modality, merged, height, width, settings.resample_output)
         # The global pass and the refinement are drawn independently: their variances add up.
         return merged, torch.stack(both).square().sum(dim=0).sqrt() if both else None, change
 

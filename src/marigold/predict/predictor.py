@@ -8,25 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from marigold.accel.offload import suited
 from marigold.accel.plan import Plan, make_plan
-from marigold.accel.precision import Precision, precision_name
+from marigold.accel.precision import Precision
 from marigold.accel.runtime import Runtime
 from marigold.checkpoints import refiners, store
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Compile, Offload, Reduction, Resampling
-from marigold.core.device import memory_is_full, on_host
-from marigold.core.distribution import VERSION
+from marigold.core.device import memory_is_full
 from marigold.core.errors import CheckpointError, ConfigError
-from marigold.core.find import name_of
 from marigold.core.images import to_photo
-from marigold.core.raster import Photo, as_pixels
-from marigold.core.resampling import resample
+from marigold.core.raster import Photo
 from marigold.estimator import Estimator
+from marigold.predict.arrays import as_array, as_bytes
 from marigold.predict.canvas import canvas_of
 from marigold.predict.encodings import Encodings
 from marigold.predict.grouping import Group, checked, group_of, parts
@@ -35,6 +32,7 @@ from marigold.predict.infer import Inference, infer_many
 from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
 from marigold.predict.refiner import Refiner, RefinerSource
+from marigold.predict.report import report
 from marigold.predict.settings import Compat, Request, Settings
 from marigold.predict.stopwatch import Stopwatch
 
@@ -290,18 +288,20 @@ class Predictor:
         latent, *others = found.latents
         if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
-        notes = [*read.photo.notes, *found.notes, *chosen.notes, *self.runtime.take_notes()]
+        runtimes = [self.runtime, *([self.refiner.runtime] if found.refined else [])]
+        of_runs = [note for one in runtimes for note in one.take_notes()]
+        notes = [*read.photo.notes, *found.notes, *chosen.notes, *of_runs]
         return Prediction(
-            maps={name: _as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
-            uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),
+            maps={name: as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
+            uncertainty=None if found.uncertainty is None else as_array(found.uncertainty),
             modality=self.estimator.modality,
             name=read.name,
             bounds=self._bounds(found, chosen),
             report={
-                **self._report(photo, settings, found, {"read": read.seconds, **seconds}, notes),
+                **report(self.runtime, photo, settings, found, {"read": read.seconds, **seconds}, notes),
                 **chosen.report,
             },
-            photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
+            photo=as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
             latent=latent.float().cpu().numpy() if output_latent else None,
         )
 
@@ -316,49 +316,9 @@ class Predictor:
         ends = both[-len(modality.ends) :]
         split = [end.split(modality.interval_channels) for end in ends]
         return {
-            name: {end: _as_array(parts[number]) for end, parts in zip(modality.ends, split, strict=True)}
+            name: {end: as_array(parts[number]) for end, parts in zip(modality.ends, split, strict=True)}
             for number, name in enumerate(modality.outputs)
         }
-
-    def _report(
-        self,
-        photo: Tensor,
-        settings: Settings,
-        found: Inference,
-        seconds: Mapping[str, float],
-        notes: list[str],
-    ) -> dict[str, Any]:
-        card, size = self.estimator.card, found.working_size
-        return {
-            "modality": name_of(self.estimator.modality),
-            "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
-            "settings": {
-                **settings.stated(),
-                "precision": precision_name(found.dtype),
-                "device": str(self.plan.device),
-            },
-            "plan": {"batch": found.batch, **self.runtime.stated_at(size.height, size.width)},
-            "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
-            "working_size": {"height": size.height, "width": size.width},
-            **_of_refinement(found),
-            "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},
-            "notes": notes,
-            "marigold": VERSION,
-        }
-
-
-def _of_refinement(found: Inference) -> dict[str, Any]:
-    """What a report says of a refinement; nothing where there was none."""
-    if found.refined is None:
-        return {}
-    size = found.refined.global_size
-    return {
-        "refinement": {
-            "global_size": {"height": size.height, "width": size.width},
-            "tiles": found.refined.tiles,
-            "change": round(found.refined.change, 6),
-        }
-    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -380,15 +340,3 @@ def _read(image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | 
 def _count(noise: object) -> int:
     """How many members a noise starts; 1 for what is no array, which is refused later."""
     return len(noise) if isinstance(noise, Sized) and getattr(noise, "shape", None) != () else 1
-
-
-def _as_array(values: Tensor) -> np.ndarray:
-    """[C, H, W] as float32 [H, W], or [H, W, C] when there are several channels."""
-    return on_host((values[0] if len(values) == 1 else values.permute(1, 2, 0)).float().contiguous()).numpy()
-
-
-def _as_bytes(photo: Tensor, height: int, width: int) -> np.ndarray:
-    """[3, H, W], float32 in 0 to 1 or uint8, at the size of the maps, as [H, W, 3] uint8."""
-    if photo.dtype != torch.uint8 or photo.shape[-2:] != (height, width):
-        photo = (resample(as_pixels(photo)[None], height, width)[0] * 255).round_().byte()
-    return photo.permute(1, 2, 0).contiguous().numpy()

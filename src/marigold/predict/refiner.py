@@ -38,7 +38,8 @@ class RefinerSource:
 
     def __init__(self, card: Callable[[], Card], read: Callable[[], Estimator], offload: Offload = "auto") -> None:
         """`card` and `read` are called once each, when they are needed; both may raise `CheckpointError`."""
-        self._card, self._read, self._offload = card, read, offload
+        self._card, self._read = card, read
+        self._offload: Offload = offload
 
     @classmethod
     def given(cls, estimator: Estimator) -> "RefinerSource":
@@ -62,8 +63,8 @@ class RefinerSource:
 
         Raises `CheckpointError` for what is no refiner, or does not fit.
         """
-        estimator = self._estimator
-        refiners.check(estimator, estimator.card.name)
+        estimator, card = self._estimator, self.card  # which looks at all weights, where they have no revision
+        refiners.check(estimator, card.name)
         alike = estimator.backbone.take_autoencoder(runtime.estimator.backbone)
         try:
             plan = replace(runtime.plan, offload=False)
@@ -72,7 +73,7 @@ class RefinerSource:
         except (RuntimeError, MemoryError) as error:
             if not memory_is_full(error):
                 raise
-            told = f"refiner {estimator.card.name}: its weights do not fit into {runtime.plan.device} beside the others"
+            told = f"refiner {card.name}: its weights do not fit into {runtime.plan.device} beside the others"
             raise CheckpointError(f"{told}; use --offload stage, or a smaller checkpoint") from error
         return Refiner(own, runtime if alike else own)
 

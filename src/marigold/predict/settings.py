@@ -217,7 +217,7 @@ class Request:
         return Settings(**chosen, refinement=self._refinement(refiner) if self.hr and refiner else None)
 
     def _refinement(self, refiner: "Card") -> Refinement:
-        stated = {name: refiner.defaults.get(key) for name, key in _OF_THE_CARD.items()}
+        stated: dict[str, Any] = {name: refiner.defaults.get(key) for name, key in _OF_THE_CARD.items()}
         usual = {name: stated[name] or REFINING[name] for name in REFINING}
         chosen = {name: usual[name] if getattr(self, name) is None else getattr(self, name) for name in REFINING}
         named = f"{refiner.name}@{refiner.revision}" if refiner.revision else refiner.name
