@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from marigold.accel import runtime
 from marigold.accel.plan import Plan
 from marigold.core import seeds
 from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
@@ -14,6 +15,7 @@ from marigold.predict.predictor import Predictor
 from marigold.predict.refiner import RefinerSource
 from marigold.predict.settings import Request
 from marigold.predict.together import MultiPredictor
+from toys.apple import MPS, apple_gpu
 from toys.identity import identity_estimator
 from toys.peers import photo as smooth
 from toys.refining import REFINER_CARD, networks, refined_by
@@ -344,3 +346,29 @@ def test_the_card_of_a_refiner_recommends_tile_steps_and_members():
     asked = Request(hr=True, tile=32, refiner_steps=3, refiner_ensemble=4).settings({}, card).refinement
     assert (asked.tile, asked.steps, asked.ensemble) == (32, 3, 4)
     assert Request().settings({}, card).refinement is None
+
+
+def on(plan, modality, **asked):
+    predictor = Predictor(networks(modality), plan)
+    predictor.refine_by(RefinerSource.given(networks(modality, refines=True)))
+    settings = {"hr": True, "resolution": 32, "tile": 32, "steps": 1, "ensemble": 2, **asked}
+    return predictor, predictor.predict(smooth(48, 64)[0].numpy().transpose(1, 2, 0), **settings)
+
+
+@pytest.mark.parametrize(("modality", "offload"), [("depth", True), ("normals", False)])
+def test_maps_on_a_gpu_are_those_of_the_processor(monkeypatch, modality, offload):
+    _, expected = on(Plan(), modality, refiner_ensemble=3, refiner_steps=1)
+    with apple_gpu(monkeypatch):
+        predictor, found = on(Plan(MPS, offload=offload), modality, refiner_ensemble=3, refiner_steps=1)
+    assert predictor.refiner.runtime.plan.offload is offload
+    for name, map_ in expected.maps.items():
+        np.testing.assert_allclose(found.maps[name], map_, atol=1e-3)
+    np.testing.assert_allclose(found.uncertainty, expected.uncertainty, atol=1e-3)
+
+
+def test_a_canvas_is_encoded_and_decoded_in_stripes_that_change_nothing(monkeypatch):
+    _, expected = on(Plan(), "depth")
+    monkeypatch.setattr(runtime, "CPU_ACTIVATIONS", 10**4)
+    _, found = on(Plan(), "depth")
+    assert (expected.report["plan"]["autoencoder"], found.report["plan"]["autoencoder"]) == ("whole", "stripes")
+    np.testing.assert_allclose(found.maps["depth"], expected.maps["depth"], atol=1e-4)
