@@ -17,6 +17,7 @@ evaluate folders
 predict
 export compat
 objectives accel
+checkpoints.refiners
 checkpoints.store data
 estimator
 checkpoints.bases

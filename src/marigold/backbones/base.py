@@ -172,6 +172,21 @@ class Backbone(nn.Module, ABC):
         """
         raise ConfigError(f"recipe.objective: {type(self).__name__} has no switch between tasks; choose another one")
 
+    def permute_inputs(self, order: Sequence[int]) -> None:
+        """From now on the network's input at place i is what was at place `order[i]`, each of C channels.
+
+        For networks whose conditions and noisy latents lie in another order than `network` gives them. Raises
+        `ConfigError` if this kind of backbone keeps its order.
+        """
+        raise ConfigError(f"{type(self).__name__} keeps the order of its inputs; choose another checkpoint")
+
+    def take_autoencoder(self, other: "Backbone") -> bool:
+        """Lets its own autoencoder go where `other`, which from now on encodes and decodes for both, has the same.
+
+        Returns whether it did; here it keeps its own.
+        """
+        return False
+
     def deepen(self, layers: Sequence[int]) -> None:
         """Gives the denoiser's blocks at least so many layers; what is added begins as the identity.
 

@@ -312,6 +312,18 @@ class StableDiffusion(Backbone):
         assert found is not None
         self.switch = found.to(self.unet.device)
 
+    def permute_inputs(self, order: Sequence[int]) -> None:
+        """By the first layer's weights."""
+        weights = self.unet.conv_in.weight.data
+        weights.copy_(torch.cat([weights.split(self.latent_channels, dim=1)[place] for place in order], dim=1))
+
+    def take_autoencoder(self, other: Backbone) -> bool:
+        """Where weights and scaling are the same; its configuration stays."""
+        if not networks.are_alike(self.vae, other.autoencoder):
+            return False
+        self.vae = networks.Absent(self.vae.config, _dtype(self.vae))
+        return True
+
     def deepen(self, layers: Sequence[int]) -> None:
         """At least so many layers in the U-Net's blocks, from full size to the smallest; those of the way up follow."""
         self.unet = deeper(self.unet, layers)
