@@ -13,6 +13,7 @@ from marigold.checkpoints import store
 from marigold.checkpoints.adapters import Adapter
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
 
 
 class Objective(ABC):
@@ -24,6 +25,10 @@ class Objective(ABC):
         Raises `ConfigError` for a backbone that cannot have it.
         """
 
+    def conditions(self, modality: Modality) -> int:
+        """How many latents the network is shown beside its own noisy ones: here that of the photo alone."""
+        return 1
+
     @abstractmethod
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The part of the estimator whose weights are trained; everything else stays frozen."""
@@ -34,6 +39,10 @@ class Objective(ABC):
 
         It draws nothing at random, so what was prepared once may be used again.
         """
+
+    def prepared_by(self, estimator: Estimator) -> str:
+        """The revision of another model that has a part in what `prepare` gives; here there is none."""
+        return ""
 
     @abstractmethod
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
