@@ -19,7 +19,7 @@ from marigold_scenes.families import FAMILIES
 BENCH = Path(__file__).parents[1] / "bench"
 PARTS = (
     *("ablations_page", "engine_aims", "engine_engines", "engine_page", "engine_peer", "engine_photos", "engine_rows"),
-    *("engine_shell", "engine_tasks", "engine_work", "hostile_documents", "photographs", "prior_page"),
+    *("engine_shell", "engine_tasks", "engine_work", "hostile_documents", "hr_page", "photographs", "prior_page"),
     *("random_networks", "slim", "small_runs", "spread", "stored_scenes", "training_loops", "training_report"),
     "training_variants",
 )
