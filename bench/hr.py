@@ -1,10 +1,10 @@
 """What a refiner of depth is worth: edges, layout and seams of refined maps beside those of the plain checkpoint.
 
     python bench/hr.py OUT [--refiner FOLDER] [--device cuda] [--minutes M] [--sizes 1024 2048] [--scenes N]
-    python bench/hr.py OUT --train [--minutes M] [--device cuda]       trains `tiny-depth-hr` into OUT/run, no more
-    python bench/hr.py OUT --report                                    writes the page of the result file, bench/results/hr.md
-    python bench/hr.py OUT --pictures [--refiner FOLDER]               draws docs/images/hr.jpg
-    python bench/hr.py OUT --quick                                     all of it in miniature: that it works, no more
+    python bench/hr.py OUT --train [--minutes M] [--device cuda]    trains `tiny-depth-hr` into OUT/run, no more
+    python bench/hr.py OUT --report                                 writes bench/results/hr.md from the result file
+    python bench/hr.py OUT --pictures [--refiner FOLDER]            draws docs/images/hr.jpg
+    python bench/hr.py OUT --quick                                  all of it in miniature: that it works, no more
 
 Truth are held-out rendered scenes of 1024 pixels a side and more. The plain checkpoint predicts at its working size and
 at that of the canvas, the refiner behind the former; one member each. Without --refiner the one in OUT/run is taken,
@@ -155,6 +155,7 @@ def miniature(recipe: Recipe) -> Recipe:
         validation_batches=0,
         steps=2,
         batch=1,
+        reuse=1,
     )
 
 

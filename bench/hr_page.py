@@ -71,15 +71,16 @@ def page(result: dict[str, Any]) -> str:
         "# Refined maps beside plain ones",
         f"Refiner `{about['name']}` {about['revision']} ({about['recipe']}; {about['note']}; "
         f"{about['seconds_of_training'] / 60:.0f} minutes of training in all). {result['device']}, torch "
-        f"{result['torch']}, fp32. Held-out rendered scenes are the truth; one member. Edges are those of aligned depth "
-        "at the scene's own size; the change of layout is that from the plain map at its working size, averaged to "
-        f"{CELLS} cells a side, relative to how much that varies.",
+        f"{result['torch']}, fp32. Held-out rendered scenes are the truth; one member. Edges are those of aligned "
+        "depth at the scene's own size; the change of layout is that from the plain map at its working size, averaged "
+        f"to {CELLS} cells a side, relative to how much that varies.",
     ]
     sizes = sorted({row["size"] for row in result["rows"]})
     for size in sizes:
         rows = [row for row in result["rows"] if row["size"] == size]
         count = len({row["key"] for row in rows})
-        parts += [f"## {count} scenes of {size} pixels a side", table(rows), *sentences(rows), *seam_sentences(rows)]
+        head = f"## {count} scene{'s' if count > 1 else ''} of {size} pixels a side"
+        parts += [head, table(rows), *sentences(rows), *seam_sentences(rows)]
     return "\n\n".join(parts)
 
 
@@ -139,8 +140,8 @@ def seam_sentences(rows: list[dict[str, Any]]) -> list[str]:
     if not lines:
         return []
     head = [
-        "Steps between neighbouring pixels beside the borders of tiles, relative to those elsewhere, and the same of the "
-        "truth at these places; a refined map has no seam where its figure is at most 1, or at most the truth's.",
+        "Steps between neighbouring pixels beside the borders of tiles, relative to those elsewhere, and the same of "
+        "the truth at these places; a refined map has no seam where its figure is at most 1, or at most the truth's.",
         "",
         "| | refined map | truth | |",
         "|---|---:|---:|---|",

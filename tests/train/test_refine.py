@@ -229,6 +229,7 @@ def test_the_recipe_of_the_small_family_runs_in_miniature(tmp_path):
         optim=Optim(name="muon", lr=1e-3, warmup=1, decay=2),
         steps=2,
         batch=1,
+        reuse=1,
         plan=replace(found.plan, precision="fp32"),
         every=Every(log=1, save=2, validate=0),
         validation_batches=0,
