@@ -149,6 +149,16 @@ def test_the_coarse_map_is_what_users_get_of_the_whole_photo(coarse, size):
         np.testing.assert_allclose(values[0].numpy(), made.maps["depth"], atol=1e-5)
 
 
+@torch.no_grad()
+def test_what_the_map_does_not_show_is_not_in_the_coarse_image(coarse):
+    model, photos = coarse_model.opened(str(coarse), "cpu"), torch.rand(2, 3, 8, 8, generator=rng()) * 2 - 1
+    found = coarse_model.predicted(model, photos, 1)
+    # Depth is the mean of three channels, between which this network makes a difference.
+    decoded = model.decode_pixels(model.sample(model.encode_image(photos), torch.zeros(2, 4, 4, 4), 1))
+    assert decoded.std(dim=2).max() > 0.01
+    torch.testing.assert_close(found, found[:, :, :1].expand_as(found))
+
+
 def test_a_second_phase_has_the_same_model(coarse):
     assert coarse_model.opened(str(coarse), "cpu") is coarse_model.opened(str(coarse), "cpu")
 

@@ -124,6 +124,19 @@ class Depth(Modality):
         """Pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1, from the mean of the three channels."""
         return self.space.decode(_share(pixels))
 
+    def target_images(self, values: Tensor, like: Tensor) -> Tensor:
+        """Depth [B, 1, H, W] in 0 to 1 as grey pixels [B, 1, 3, H, W].
+
+        Values are distances up to scale and shift, which become those of `like` by least squares over the pixels that
+        neither end clips. Where these do not tell them, the pixels are those of `like`.
+        """
+        distance = self.space.distance(_share(like)).cpu()
+        between = ((values > 0) & (values < 1)).cpu()
+        scale, shift = (x[..., None, None].float() for x in least_squares(values.cpu(), distance, between))
+        share = self.space.inverse(scale * values.cpu() + shift)
+        share = torch.where(scale > 0, share, _share(like).cpu())
+        return (share * 2 - 1).to(values.device)[:, None].expand(-1, -1, 3, -1, -1)
+
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """The median or mean of jointly aligned members [E, 1, H, W] and their deviation from it, [1, H, W] each.
 

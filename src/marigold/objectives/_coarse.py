@@ -36,10 +36,11 @@ def check(coarse: Estimator, name: str, modality: Modality) -> None:
 
 @torch.no_grad()
 def predicted(coarse: Estimator, image: Tensor, steps: int) -> Tensor:
-    """The target images [B, N, 3, h, w], about -1 to 1, of photos [B, 3, H, W], at the size that the model works at.
+    """The target images [B, N, 3, h, w] of photos [B, 3, H, W], both in -1 to 1, at the size that the model works at.
 
-    They are those of `marigold predict` with one member: the resolution is that of the model's card, and every photo
-    starts from the noise of seed 0.
+    They are those of the map that `marigold predict` gives with one member: the resolution is that of the model's card,
+    and every photo starts from the noise of seed 0. What the map does not show, such as colours in an image of depth,
+    is not in them.
     """
     settings = Request(steps=steps, ensemble=1, tta="none").settings(coarse.card.defaults)
     follows, backbone = rules(settings.compat), coarse.backbone
@@ -51,7 +52,8 @@ def predicted(coarse: Estimator, image: Tensor, steps: int) -> Tensor:
     (drawn,) = follows.draw(shape, 1, sampling.draws, settings.seed)
     start, *later = (noise.expand(len(image), *shape) for noise in drawn.to(image.device))
     latents = coarse.sample(condition, start, sampling, fresh=later.__getitem__)
-    return follows.crop(coarse.decode_pixels(latents).float(), size)
+    pixels = follows.crop(coarse.decode_pixels(latents).float(), size)
+    return coarse.modality.target_images(coarse.modality.decode(pixels), pixels).clamp(-1, 1)
 
 
 def enlarged(pixels: Tensor, height: int, width: int) -> Tensor:
