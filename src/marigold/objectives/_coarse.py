@@ -53,7 +53,9 @@ def predicted(coarse: Estimator, image: Tensor, steps: int) -> Tensor:
     start, *later = (noise.expand(len(image), *shape) for noise in drawn.to(image.device))
     latents = coarse.sample(condition, start, sampling, fresh=later.__getitem__)
     pixels = follows.crop(coarse.decode_pixels(latents).float(), size)
-    return coarse.modality.target_images(coarse.modality.decode(pixels), pixels).clamp(-1, 1)
+    members = coarse.modality.decode(pixels).split(1)
+    values = torch.stack([follows.ensemble(coarse.modality, one, settings.reduction)[0] for one in members])
+    return coarse.modality.target_images(values, pixels).clamp(-1, 1)
 
 
 def enlarged(pixels: Tensor, height: int, width: int) -> Tensor:
