@@ -123,6 +123,13 @@ def wider_input(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
     return _conv_like(layer, layer.weight.repeat(1, copies, 1, 1) / copies, layer.bias)
 
 
+def added_input(layer: nn.Conv2d, first: int, channels: int) -> nn.Conv2d:
+    """The layer with so many more input channels from the channel `first` on, whose weights are zero."""
+    before, after = layer.weight[:, :first], layer.weight[:, first:]
+    zeros = layer.weight.new_zeros(layer.weight.shape[0], channels, *layer.weight.shape[2:])
+    return _conv_like(layer, torch.cat([before, zeros, after], dim=1), layer.bias)
+
+
 def wider_output(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
     """The layer with its output so many times."""
     bias = None if layer.bias is None else layer.bias.repeat(copies)

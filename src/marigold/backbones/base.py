@@ -145,7 +145,8 @@ class Backbone(nn.Module, ABC):
     def adapt(self, conditions: int, targets: int) -> None:
         """Widens the first and last layer to that many latents; does nothing if they are that wide already.
 
-        Raises `ConfigError` if the backbone has been adapted to other numbers.
+        A network that has conditions can be given more of them, after its own: until it is trained it gives what it
+        gave, whatever they hold. Raises `ConfigError` if the backbone has been adapted to other numbers.
         """
 
     def see_photo_alone(self) -> None:

@@ -278,17 +278,22 @@ class StableDiffusion(Backbone):
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.
 
         The widened network gives what the generator gave when all its latents are alike (Ke et al. 2025, sec. III-B).
+        Conditions that a network with conditions is given begin with weights of zero (Brooks et al. 2023, sec. 3.2).
         """
         if (self.conditions, self.targets) == (conditions, targets):
             return
-        if (self.conditions, self.targets) != (int(self.sees_photo_alone), 1):
+        if (self.conditions, self.targets) == (int(self.sees_photo_alone), 1):
+            seen = conditions + (0 if self.sees_photo_alone else targets)
+            self.unet.conv_in = networks.wider_input(self.unet.conv_in, seen)
+            self.unet.conv_out = networks.wider_output(self.unet.conv_out, targets)
+        elif self.targets == targets and 0 < self.conditions < conditions and not self.sees_photo_alone:
+            first, more = (count * self.latent_channels for count in (self.conditions, conditions - self.conditions))
+            self.unet.conv_in = networks.added_input(self.unet.conv_in, first, more)
+        else:
             raise ConfigError(
                 f"the network already takes {self.conditions} conditions and {self.targets} targets and cannot be "
                 f"adapted to {conditions} and {targets}; start from the generator"
             )
-        seen = conditions + (0 if self.sees_photo_alone else targets)
-        self.unet.conv_in = networks.wider_input(self.unet.conv_in, seen)
-        self.unet.conv_out = networks.wider_output(self.unet.conv_out, targets)
         self.unet.register_to_config(
             in_channels=self.unet.conv_in.in_channels, out_channels=self.unet.conv_out.out_channels
         )

@@ -245,7 +245,7 @@ def _index(estimator: Estimator) -> dict[str, Any]:
     from diffusers import __version__
 
     modality, card = estimator.modality, estimator.card
-    runs_there = modality.pipelines and card.convention.start != "nothing"
+    runs_there = modality.pipelines and card.convention.start != "nothing" and estimator.backbone.conditions <= 1
     stated = {key: card.defaults[name] for key, name in _STATED.items() if name in card.defaults}
     return {
         "_class_name": modality.pipelines[0] if runs_there else _NO_PIPELINE,

@@ -14,6 +14,7 @@ from marigold.checkpoints.adapters import Adapter
 from marigold.checkpoints.convention import Convention
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
 
 
 class Objective(ABC):
@@ -24,6 +25,10 @@ class Objective(ABC):
 
         Raises `ConfigError` for a backbone that cannot have it.
         """
+
+    def conditions(self, modality: Modality) -> int:
+        """How many latents the network is shown beside its own noisy ones: here that of the photo alone."""
+        return 1
 
     @abstractmethod
     def trainable(self, estimator: Estimator) -> nn.Module:
@@ -43,6 +48,10 @@ class Objective(ABC):
 
         It draws nothing at random, so what was prepared once may be used again.
         """
+
+    def prepared_by(self, estimator: Estimator) -> str:
+        """The revision of another model that has a part in what `prepare` gives; here there is none."""
+        return ""
 
     @abstractmethod
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:

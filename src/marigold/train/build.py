@@ -110,6 +110,10 @@ def _base(recipe: Recipe, started: Estimator | None) -> dict[str, str]:
     """What the card says of the checkpoint that an adapter is added to; empty where none is saved."""
     if started is None or recipe.lora is None or recipe.lora.saved != "adapter":
         return {}
+    if (count := _conditions(recipe)) > 1:
+        raise ConfigError(
+            f"recipe.lora.saved: an adapter adds no conditions, and the network is to have {count}; use `merged`"
+        )
     try:
         return asdict(bases.stated(recipe.start, started.card, started.backbone))
     except ConfigError as error:
@@ -125,13 +129,24 @@ def _adapt(backbone: Backbone, recipe: Recipe) -> set[str]:
     modality, name = recipe.modality, name_of(recipe.modality)
     if modality.needs:
         try:
-            backbone.adapt(conditions=1, targets=len(modality.targets))
+            backbone.adapt(_conditions(recipe), targets=len(modality.targets))
         except ConfigError as error:
             raise ConfigError(f"recipe.start: `{recipe.start}`, for {name}: {error}") from None
     elif backbone.conditions:
         raise ConfigError(f"recipe.start: `{recipe.start}` predicts from a photo, {name} does not; use a generator")
     after = backbone.denoiser.named_parameters()
     return {name.rpartition(".")[0] for name, p in after if p.shape != before[name]}
+
+
+def _conditions(recipe: Recipe) -> int:
+    """How many latents the network is shown beside its own noisy ones. Raises `ConfigError` where phases differ."""
+    counts = {name_of(phase.objective): phase.objective.conditions(recipe.modality) for phase in phases(recipe)}
+    if len({*counts.values()}) > 1:
+        shown = " and ".join(f"`{name}` shows {count}" for name, count in counts.items())
+        raise ConfigError(
+            f"recipe.phases: the network has one number of conditions, and {shown}; make them runs of their own"
+        )
+    return next(iter(counts.values()))
 
 
 @contextmanager
