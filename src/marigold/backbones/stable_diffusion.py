@@ -13,6 +13,7 @@ from marigold.backbones import _networks as networks
 from marigold.backbones._deepen import deeper
 from marigold.backbones._fit import check_autoencoder, switch_of, widths_of
 from marigold.backbones._for_compiler import rearrange
+from marigold.backbones._halves import Halves
 from marigold.backbones._prompt import (
     TEXT_PARTS,
     TextFiles,
@@ -25,7 +26,6 @@ from marigold.backbones._prompt import (
 )
 from marigold.backbones._switch import embedded, switching
 from marigold.backbones.base import Backbone, Run, directly
-from marigold.backbones.fused.half import FusedHalf
 from marigold.backbones.fused.ops import Ops, Switched
 from marigold.backbones.fused.replace import fused_halves, fused_unet, renew
 from marigold.backbones.fused.unet import FusedUNet
@@ -57,7 +57,7 @@ class StableDiffusion(Backbone):
     _run: Run
     _ops: Switched | None
     """The operations of the rebuilt layers; None until `suit_inference`."""
-    _halves: Sequence[FusedHalf]
+    _halves: Halves
     """Those of the autoencoder that have been rebuilt."""
 
     def __init__(
@@ -75,7 +75,7 @@ class StableDiffusion(Backbone):
         self.unet = unet
         self.vae = vae
         self.schedule = schedule
-        self._run, self._ops, self._halves = directly, None, ()
+        self._run, self._ops, self._halves = directly, None, Halves()
         self.register_buffer("prompt", prompt)
         self.prompt_padded = prompt_padded
         self.text = text or {}
@@ -191,8 +191,7 @@ class StableDiffusion(Backbone):
 
     def _calls(self, half: nn.Module, x: Tensor) -> Run:
         """What calls a half of the autoencoder for x; stripes may wait in the computer's memory: no graph of them."""
-        striped = any(half is one and one.is_striped(len(x), *x.shape[2:]) for one in self._halves)
-        return directly if striped else self._run
+        return directly if self._halves.cuts(half, x) else self._run
 
     def _decoded(self, latent: Tensor) -> Tensor:
         return self.vae.decode(latent, return_dict=False)[0]
@@ -240,39 +239,26 @@ class StableDiffusion(Backbone):
         In stripes they are not, and the bound is kept to.
         """
         if self.is_striped(height, width):
-            return max(device for device, _ in self._striped_bytes(height, width))
+            return self._halves.striped_bytes(height, width)[0]
         channels = self.vae.config.get("decoder_block_out_channels") or self.vae.config.block_out_channels
         wide = channels[min(1, len(channels) - 1)]  # what comes from the block below is enlarged before it is narrowed
         return self.targets * height * width * wide * _AT_ONCE * _dtype(self.vae).itemsize
 
     def waiting_bytes(self, height: int, width: int) -> int:
         """What a layer is given and gives, where the device holds stripes of both alone."""
-        if not self.is_striped(height, width):
-            return 0
-        return max(beside for _, beside in self._striped_bytes(height, width))
+        return self._halves.striped_bytes(height, width)[1] if self.is_striped(height, width) else 0
 
     def bound(self, most_bytes: int | None, uncut: int = 0) -> None:
         """Of both halves, where they have been rebuilt."""
-        for half in self._halves:
-            half.bound(most_bytes, uncut)
+        self._halves.bound(most_bytes, uncut)
 
     def is_striped(self, height: int, width: int) -> bool:
         """One half or both."""
-        targets = {self.vae.decoder: self.targets}
-        return any(half.is_striped(targets.get(half, 1), *size) for half, size in self._inputs(height, width))
+        return self._halves.is_striped(height, width, self.targets)
 
     def whole_bytes(self, height: int, width: int) -> int:
         """Of the half that takes more; targets can be decoded one by one."""
-        return max((half.whole_bytes(*size) for half, size in self._inputs(height, width)), default=0)
-
-    def _striped_bytes(self, height: int, width: int) -> list[tuple[int, int]]:
-        return [half.striped_bytes(*size) for half, size in self._inputs(height, width)]
-
-    def _inputs(self, height: int, width: int) -> list[tuple[FusedHalf, tuple[int, int]]]:
-        """The rebuilt halves, and the sides of what they are given for an image of this size, which is padded."""
-        cells = -(-height // self.stride), -(-width // self.stride)
-        image = cells[0] * self.stride, cells[1] * self.stride
-        return [(half, cells if half is self.vae.decoder else image) for half in self._halves]
+        return self._halves.whole_bytes(height, width)
 
     def adapt(self, conditions: int, targets: int) -> None:
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.
@@ -366,8 +352,8 @@ class StableDiffusion(Backbone):
         switched = Switched(ops)
         unet = fused_unet(self.unet, self.prompt, self.switch, switched)
         self.unet = unet or self.unet
-        self._halves = fused_halves(self.vae, switched)
-        self._ops = switched if unet is not None or self._halves else None
+        self._halves = Halves(fused_halves(self.vae, switched), self.vae.decoder, self.stride)
+        self._ops = switched if unet is not None or self._halves.rebuilt else None
         return self._ops is not None
 
     def stored_bytes(self) -> int:
