@@ -7,7 +7,7 @@ both the clean latent and the noise; prediction types differ in their row (p, q)
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -67,8 +67,17 @@ class Consistency:
         known = [stride * i - 1 for i in range(self.original_steps, 0, -1)]
         return [known[int(i * (len(known) / steps))] for i in range(steps)]
 
-    def boundary(self, t: int) -> tuple[float, float]:
-        """The factors (skip, out): the model's answer is skip * x + out * clean (Luo et al. 2023, sec. 3)."""
+    @overload
+    def boundary(self, t: float) -> tuple[float, float]: ...
+
+    @overload
+    def boundary(self, t: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def boundary(self, t: Any) -> tuple[Any, Any]:
+        """The factors (skip, out): the model's answer is skip * x + out * clean (Luo et al. 2023, sec. 3).
+
+        t is a number, or long of any shape, which the factors then have.
+        """
         scaled, deviation = t * self.timestep_scaling, 0.5
         length = scaled**2 + deviation**2
         return deviation**2 / length, scaled / length**0.5
