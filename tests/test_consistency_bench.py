@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from marigold import checkpoint
+from toys.peers import toy
+
 BENCH = Path(__file__).parents[1] / "bench"
 
 
@@ -53,26 +56,26 @@ def test_the_page_compares_every_student_with_its_teacher(bench):
     assert "bundled depth: " not in text
 
 
-def test_a_miniature_trains_scores_and_goes_on(bench, tmp_path, monkeypatch, capsys):
-    page = tmp_path / "page.md"
-    words = ["consistency.py", str(tmp_path / "out"), "--quick", "--train", "--report", "--page", str(page)]
-    monkeypatch.setattr(bench, "STEPS", (1, 2))
-    monkeypatch.setattr(sys, "argv", words)
+@pytest.fixture
+def random_depth(tmp_path):
+    """A checkpoint of depth with small random networks."""
+    checkpoint.save(toy("depth"), tmp_path / "random")
+    return str(tmp_path / "random")
+
+
+def test_scores_go_on_where_they_were_stopped(bench, random_depth, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "trained", lambda options: {"teacher": random_depth, "student": random_depth})
+    words = ["consistency.py", str(tmp_path / "out"), "--quick", "--train", "--report"]
+    monkeypatch.setattr(sys, "argv", [*words, "--page", str(tmp_path / "page.md")])
+    monkeypatch.setattr(bench, "STEPS", (1,))
     bench.main()
-    result = tmp_path / "out/result.json"
-    found = json.loads(result.read_text())
-    assert set(found["networks"]) == {"teacher", "student, skip 100", "bundled depth"}
-    for one in found["networks"].values():
-        assert set(one["rows"]) == {"1", "2"}
-        for numbers in one["rows"].values():
-            assert len(numbers["abs_rel"]) == 2 and 0 < numbers["spread"] < 1
-    assert page.read_text().startswith("# A consistency model beside its teacher\n")
-    student = found["networks"]["student, skip 100"]["rows"]
-    kept, student["2"] = student["1"], None
-    del student["2"]
-    result.write_text(json.dumps(found))
+    first = json.loads((tmp_path / "out/result.json").read_text())["networks"]
+    monkeypatch.setattr(bench, "STEPS", (1, 2))
     capsys.readouterr()
     bench.main()
-    again = json.loads(result.read_text())["networks"]["student, skip 100"]["rows"]
-    assert again["1"] == kept and set(again) == {"1", "2"}
-    assert "student, skip 100, 1 steps" not in capsys.readouterr().out
+    found = json.loads((tmp_path / "out/result.json").read_text())["networks"]
+    assert [one["rows"]["1"] for one in found.values()] == [one["rows"]["1"] for one in first.values()]
+    assert "student, 2 steps" in (said := capsys.readouterr().out) and "student, 1 steps" not in said
+    for one in found.values():
+        assert len(one["rows"]["2"]["abs_rel"]) == 2 and 0 < one["rows"]["2"]["spread"] < 1
+    assert (tmp_path / "page.md").read_text().startswith("# A consistency model beside its teacher\n")
