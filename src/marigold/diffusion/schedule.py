@@ -26,6 +26,7 @@ _DDIM_CLASSES = ("DDIMScheduler", "DDPMScheduler", "PNDMScheduler")
 
 # What diffusers' LCMScheduler takes a key to be that its configuration leaves out, where its DDIMScheduler differs.
 _CONSISTENCY_DEFAULTS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+_DEFAULTS = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
 
 
 class Output(Enum):
@@ -134,6 +135,11 @@ class Schedule:
         if self.output is Output.FLOW or not self.options:
             raise ConfigError("schedule: only schedules that were read from a scheduler configuration can be written")
         return {**self.options, "_class_name": self.kind, "clip_sample": False, "thresholding": False}
+
+    def changed(self, keys: Mapping[str, Any]) -> "Schedule":
+        """The schedule with other keys of its configuration; betas that it leaves out stay what its own kind has."""
+        defaults = _CONSISTENCY_DEFAULTS if self.consistency else _DEFAULTS
+        return Schedule.from_config({**defaults, **self.config(), **keys})
 
     @property
     def kind(self) -> str:
