@@ -65,15 +65,19 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="height and width of the held-out scenes in pixels")
     parser.add_argument("--scenes", type=int, default=40, help="held-out scenes of each family")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="a miniature, with OUT/result.json as its result file")
+    parser.add_argument("--quick", action="store_true", help="a miniature, whose result and page lie in OUT")
     parser.add_argument("--result", type=Path, default=None)
-    parser.add_argument("--page", type=Path, default=RESULTS / "consistency.md")
+    parser.add_argument("--page", type=Path, default=None)
     options = parser.parse_args()
     if not (options.train or options.report):
         parser.error("give --train, --report or both")
     if options.quick:
         options.size, options.scenes, options.seeds = 32, 1, 2
-    options.result = options.result or (options.out / "result.json" if options.quick else RESULTS / "consistency.json")
+    place = options.out if options.quick else RESULTS
+    options.result, options.page = (
+        options.result or place / "consistency.json",
+        options.page or place / "consistency.md",
+    )
     if options.train:
         score(options, trained(options))
     if options.report:

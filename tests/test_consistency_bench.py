@@ -65,17 +65,16 @@ def random_depth(tmp_path):
 
 def test_scores_go_on_where_they_were_stopped(bench, random_depth, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench, "trained", lambda options: {"teacher": random_depth, "student": random_depth})
-    words = ["consistency.py", str(tmp_path / "out"), "--quick", "--train", "--report"]
-    monkeypatch.setattr(sys, "argv", [*words, "--page", str(tmp_path / "page.md")])
+    monkeypatch.setattr(sys, "argv", ["consistency.py", str(tmp_path), "--quick", "--train", "--report"])
     monkeypatch.setattr(bench, "STEPS", (1,))
     bench.main()
-    first = json.loads((tmp_path / "out/result.json").read_text())["networks"]
+    first = json.loads((tmp_path / "consistency.json").read_text())["networks"]
     monkeypatch.setattr(bench, "STEPS", (1, 2))
     capsys.readouterr()
     bench.main()
-    found = json.loads((tmp_path / "out/result.json").read_text())["networks"]
+    found = json.loads((tmp_path / "consistency.json").read_text())["networks"]
     assert [one["rows"]["1"] for one in found.values()] == [one["rows"]["1"] for one in first.values()]
     assert "student, 2 steps" in (said := capsys.readouterr().out) and "student, 1 steps" not in said
     for one in found.values():
         assert len(one["rows"]["2"]["abs_rel"]) == 2 and 0 < one["rows"]["2"]["spread"] < 1
-    assert (tmp_path / "page.md").read_text().startswith("# A consistency model beside its teacher\n")
+    assert (tmp_path / "consistency.md").read_text().startswith("# A consistency model beside its teacher\n")
