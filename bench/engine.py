@@ -99,7 +99,7 @@ def answers(options: argparse.Namespace, rows: list[str], work: Path, until: flo
     for name in ("size", "device", "seconds", "photos"):
         command += [f"--{name}", str(getattr(options, name))]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=_environment(options, work), start_new_session=True
+        command, stdout=subprocess.PIPE, text=True, env=_environment(options, work, rows), start_new_session=True
     )
     with process:
         try:
@@ -110,9 +110,13 @@ def answers(options: argparse.Namespace, rows: list[str], work: Path, until: flo
             _end(process)
 
 
-def _environment(options: argparse.Namespace, work: Path) -> dict[str, str]:
-    """That of a process; threads do not spin while they wait, as the command line's do not."""
-    places = {variable: str(work / name) for variable, name in CACHES.items()}
+def _environment(options: argparse.Namespace, work: Path, rows: list[str]) -> dict[str, str]:
+    """That of a process; threads do not spin while they wait, as the command line's do not.
+
+    The one that warms up finds nothing compiled.
+    """
+    kept = tempfile.mkdtemp(dir=work) if any(row.endswith("/warming") for row in rows) else work
+    places = {variable: str(Path(kept) / name) for variable, name in CACHES.items()}
     threads = {"OMP_NUM_THREADS": str(options.threads)} if options.device == "cpu" else {}
     return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **places, **threads}
 

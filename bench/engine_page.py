@@ -163,7 +163,13 @@ def _shell(rows: dict[str, Row]) -> str:
     folders = [_folder(name, rows) for name, row in rows.items() if "photos" in row and "seconds" in row]
     heads = ["", "photos", "photos/s with the start", "ms a photo then", "stages of a photo, ms", "RAM, GiB"]
     tables = [_table(["", "first start, s", "second start, s", "RAM, GiB"], starts)]
+    parts = [[title(name), _by_stage(row["start"])] for name, row in rows.items() if "start" in row]
+    tables.append(_table(["", "seconds"], parts))
     return "\n\n".join(part for part in [*tables, _table([*heads, "times the peer"], folders)] if part)
+
+
+def _by_stage(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{stage} {taken:.1f}" for stage, taken in seconds.items())
 
 
 def _folder(name: str, rows: dict[str, Row]) -> list[str]:

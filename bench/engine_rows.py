@@ -77,6 +77,7 @@ ALONE = {
     "shell-auto": "first map from the shell",
     "shell-off": "first map from the shell, not compiled",
     "shell-on": "first map from the shell, compiled",
+    "start": "a second start, by what it does",
     "folder-npy": "a folder, npy",
     "folder-png16": "a folder, npy and 16-bit PNG",
 }
@@ -91,7 +92,15 @@ CUDA = (
     *("diffusers/folder", "ours-off/photo", "ours-off/agreement", "ours-off/batch-8", "ours-off/stages-16"),
     *("ours-off/large", "ours-off/members", "ours-off/mates", "folder-npy", "folder-png16", "shell-auto"),
     *("ours-4gb/photo", "ours-4gb/square", "ours-decoder/photo", "arithmetic-decoder", "ours-tiny/photo"),
-    *("diffusers-tiny/photo", "shell-on", "shell-off", "ours-auto/warming", "ours-fp16/photo", "ours-fp16/agreement"),
+    *(
+        "diffusers-tiny/photo",
+        "shell-on",
+        "shell-off",
+        "start",
+        "ours-auto/warming",
+        "ours-fp16/photo",
+        "ours-fp16/agreement",
+    ),
     *("ours-on/batch-16", "ours-on/stages-16", "ours-on/mates", "diffusers-compiled/photo"),
 )
 """Rows on a GPU, the most important ones first; those of one engine that follow each other share a process."""

@@ -26,6 +26,38 @@ def first_map(work: Path, size: str, device: str, compiled: str) -> dict[str, An
     return {"starts": [seconds for seconds, _ in starts], "rss": max(memory for _, memory in starts)}
 
 
+_START = """
+import json, sys, time
+began, told = time.perf_counter(), {}
+def tell(what):
+    global began
+    began, told[what] = time.perf_counter(), time.perf_counter() - began
+checkpoint, device, photo, resolution = sys.argv[1:]
+import torch
+tell("torch")
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+tell("diffusers")
+from marigold.predict.predictor import load
+tell("marigold")
+predictor = load(checkpoint, device=device, compile="on" if device == "cuda" else "auto")
+tell("networks")
+predictor.predict(photo, steps=1, ensemble=1, resolution=int(resolution))
+tell("first map")
+print(json.dumps(told))
+"""
+
+
+def start(work: Path, size: str, device: str) -> dict[str, Any]:
+    """Where the seconds of a start go: imports, networks with their kernels, the first map; of the second of two."""
+    photo = work / "photo.png"
+    make_photo(CASES[size].photo).save(photo)
+    command = [sys.executable, "-c", _START, str(work / "kl"), device, str(photo), str(CASES[size].resolution)]
+    for _ in range(2):
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return {"start": json.loads(done.stdout.splitlines()[-1])}
+
+
 def folder_of_photos(work: Path, size: str, device: str, formats: str, count: int) -> dict[str, Any]:
     """A folder through the command line, start-up included; `ms` is a photo's share of the second half."""
     photos = make_folder(work, CASES[size].folder, count)

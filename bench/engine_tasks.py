@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -89,10 +89,13 @@ def folder(engine: Engine, setup: Setup) -> Result:
 
 
 def warming(engine: Engine, setup: Setup) -> Result:
-    """The same photo until it is clearly faster than in the beginning: `early_ms` then, `ms` in the end."""
+    """The same photo until compiled kernels have run for a while: `early_ms` in the beginning, `ms` in the end."""
+    assert isinstance(engine, Ours)
+    compiled, runtime = 0, engine.predictor.runtime
     photo, taken = make_photo(setup.case.photo), list[float]()
     until = time.perf_counter() + min(LONGEST, 60 * setup.seconds)
-    while len(taken) < FEWEST or (time.perf_counter() < until and not is_faster(taken)):
+    while len(taken) < FEWEST or (time.perf_counter() < until and compiled < FEWEST):
+        compiled += runtime.is_compiled
         taken.append(_seconds(lambda: engine.predict(photo), setup.device))
     late = statistics.median(taken[-10:])
     slow = [number for number, value in enumerate(taken) if value > 1.2 * late]
@@ -103,11 +106,6 @@ def warming(engine: Engine, setup: Setup) -> Result:
         "settled_seconds": sum(taken[: slow[-1] + 1]) if slow else 0.0,
         "runs": len(taken),
     }
-
-
-def is_faster(taken: Sequence[float]) -> bool:
-    """Whether the last twenty runs take less than 0.7 times what those after the first one took."""
-    return len(taken) >= 2 * FEWEST and max(taken[-FEWEST:]) < 0.7 * statistics.median(taken[1:11])
 
 
 def stages(engine: Engine, setup: Setup, count: int) -> Result:

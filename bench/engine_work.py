@@ -87,6 +87,10 @@ def first_map(setup: Setup, compiled: str) -> Result:
     return engine_shell.first_map(setup.work, setup.size, setup.device, compiled)
 
 
+def start(setup: Setup) -> Result:
+    return engine_shell.start(setup.work, setup.size, setup.device)
+
+
 def folder_of_photos(setup: Setup, formats: str) -> Result:
     return engine_shell.folder_of_photos(setup.work, setup.size, setup.device, formats, setup.photos)
 
@@ -99,6 +103,7 @@ WITHOUT_ENGINE: dict[str, Callable[[Setup], Result]] = {
     "shell-auto": partial(first_map, compiled="auto"),
     "shell-on": partial(first_map, compiled="on"),
     "shell-off": partial(first_map, compiled="off"),
+    "start": start,
     "folder-npy": partial(folder_of_photos, formats="npy"),
     "folder-png16": partial(folder_of_photos, formats="npy,png16"),
 }

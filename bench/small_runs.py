@@ -102,17 +102,23 @@ def add_options(
 
 
 def run(
-    options: argparse.Namespace, jobs: list[Job], work: Work, sources: Iterable[Source], paced: Recipe
+    options: argparse.Namespace,
+    jobs: list[Job],
+    work: Work,
+    sources: Iterable[Source],
+    paced: Recipe | None,
+    facts: Iterable[str] = FACTS,
 ) -> dict[str, Any]:
     """Makes the jobs in their order, as many as fit into the budget, and returns the result, which is on disk too.
 
-    With a budget, `steps` are what its time is enough for, by the pace of `paced`, and at most what was asked for. A
-    job that fails is reported when all others are done, by `SystemExit`.
+    With a budget, `steps` are what its time is enough for, by the pace of `paced`, and at most what was asked for; they
+    stay as they are without one. `facts` are the options that a result file must agree with to be gone on with. A job
+    that fails is reported when all others are done, by `SystemExit`.
     """
     # One thread and no progress bars: many processes share the machine and the terminal.
     os.environ |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
     options.deadline = BEGUN + 60 * options.minutes - RESERVE if options.minutes else float("inf")
-    result, failed = _begun(options), []
+    result, failed = _begun(options, facts), []
     left = [job for job in jobs if not job.is_in(result["runs"])]
     with _processes(min(options.processes, len(left))) as pool:
         try:
@@ -132,7 +138,7 @@ def _prepare(
     options: argparse.Namespace,
     sources: Iterable[Source],
     result: dict[str, Any],
-    paced: Recipe,
+    paced: Recipe | None,
     left: int,
 ) -> None:
     """Renders the scenes, and chooses how many steps a run has."""
@@ -142,7 +148,7 @@ def _prepare(
     _results(waiting)
     say("scenes are rendered")
     result["baselines"] = baselines(held_out(scenes(options), options.size, options.scenes, "cpu"))
-    if options.minutes and not result["runs"]:
+    if paced and options.minutes and not result["runs"]:
         side_by_side = min(options.processes, left)
         seconds = max(_results([pool.submit(pace, options, paced, number) for number in range(side_by_side)]))
         rounds = math.ceil(left / side_by_side)
@@ -229,12 +235,12 @@ def recipe(
     )
 
 
-def trained(options: argparse.Namespace, job: Job, made: Recipe) -> Path:
-    """Trains in the job's folder, which is returned. Raises `OutOfTime`."""
+def trained(options: argparse.Namespace, job: Job, made: Recipe, minutes: float = 0.0) -> Path:
+    """Trains in the job's folder, which is returned, for so many minutes or, with 0, all steps. Raises `OutOfTime`."""
     folder = job.folder(options.out)
     check_time(options.deadline)
     pools = _pools(scenes(options), options.device, options.deadline)
-    train(made, folder, device=options.device, pools=pools)
+    train(made, folder, device=options.device, pools=pools, minutes=minutes)
     return folder
 
 
@@ -263,9 +269,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _begun(options: argparse.Namespace) -> dict[str, Any]:
+def _begun(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     """The result file's content, where it is one of the same settings; else an empty one."""
-    facts = {name: getattr(options, name) for name in FACTS}
+    facts = {name: getattr(options, name) for name in names}
     if options.result.is_file():
         found = read_json(options.result, OutputError, "delete it to begin anew")
         if found.get("asked") == facts:

@@ -142,11 +142,15 @@ class HeldOut:
 
     def means(self, values: Tensor) -> dict[str, float]:
         """The mean AbsRel of predictions [B, 1, H, W] by family."""
+        return self.scores(values, ("abs_rel",))["abs_rel"]
+
+    def scores(self, values: Tensor, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+        """The means of some depth metrics of predictions [B, 1, H, W], by metric and family."""
         truth, valid = self.sample.maps["depth"][:, 0], usable(self.sample)[:, 0]
         parts = zip(values[:, 0].split(AT_ONCE), truth.split(AT_ONCE), valid.split(AT_ONCE), strict=True)
-        errors = torch.cat([depth_metrics(align(p, g, ok, self.protocol), g, ok)["abs_rel"] for p, g, ok in parts])
-        by_family = errors.view(len(self.families), -1).mean(dim=1).tolist()
-        return dict(zip(self.families, by_family, strict=True))
+        found = [depth_metrics(align(p, g, ok, self.protocol), g, ok) for p, g, ok in parts]
+        every = {name: torch.cat([one[name] for one in found]).view(len(self.families), -1) for name in metrics}
+        return {name: dict(zip(self.families, x.mean(dim=1).tolist(), strict=True)) for name, x in every.items()}
 
     def first(self, count: int) -> "HeldOut":
         """The first scenes of each family alone."""

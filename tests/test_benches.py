@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from marigold.checkpoints import catalogue
 from marigold.checkpoints.card import Card
@@ -14,13 +15,15 @@ from marigold.core.sample import Sample
 from marigold.evaluate import results
 from marigold.evaluate.verify import contradictions
 from marigold.measure.alignment import STANDARD
+from marigold.modalities.depth import Depth
 from marigold_scenes.families import FAMILIES
 
 BENCH = Path(__file__).parents[1] / "bench"
 PARTS = (
     *("ablations_page", "engine_aims", "engine_engines", "engine_page", "engine_peer", "engine_photos", "engine_rows"),
-    *("engine_shell", "engine_tasks", "engine_work", "hostile_documents", "photographs", "prior_page"),
-    *("random_networks", "slim", "small_runs", "spread", "stored_scenes", "training_loops", "training_report"),
+    *("engine_shell", "engine_tasks", "engine_work", "hostile_documents", "hr_page", "photographs", "prior_page"),
+    *("objectives_page", "random_networks", "slim", "small_runs", "spread", "stored_scenes", "training_loops"),
+    "training_report",
     "training_variants",
 )
 """Modules that the scripts share."""
@@ -133,6 +136,45 @@ def test_ablations_name_the_lowest_error_and_compare_it(bench):
     assert best(errors, "one").endswith("times the error with two, lower with every seed")
 
 
+def objectives_result(**errors):
+    """Runs of two seeds with these errors everywhere, by objective and then by steps of inference."""
+
+    def run(name, seed, by_steps):
+        scores = {
+            str(count): {metric: dict.fromkeys(FAMILIES, error + 0.1 * seed) for metric in ("abs_rel", "delta1")}
+            for count, error in by_steps.items()
+        }
+        edges = {count: {"boundary_f1": 0.5} for count in scores}
+        return {"name": name, "seed": seed, "steps": 10, "seconds_per_step": 0.5, "scores": scores, "edges": edges}
+
+    facts = {"each": 60.0, "batch": 2, "size": 32, "pool": 8, "scenes": 1}
+    runs = [run(name, seed, by_steps) for seed in (0, 1) for name, by_steps in errors.items()]
+    return {"facts": facts, "device": "cpu", "runs": runs}
+
+
+def test_objectives_are_compared_by_the_seeds_that_all_runs_have(bench):
+    page = bench("objectives_page")
+    result = objectives_result(mixed={1: 0.2, 2: 0.1, 4: 0.4}, single={1: 0.4})
+    order = ["single", "mixed", "never run"]
+    assert list(page.complete(result, order)) == ["single", "mixed"]
+    assert list(page.several(result, order)) == ["mixed"]
+    assert "| single | 0.450 (0.400 to 0.500) |" in page.main_table(result, order)
+    # 0.2 to 0.4 with one seed, 0.3 to 0.5 with the other.
+    said = page.said(result, order)
+    assert "AbsRel is lowest with mixed: 0.550 (0.500 to 0.600) times that with single, lower with every seed." in said
+    assert "mixed: the error of one step is multiplied by 0.583 (0.500 to 0.667) with 2 and 1.833" in said
+    result["runs"].pop()
+    assert list(page.complete(result, order)) == ["mixed"]
+
+
+def test_every_objective_of_the_comparison_has_a_run_of_its_own(bench):
+    rows = bench("objectives").rows()
+    made = [(one.objective, one.then) for one in rows.values()]
+    assert len(made) == len({repr(pair) for pair in made}) >= 12
+    folders = {bench("small_runs").Job(name, 0).folder(Path()).name for name in rows}
+    assert len(folders) == len(rows)
+
+
 def test_published_errors_are_compared_set_by_set(bench):
     published = bench("ablations_page").Published("Someone 2024", {"old": (8.0, 20.0), "ours": (6.0, 15.0)})
     assert published.text("old") == (
@@ -190,6 +232,53 @@ def test_held_out_errors_are_means_by_family(bench):
     values = torch.cat([values[:3], torch.full((1, 1, 2, 2), 0.5)])
     assert scenes.means(values) == pytest.approx({"a": 0.0, "b": 55 / 192}, abs=1e-6)
     assert len(scenes.first(1).sample.image) == 2
+
+
+def refined_row(key, way, f1, seam=None):
+    scored = {"boundary_f1": f1, "abs_rel": 0.1, "see_3": 2 * f1}
+    seams = {} if seam is None else {"seam": seam, "seam_truth": 1.1}
+    return {"size": 1024, "key": key, "way": way, "seconds": 1.0, "layout": 0.0, **scored, **seams}
+
+
+def test_refined_maps_are_compared_with_the_plain_ones_scene_by_scene(bench):
+    page = bench("hr_page")
+    plain, refined, worse = page.plain(288), page.refined(576, 4), page.refined(576, 1)
+    rows = [refined_row("a", plain, 0.2), refined_row("b", plain, 0.4)]
+    rows += [refined_row("a", worse, 0.1, 1.3), refined_row("b", worse, 0.1, 1.3)]
+    rows += [refined_row("a", refined, 0.6, 1.0), refined_row("b", refined, 0.3, 1.2)]
+    about = {"name": "x", "revision": "y", "recipe": "z", "note": "n", "seconds_of_training": 60.0}
+    text = page.page({"asked": {"refiner": about}, "device": "cpu", "torch": "2", "rows": rows})
+    assert "## 2 scenes of 1024 pixels a side" in text
+    assert "Refined at 576, 4 steps has the highest boundary F1" in text
+    # Means of 0.45 and 0.3; higher is better for F1, and lower for the error, which is twice as large here.
+    assert (
+        "Beside plain at 288: boundary F1 1.50 times, better on 1 of 2 scenes; SEE 3 1.50 times, better on 1 of 2"
+        in text
+    )
+    # The seams' mean is 1.1, as the truth's; 1.3 is above that and above 1.
+    assert "| refined at 576, 4 steps | 1.100 | 1.100 | no seam |" in text
+    assert "| refined at 576, 1 step | 1.300 | 1.100 | above both |" in text
+
+
+def test_a_number_that_a_scene_does_not_have_is_no_part_of_a_mean(bench):
+    page = bench("hr_page")
+    rows = [refined_row("a", "plain at 288", 0.2), {"key": "b", "way": "plain at 288"}]
+    assert page.mean(rows, "plain at 288", "boundary_f1") == 0.2
+    assert "0.2" in page.table(rows) and "nan" in page.table(rows)  # no boundary error anywhere
+
+
+def test_the_part_with_the_most_edges_is_drawn(bench, tmp_path):
+    page = bench("hr_page")
+    depth = torch.ones(1, 64, 64)
+    depth[:, 36:44, 20:28] = 5.0
+    sample = Sample("", torch.rand(3, 64, 64), {"depth": depth}, {"depth": torch.ones(1, 64, 64, dtype=torch.bool)})
+    rows, columns = page.most_edges(sample)
+    assert rows.stop - rows.start == columns.stop - columns.start == 16
+    assert rows.start <= 36 and rows.stop >= 44 and columns.start <= 20 and columns.stop >= 28
+    maps = {"plain": [depth[:, ::2, ::2] / 5], "refined": [depth / 5]}
+    page.draw(tmp_path / "images" / "hr.jpg", Depth(), [sample], maps)
+    with Image.open(tmp_path / "images" / "hr.jpg") as drawn:
+        assert drawn.width == 4 * page.TILE + 3 * 6  # photo, two maps and the truth
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(104.0, "kept here"), (110.0, "not kept here")])

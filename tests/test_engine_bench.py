@@ -235,11 +235,3 @@ def test_aims_beside_another_row_are_ratios(bench):
 def test_other_photos_in_the_batch_may_change_nothing(page):
     told = page.page([measured("ours-on/mates", max=1e-9)]).splitlines()
     assert cells(told, "ours, compiled: map with other photos in the batch")[-1] == "no"
-
-
-def test_an_engine_has_warmed_up_when_it_stays_clearly_faster(bench):
-    from engine_tasks import is_faster
-
-    assert is_faster([9.0] + [1.0] * 19 + [0.5] * 20)
-    assert not is_faster([9.0] + [1.0] * 20 + [0.5] * 19)
-    assert not is_faster([1.0] * 20 + [0.8] * 40)

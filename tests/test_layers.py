@@ -13,10 +13,11 @@ SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = """
 cli
 train
-evaluate folders
+evaluate folders objectives
 predict
 export compat
-objectives accel
+accel
+checkpoints.refiners
 checkpoints.store data
 estimator
 checkpoints.bases

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from marigold.backbones.base import Backbone
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import Spacing
-from marigold.diffusion.samplers import Fresh, ddim, lcm
+from marigold.diffusion.samplers import Denoiser, Fresh, ddim, lcm
 from marigold.diffusion.sampling import Sampling, fit
 from marigold.modalities.base import Modality
 
@@ -55,8 +55,11 @@ class Estimator(nn.Module):
         or those of a consistency model, which puts `fresh(i)` in after step i. A checkpoint that answers in one step
         takes one.
         """
-        denoise = partial(self.backbone.denoise, condition=condition)
         sampling = steps if isinstance(steps, Sampling) else self.sampling(steps, spacing)
+        return self.sample_by(partial(self.backbone.denoise, condition=condition), noise, sampling, fresh)
+
+    def sample_by(self, denoise: Denoiser, noise: Tensor, sampling: Sampling, fresh: Fresh | None = None) -> Tensor:
+        """As `sample`, by a function that splits noisy latents in place of the backbone's own."""
         convention = self.card.convention
         x = torch.zeros_like(noise, dtype=torch.float32) if convention.deterministic else noise.float()
         if convention.timestep is not None:

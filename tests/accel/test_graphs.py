@@ -79,13 +79,15 @@ def test_functions_are_recorded_apart_and_methods_of_one_object_together(recorde
     assert graphs.count == 2
 
 
-def test_large_inputs_are_never_recorded(recorded, monkeypatch):
+@pytest.mark.parametrize(("free", "kept"), [(4 * 700 * 5 - 1, 1), (4 * 700 * 5, 2), (None, 1)])
+def test_large_inputs_are_recorded_where_memory_is_ample(recorded, monkeypatch, free, kept):
     monkeypatch.setattr(module, "LARGEST", 4)
+    monkeypatch.setattr(module, "free_bytes", lambda device: free)
     graphs = Graphs()
     for _ in range(4):
         graphs(torch.add, full(1), full(1))
         graphs(line, full(1, size=5))
-    assert graphs.count == 1
+    assert graphs.count == kept
 
 
 def test_the_one_that_was_asked_for_longest_ago_goes_first(recorded, few):

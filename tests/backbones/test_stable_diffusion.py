@@ -113,9 +113,40 @@ def test_adapting_twice_is_adapting_once():
     assert network.unet.conv_in is layer
 
 
-def test_adapting_to_another_width_is_refused():
+@pytest.mark.parametrize("other", [(1, 2), (2, 2), (0, 1)])
+def test_adapting_to_another_width_is_refused(other):
     with pytest.raises(ConfigError, match="already takes 1 conditions and 1 targets"):
-        widened(1, 1).adapt(1, 2)
+        widened(1, 1).adapt(*other)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("targets", [1, 2])
+def test_an_added_condition_changes_nothing_until_it_is_trained(targets):
+    network, t = widened(1, targets), torch.tensor([5, 900])
+    photo, added, x = (torch.randn(2, 4 * count, 8, 8) for count in (1, targets, targets))
+    expected = network.network(x, t, photo)
+    network.adapt(1 + targets, targets)
+    torch.testing.assert_close(network.network(x, t, torch.cat([photo, added], dim=1)), expected)
+    assert network.unet.config.in_channels == 4 * (1 + 2 * targets)
+
+
+def test_an_added_condition_lies_between_the_photo_and_the_noisy_latents():
+    network = widened(1, 1)
+    before = network.unet.conv_in.weight.detach().clone()
+    network.adapt(2, 1)
+    photo, added, noisy = network.unet.conv_in.weight.split(4, dim=1)
+    assert torch.equal(torch.cat([photo, noisy], dim=1), before)
+    assert not added.any() and network.unet.conv_in.weight.requires_grad
+    network.network(torch.randn(1, 4, 8, 8), torch.tensor([9]), torch.randn(1, 8, 8, 8)).square().sum().backward()
+    assert network.unet.conv_in.weight.grad[:, 4:8].abs().sum() > 0
+
+
+@torch.no_grad()
+def test_a_generator_takes_several_conditions_as_copies_of_its_input():
+    network, x, t = backbone(), torch.randn(2, 4, 8, 8), torch.tensor([5, 900])
+    expected = network.network(x, t, None)
+    network.adapt(2, 1)
+    torch.testing.assert_close(network.network(x, t, x.repeat(1, 2, 1, 1)), expected)
 
 
 @torch.no_grad()

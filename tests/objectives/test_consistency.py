@@ -10,6 +10,7 @@ from torch.distributed.fsdp import fully_shard
 
 from marigold.backbones.stable_diffusion import StableDiffusion
 from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Convention
 from marigold.core.errors import ConfigError
 from marigold.core.sample import Batch
 from marigold.diffusion.schedule import Consistency
@@ -254,6 +255,15 @@ def test_a_preview_shows_photo_target_and_prediction():
 def test_what_cannot_be_distilled_is_refused_before_the_first_step(model, settings, said):
     with pytest.raises(ConfigError, match=said):
         ConsistencyDistillation(**settings).trainable(estimator(**model))
+
+
+def test_a_teacher_of_one_step_is_refused():
+    one_step = Convention(start="nothing", timestep=LAST)
+    model = estimator()
+    with pytest.raises(ConfigError, match=r"recipe\.start: its network knows one step alone"):
+        ConsistencyDistillation().trainable(
+            Estimator(model.backbone, Depth(), Card("toy", "depth", convention=one_step))
+        )
 
 
 @pytest.mark.parametrize("settings", [{"huber": 0.0}, {"average": 1.0}, {"skip": 0}, {"least": 0}])

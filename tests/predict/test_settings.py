@@ -12,16 +12,22 @@ from marigold.core.errors import ConfigError
 from marigold.predict.predictor import Predictor, load
 from marigold.predict.settings import Request, Settings
 
+OF_REFINING = {"hr", "upscale", "tile", "refiner_steps", "refiner_ensemble"}
+
+
+def names_of_settings():
+    return {field.name for field in fields(Settings)} - {"refinement"} | OF_REFINING
+
 
 def test_every_setting_is_an_argument_of_predict_and_a_field_of_a_request():
     arguments = inspect.signature(Predictor.predict).parameters
-    names = {field.name for field in fields(Settings)}
+    names = names_of_settings()
     assert names <= set(arguments) and names <= {field.name for field in fields(Request)}
 
 
 def test_defaults_of_predict_are_those_of_a_request():
     arguments = inspect.signature(Predictor.predict).parameters
-    names = [field.name for field in fields(Settings)]
+    names = names_of_settings()
     assert {name: arguments[name].default for name in names} == {name: getattr(Request(), name) for name in names}
 
 

@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from marigold.backbones.fused.ops import is_replaced
+from marigold.core.device import free_bytes
 
 MOST = 12
 """Recordings that are kept; each holds the memory of what it computes on the way, which all share."""
 LARGEST = 3_000_000
 """Numbers in an input or the output, above which kernels run longer than it takes to ask for them: two photos of
-576 x 768 pixels for an autoencoder, dozens for a U-Net. A recording keeps the memory of what it computes."""
+576 x 768 pixels for an autoencoder, dozens for a U-Net. Threads that read and write keep Python busy, however, so that
+more is recorded too where memory is ample: a recording keeps the memory of what it computes."""
+_BYTES, _AMPLE = 700, 4
+"""Bytes that an autoencoder takes for each of those numbers, and how many times as many have to be free."""
 _TWICE = 2
 """The call that records, so that a size which comes once costs nothing more."""
 _RARER = 4
@@ -69,7 +73,7 @@ class Graphs:
         if (recording := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return recording.replay(inputs)
-        if self._largest.get(key, 0) > LARGEST:
+        if self._is_too_large(self._largest.get(key, 0), inputs[0].device):
             return function(*inputs)
         self._seen[key] += 1
         if self._seen[key] < self._calls[key]:
@@ -93,6 +97,9 @@ class Graphs:
     def count(self) -> int:
         """How many recordings there are."""
         return len(self._kept)
+
+    def _is_too_large(self, numbers: int, device: torch.device) -> bool:
+        return numbers > LARGEST and _AMPLE * _BYTES * numbers > (free_bytes(device) or 0)
 
     def _drop_oldest(self) -> None:
         key, _ = self._kept.popitem(last=False)

@@ -84,13 +84,14 @@ def compiled(backbone: Backbone, device: torch.device) -> Ops:
 
 
 def _rehearse(backbone: Backbone, device: torch.device) -> None:
-    side = _CELLS * backbone.stride
-    latent = backbone.encode(torch.zeros(1, 3, side, side, device=device))
+    side, latent = _CELLS * backbone.stride, torch.zeros(1, backbone.latent_channels, _CELLS, _CELLS, device=device)
+    if any(weights.numel() for weights in backbone.autoencoder.parameters()):  # and not another backbone's
+        latent = backbone.encode(torch.zeros(1, 3, side, side, device=device))
+        backbone.decode(latent)
     condition = latent.repeat(1, backbone.conditions, 1, 1) if backbone.conditions else None
     # As a tensor: what is known of a time as a number is shared with what runs beside this.
     time = torch.ones(1, dtype=torch.long, device=device)
     backbone.network(latent.float().repeat(1, backbone.targets, 1, 1), time, condition)
-    backbone.decode(latent)
 
 
 def _digest(backbone: Backbone, device: torch.device) -> str:

@@ -95,9 +95,39 @@ def write(network: Any, folder: Path, dtype: torch.dtype | None) -> None:
     weights.write(network, folder, dtype)
 
 
+class Absent(nn.Module):
+    """Stands where there is no autoencoder, because that of another backbone encodes and decodes: its configuration."""
+
+    def __init__(self, config: Any, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, self.decoder = nn.Identity(), nn.Identity()
+        self.number_type = nn.Parameter(torch.empty(0, dtype=dtype), requires_grad=False)
+
+
+def are_alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two autoencoders have the same weights, in whatever number type each, and scale latents alike."""
+    weights, others = one.state_dict(), other.state_dict()
+    configs = [getattr(network, "config", {}) for network in (one, other)]
+    scales = [[config.get(key) or 0.0 for key in ("scaling_factor", "shift_factor")] for config in configs]
+    if weights.keys() != others.keys() or scales[0] != scales[1]:
+        return False
+    return all(
+        tensor.shape == others[name].shape and torch.equal(tensor.float().cpu(), others[name].float().cpu())
+        for name, tensor in weights.items()
+    )
+
+
 def wider_input(layer: nn.Conv2d, copies: int) -> nn.Conv2d:
     """The layer for so many copies of its input: it gives what it gave when they are alike."""
     return _conv_like(layer, layer.weight.repeat(1, copies, 1, 1) / copies, layer.bias)
+
+
+def added_input(layer: nn.Conv2d, first: int, channels: int) -> nn.Conv2d:
+    """The layer with so many more input channels from the channel `first` on, whose weights are zero."""
+    before, after = layer.weight[:, :first], layer.weight[:, first:]
+    zeros = layer.weight.new_zeros(layer.weight.shape[0], channels, *layer.weight.shape[2:])
+    return _conv_like(layer, torch.cat([before, zeros, after], dim=1), layer.bias)
 
 
 def wider_output(layer: nn.Conv2d, copies: int) -> nn.Conv2d:

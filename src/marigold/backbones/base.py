@@ -145,8 +145,48 @@ class Backbone(nn.Module, ABC):
     def adapt(self, conditions: int, targets: int) -> None:
         """Widens the first and last layer to that many latents; does nothing if they are that wide already.
 
-        Raises `ConfigError` if the backbone has been adapted to other numbers.
+        A network that has conditions can be given more of them, after its own: until it is trained it gives what it
+        gave, whatever they hold. Raises `ConfigError` if the backbone has been adapted to other numbers.
         """
+
+    def see_photo_alone(self) -> None:
+        """From now on the network is given no noisy latents beside the condition, and `adapt` leaves no room for them.
+
+        Raises `ConfigError` for a network that is adapted to them, or if this kind of backbone needs them.
+        """
+        raise ConfigError(
+            f"recipe.objective: {type(self).__name__} predicts nothing without noise; choose another `start` of it"
+        )
+
+    def add_switch(self, switch: Sequence[float]) -> None:
+        """Gives the denoiser an embedding of a switch between tasks, drawn from the global random state.
+
+        The network is called with `switch` from now on. Raises `ConfigError` for a network that has another one, or if
+        this kind of backbone can have none.
+        """
+        raise ConfigError(f"recipe.objective: {type(self).__name__} has no switch between tasks; choose another one")
+
+    def switched(self, x: Tensor, t: Tensor, condition: Tensor | None, switch: Tensor) -> Tensor:
+        """`network` with a switch for each sample, [B, choices], in place of the one that it is called with.
+
+        Raises `ConfigError` for a network that has no switch.
+        """
+        raise ConfigError(f"recipe.objective: {type(self).__name__} has no switch between tasks; choose another one")
+
+    def permute_inputs(self, order: Sequence[int]) -> None:
+        """From now on the network's input at place i is what was at place `order[i]`, each of C channels.
+
+        For networks whose conditions and noisy latents lie in another order than `network` gives them. Raises
+        `ConfigError` if this kind of backbone keeps its order.
+        """
+        raise ConfigError(f"{type(self).__name__} keeps the order of its inputs; choose another checkpoint")
+
+    def take_autoencoder(self, other: "Backbone") -> bool:
+        """Lets its own autoencoder go where `other`, which from now on encodes and decodes for both, has the same.
+
+        Returns whether it did; here it keeps its own.
+        """
+        return False
 
     def deepen(self, layers: Sequence[int]) -> None:
         """Gives the denoiser's blocks at least so many layers; what is added begins as the identity.

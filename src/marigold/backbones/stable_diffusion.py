@@ -23,6 +23,7 @@ from marigold.backbones._prompt import (
     write_prompt,
     write_text_files,
 )
+from marigold.backbones._switch import embedded, switching
 from marigold.backbones.base import Backbone, Run, directly
 from marigold.backbones.fused.half import FusedHalf
 from marigold.backbones.fused.ops import Ops, Switched
@@ -200,9 +201,20 @@ class StableDiffusion(Backbone):
         """The U-Net on the condition beside x [B, C * targets, h, w] and the empty prompt; the result has x's type."""
         if isinstance(self.unet, FusedUNet):
             return self._denoised(x, t, condition)
+        switch = None if self.switch is None else self.switch.expand(len(x), *self.switch.shape[1:])
+        return self._answered(x, t, condition, switch)
+
+    def switched(self, x: Tensor, t: Tensor, condition: Tensor | None, switch: Tensor) -> Tensor:
+        """The U-Net with the sines and cosines of another switch in its class embedding."""
+        if self.switch is None or self.switch.shape[-1] != 2 * switch.shape[-1]:
+            raise ConfigError(
+                f"unet: has no switch of {switch.shape[-1]} numbers; train it with `lotus` from the start of a run"
+            )
+        return self._answered(x, t, condition, embedded(switch).to(self.switch))
+
+    def _answered(self, x: Tensor, t: Tensor, condition: Tensor | None, switch: Tensor | None) -> Tensor:
         latents = self._seen(x, condition)
         prompt = self.prompt.to(latents.dtype).expand(len(x), -1, -1)
-        switch = None if self.switch is None else self.switch.expand(len(x), *self.switch.shape[1:])
         with _running("unet"):
             output = self.unet(latents, t, encoder_hidden_states=prompt, class_labels=switch, return_dict=False)[0]
         return output.to(x.dtype)
@@ -266,20 +278,56 @@ class StableDiffusion(Backbone):
         """Tiles the first layer over all latents, divided by their number, and the last layer over the targets.
 
         The widened network gives what the generator gave when all its latents are alike (Ke et al. 2025, sec. III-B).
+        Conditions that a network with conditions is given begin with weights of zero (Brooks et al. 2023, sec. 3.2).
         """
         if (self.conditions, self.targets) == (conditions, targets):
             return
-        if (self.conditions, self.targets) != (0, 1):
+        if (self.conditions, self.targets) == (int(self.sees_photo_alone), 1):
+            seen = conditions + (0 if self.sees_photo_alone else targets)
+            self.unet.conv_in = networks.wider_input(self.unet.conv_in, seen)
+            self.unet.conv_out = networks.wider_output(self.unet.conv_out, targets)
+        elif self.targets == targets and 0 < self.conditions < conditions and not self.sees_photo_alone:
+            first, more = (count * self.latent_channels for count in (self.conditions, conditions - self.conditions))
+            self.unet.conv_in = networks.added_input(self.unet.conv_in, first, more)
+        else:
             raise ConfigError(
                 f"the network already takes {self.conditions} conditions and {self.targets} targets and cannot be "
                 f"adapted to {conditions} and {targets}; start from the generator"
             )
-        self.unet.conv_in = networks.wider_input(self.unet.conv_in, conditions + targets)
-        self.unet.conv_out = networks.wider_output(self.unet.conv_out, targets)
         self.unet.register_to_config(
             in_channels=self.unet.conv_in.in_channels, out_channels=self.unet.conv_out.out_channels
         )
         self.conditions, self.targets = conditions, targets
+
+    def see_photo_alone(self) -> None:
+        """The first layer of a generator is then the photo's (He et al. 2025); of more conditions it is tiled."""
+        if self.sees_photo_alone:
+            return
+        if (self.conditions, self.targets) != (0, 1):
+            raise ConfigError(
+                f"the network takes noise for {self.targets} targets beside {self.conditions} conditions; start from "
+                "the generator"
+            )
+        self.sees_photo_alone, self.conditions = True, 1
+
+    def add_switch(self, switch: Sequence[float]) -> None:
+        """By a class embedding in the U-Net of the switch's sines and cosines."""
+        self.unet = switching(self.unet, len(switch))
+        found = switch_of(self.unet.config, switch)
+        assert found is not None
+        self.switch = found.to(self.unet.device)
+
+    def permute_inputs(self, order: Sequence[int]) -> None:
+        """By the first layer's weights."""
+        weights = self.unet.conv_in.weight.data
+        weights.copy_(torch.cat([weights.split(self.latent_channels, dim=1)[place] for place in order], dim=1))
+
+    def take_autoencoder(self, other: Backbone) -> bool:
+        """Where weights and scaling are the same; its configuration stays."""
+        if not networks.are_alike(self.vae, other.autoencoder):
+            return False
+        self.vae = networks.Absent(self.vae.config, _dtype(self.vae))
+        return True
 
     def deepen(self, layers: Sequence[int]) -> None:
         """At least so many layers in the U-Net's blocks, from full size to the smallest; those of the way up follow."""

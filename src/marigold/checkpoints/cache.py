@@ -7,7 +7,7 @@ from pathlib import Path
 
 from marigold.checkpoints import layout
 from marigold.checkpoints.headers import read_header
-from marigold.checkpoints.layout import INDEX, PROMPT_FILE, SCHEDULER, STEMS
+from marigold.checkpoints.layout import INDEX, PROMPT_FILE, REFINER, SCHEDULER, STEMS
 from marigold.core.errors import CheckpointError
 from marigold.core.reading import read_bytes
 
@@ -93,8 +93,9 @@ def _lacking(folder: Path) -> list[str]:
         prompt = ["tokenizer/tokenizer.json"]
     wanted = [INDEX, SCHEDULER, *(f"{part}/config.json" for part in parts), *prompt]
     lacking = [name for name in wanted if name not in names or not _whole(folder / name)]
-    for part in parts:
-        forms = layout.weight_forms(layout.within(part, names), STEMS[part])
+    refiner = [REFINER] if f"{REFINER}/config.json" in names else []
+    for part in (*parts, *refiner):
+        forms = layout.weight_forms(layout.within(part, names), STEMS.get(part, STEMS["unet"]))
         if not any(all(_whole(folder / part / file) for file in form) for form in forms):
             lacking.append(f"the weights in {part}/")
     return lacking

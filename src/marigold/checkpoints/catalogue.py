@@ -61,6 +61,12 @@ def bundled() -> list[str]:
     return sorted(index.parent.name for index in BUNDLED.glob(f"*/{INDEX}"))
 
 
+def refiner_of(modality: str) -> str | None:
+    """The bundled checkpoint that refines the maps of a modality, `MODALITY-hr`; None where there is none."""
+    name = f"{modality}-hr"
+    return name if name in bundled() else None
+
+
 def models() -> list[Model]:
     """Every checkpoint that is known: the bundled ones, those that open from the cache, and the others on the hub."""
     here = [*_bundled(), *_cached()]

@@ -13,6 +13,7 @@ from marigold.checkpoints.layout import (
     DECODER_FILES,
     INDEX,
     PROMPT_FILE,
+    REFINER,
     SCHEDULER,
     STEMS,
     weight_files,
@@ -104,14 +105,14 @@ def needed(there: Collection[str], dtype: torch.dtype | None = None) -> list[str
 
     Configurations; for every network its weights in one form, the most exact that there is, or for a `dtype` of half
     precision the variant that is stored in it; text encoder and tokenizer only where the empty prompt is not stored;
-    its small decoder. Pickles never.
+    its small decoder and its refiner. Pickles never.
     """
     parts = ["unet", "vae"] if PROMPT_FILE in there else ["unet", "vae", "text_encoder"]
     own = (f"{DECODER}/{name}" for name in DECODER_FILES)
     files = {name for name in (INDEX, "card.json", PROMPT_FILE, SCHEDULER, *own) if name in there}
-    for part in parts:
+    for part in (*parts, REFINER):
         files |= {name for name in (f"{part}/config.json",) if name in there}
-        files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS[part], dtype)}
+        files |= {f"{part}/{name}" for name in weight_files(within(part, there), STEMS.get(part, STEMS["unet"]), dtype)}
     if "text_encoder" in parts:
         files |= {f"tokenizer/{name}" for name in within("tokenizer", there) if _TEXT.fullmatch(name)}
     return sorted(files)

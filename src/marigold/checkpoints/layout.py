@@ -22,6 +22,8 @@ ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 DECODER = "decoder"
 """The part of a checkpoint that is its own small decoder, which diffusers does not know."""
+REFINER = "boosting_unet"
+"""The part of a published checkpoint that is its refiner's network, which diffusers does not know either."""
 DECODER_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 """How the files of weights are called in each part's folder."""
@@ -39,7 +41,7 @@ _POINTERS = (
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _SHARD = re.compile(r"[\w-][\w.-]{0,190}\.safetensors")
 _OWN = re.compile(
-    r"(?:model_index|card|adapter_config)\.json|(?:empty_prompt|adapter_model)\.safetensors|scheduler/scheduler_config\.json|(?:unet|vae|text_encoder)/"
+    r"(?:model_index|card|adapter_config)\.json|(?:empty_prompt|adapter_model)\.safetensors|scheduler/scheduler_config\.json|(?:unet|boosting_unet|vae|text_encoder)/"
     r"(?:config\.json|(?:diffusion_pytorch_)?model[\w.-]*\.(?:safetensors|json))|tokenizer/(?:merges\.txt|"
     r"(?:vocab|added_tokens|special_tokens_map|tokenizer|tokenizer_config)\.json)"
 )

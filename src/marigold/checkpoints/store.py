@@ -61,13 +61,25 @@ def open(  # noqa: A001
     device = resolve_device(device)
     _check_dtype(dtype, ConfigError)
     described = describe(name, trust=trust, dtype=dtype, autoencoder=autoencoder)
+    return read(described, dtype).to(device=device, dtype=dtype)
+
+
+def read(described: Description, dtype: torch.dtype, instead: Mapping[str, str] | None = None) -> Estimator:
+    """The checkpoint of a description, on the CPU; `instead` names parts of its folder to be read in place of others.
+
+    Raises `CheckpointError`.
+    """
     folder, card, modality = described.folder, described.card, described.modality
     kind = catalogue.named_in_card(Backbone, card.backbone, folder, described.trusted)
-    backbone = bases.read(kind, described) if described.base else kind.read(bases.parts(folder, card), card, dtype)
+    if described.base:
+        backbone = bases.read(kind, described)
+    else:
+        parts = bases.parts(folder, card)
+        backbone = kind.read({**parts, **{part: parts[name] for part, name in (instead or {}).items()}}, card, dtype)
     _check(folder, card, modality, backbone)
     if described.autoencoder:
         backbone.replace_autoencoder(described.autoencoder)
-    return Estimator(backbone, modality, card).eval().to(device=device, dtype=dtype)
+    return Estimator(backbone, modality, card).eval()
 
 
 def describe(
@@ -200,7 +212,8 @@ def _locate(name: str | Path, dtype: torch.dtype) -> Path:
 def _instead(modality: str | None) -> list[str]:
     """The bundled checkpoints that predict the modality or, where none does, all that predict something."""
     predicted = {name: Card.read(catalogue.BUNDLED / name).modality for name in bundled()}
-    useful = [name for name, one in predicted.items() if implementation(Modality, one).needs]
+    refiners = {catalogue.refiner_of(one) for one in predicted.values()}
+    useful = [name for name, one in predicted.items() if implementation(Modality, one).needs and name not in refiners]
     return [name for name in useful if predicted[name] == modality] or useful
 
 
@@ -232,7 +245,7 @@ def _index(estimator: Estimator) -> dict[str, Any]:
     from diffusers import __version__
 
     modality, card = estimator.modality, estimator.card
-    runs_there = modality.pipelines and card.convention.start != "nothing"
+    runs_there = modality.pipelines and card.convention.start != "nothing" and estimator.backbone.conditions <= 1
     stated = {key: card.defaults[name] for key, name in _STATED.items() if name in card.defaults}
     return {
         "_class_name": modality.pipelines[0] if runs_there else _NO_PIPELINE,

@@ -25,6 +25,12 @@ class _Request(Request):
     autoencoder: Suppress[str | None] = None
     match_input: Suppress[bool] = True
     interval: Suppress[float | None] = None
+    hr: Suppress[bool] = False
+    upscale: Suppress[float | None] = None
+    tile: Suppress[int | None] = None
+    refiner: Suppress[str | None] = None
+    refiner_steps: Suppress[int | None] = None
+    refiner_ensemble: Suppress[int | None] = None
 
 
 @dataclass(frozen=True)

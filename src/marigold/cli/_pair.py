@@ -96,7 +96,8 @@ def _predictor(options: "Options", checkpoint: str) -> "Predictor":
     from marigold.predict.predictor import load
 
     request = options.request
-    return load(checkpoint, **request.hardware(), trust=options.trust, autoencoder=request.autoencoder)
+    how: Any = {"trust": options.trust, "autoencoder": request.autoencoder, "refiner": request.refiner}
+    return load(checkpoint, **request.hardware(), **how)
 
 
 def _facts(options: "Options", predictor: "Predictor", samples: str, protocol: Any) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def _facts(options: "Options", predictor: "Predictor", samples: str, protocol: A
         "checkpoint": f"{card.name} {card.revision}".strip(),
         "modality": card.modality,
         "data": samples,
-        **{name: value for name, value in asdict(options.request.settings(card.defaults)).items() if value is not None},
+        **{name: value for name, value in asdict(predictor.settings(options.request)).items() if value is not None},
     }
     if options.settings:
         facts["set"] = " ".join(map(printable, options.settings))

@@ -80,6 +80,8 @@ def run(options: Options) -> int:
         trust=options.trust,
         batch=options.batch,
         autoencoder=request.autoencoder,
+        hr=request.hr,
+        refiner=request.refiner,
     )
     outcome = predict_photos(
         checkpoints,

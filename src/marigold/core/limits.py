@@ -39,3 +39,11 @@ SETTINGS: dict[str, tuple[int, int]] = {
     "seed": (0, WHOLE),
 }
 """The least and the most of a prediction's whole numbers, whether a request, a card or a recipe states them."""
+REFINING: dict[str, tuple[int, int]] = {
+    "tile": (8, 1 << 14),
+    "refiner_steps": (1, TIMES),
+    "refiner_ensemble": (1, 10_000),
+}
+"""Of those of a prediction at high resolution."""
+UPSCALE = (1.0, 64.0)
+"""How many times as large the global pass a refined map may be."""

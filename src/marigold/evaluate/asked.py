@@ -102,7 +102,13 @@ def source_of(asked: Asked, suite: Suite, device: str = "auto", trust: tuple[str
     precision = request.precision
     if precision == "auto":
         precision = sources.precision_of([one.prediction for one in suite.sets])
-    how: Any = {**hardware, "precision": precision, "trust": trust, "autoencoder": request.autoencoder}
+    how: Any = {
+        **hardware,
+        "precision": precision,
+        "trust": trust,
+        "autoencoder": request.autoencoder,
+        "refiner": request.refiner,
+    }
     predictor = load(asked.checkpoint or suite.checkpoints[0], device=device, **how)
     return sources.Checkpoint(predictor, request, asked.name)
 

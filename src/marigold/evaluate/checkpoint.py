@@ -6,7 +6,6 @@ from marigold.core.images import to_image
 from marigold.core.sample import Sample
 from marigold.evaluate.answers import Answer, Answers
 from marigold.predict import interval
-from marigold.predict.infer import infer
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
@@ -24,7 +23,7 @@ class CheckpointAnswers(Answers):
     def answer(self, sample: Sample) -> Answer:
         """The values, and the members' disagreement where there are enough of them. Raises what `infer` raises."""
         watch = Stopwatch(self.predictor.plan.device)
-        found = infer(self.predictor.runtime, to_image(sample.image.cpu()), self.settings, watch=watch)
+        (found,) = self.predictor.infer_many([to_image(sample.image.cpu())], self.settings, watch=watch)
         answer = Answer(found.values, found.uncertainty, seconds=dict(watch.seconds))
         calibration, level = self._choice.calibration, self._choice.level
         if calibration is None or found.uncertainty is None:

@@ -22,7 +22,6 @@ from marigold.measure.alignment import STANDARD, Protocol
 from marigold.measure.metrics import Metric
 from marigold.measure.tally import Tally, merge
 from marigold.modalities.base import Modality
-from marigold.predict.infer import infer
 from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request, Settings
 
@@ -115,7 +114,7 @@ def score(
     `infer` raise.
     """
     estimator = predictor.estimator
-    settings = request.settings(estimator.card.defaults)
+    settings = predictor.settings(request)
     return evaluate(
         function(predictor, settings),
         estimator.modality,
@@ -135,7 +134,7 @@ def function(predictor: Predictor, settings: Settings) -> Predict:
     """A predictor as a function from photos to values, one photo after another."""
 
     def predict(image: Tensor) -> Tensor:
-        return torch.stack([infer(predictor.runtime, to_image(one.cpu()), settings).values for one in image])
+        return torch.stack([predictor.infer_many([to_image(one.cpu())], settings)[0].values for one in image])
 
     return predict
 

@@ -26,7 +26,7 @@ from marigold.predict.predictor import Predictor
 from marigold.predict.settings import HARDWARE, Request, Settings
 
 _AS_THE_CARD_SAYS = Request()
-_OF_THE_NETWORKS = ("checkpoint", "autoencoder", *HARDWARE)
+_OF_THE_NETWORKS = ("checkpoint", "autoencoder", "refiner", *HARDWARE)
 """Fields of a request that a predictor is loaded by."""
 
 
@@ -141,7 +141,7 @@ class Checkpoint(Source):
         asked = {**given, **stated(self.request)}
         asked = {key: value for key, value in asked.items() if key not in _OF_THE_NETWORKS}
         request = decode(Request, asked, "prediction")
-        return replace(request, match_input=True).settings(self.predictor.estimator.card.defaults)
+        return self.predictor.settings(replace(request, match_input=True))
 
     def answers(self, prediction: Mapping[str, Any], folder: str = "") -> Answers:
         """The values that a user gets, to the bit."""

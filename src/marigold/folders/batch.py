@@ -63,6 +63,8 @@ class PhotoJob:
     error: str = ""
     group: Group | None = None
     """The photos that it may be predicted with; None until it is known."""
+    foretold: bool = False
+    """Whether it has been said what to expect of its size."""
     saved: Saved = field(default_factory=lambda: Saved([], []))
     shown: str = ""
     """What its line says when it is done."""
@@ -92,7 +94,7 @@ def predict_photos(
     one working size in batches, unless `overlap` is false: then one photo follows the other, on one device. Raises
     `OutputError` when nothing can be written.
     """
-    provenances = predictors.provenance()
+    provenances = predictors.provenance(request)
     results = Results(provenances, request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
@@ -198,6 +200,7 @@ class _Run:
         """Whether a batch of photos could be predicted."""
         start, loaded = time.perf_counter(), self._ready(predictors)
         try:
+            self._foretell(loaded, jobs)
             found = loaded.predict_many([job.image for job in jobs if job.image is not None], self.request)
         except Exception:  # whichever photo it is about: each tells its own when it is alone
             return False
@@ -213,6 +216,7 @@ class _Run:
         loaded = self._ready(predictors)
         start = time.perf_counter()
         try:
+            self._foretell(loaded, [job])
             job.predictions = loaded.predict(job.image, self.request)
             self.settings_work = True
         except MemoryError:
@@ -229,6 +233,14 @@ class _Run:
             job.error = f"{job.photo}: {type(error).__name__}: {error}; mend the modality or backbone that raised it"
         job.image = None
         job.stages["predict"] = time.perf_counter() - start
+
+    def _foretell(self, loaded: MultiPredictor, jobs: Sequence[PhotoJob]) -> None:
+        """Says on the screen, before time is spent, what is to be said of photos' sizes; once for each photo."""
+        for job in jobs:
+            if job.image is not None and not job.foretold:
+                job.foretold = True
+                for note in loaded.foreseen(job.image, self.request):
+                    self.progress.write(printable(f"{job.photo}: note: {note}"), file=sys.stderr)
 
     def write(self, job: PhotoJob) -> None:
         """Writes the files of a photo that has been predicted, and lets its maps go."""

@@ -24,7 +24,7 @@ def sources(provenance: Provenance, request: Request, formats: Sequence[Format])
 
     The device is left out: it says where, not what. Raises `ConfigError` for an interval that cannot be given.
     """
-    card, settings = provenance.card, request.settings(provenance.card.defaults)
+    card, settings = provenance.card, request.settings(provenance.card.defaults, provenance.refiner)
     calibration = choose(card, settings).calibration
     intervals = {} if calibration is None else {"calibration": _hash(calibration)}
     return {

@@ -38,6 +38,14 @@ class DepthSpace(ABC):
         """Shares [B, 1, H, W] to depth in 0 to 1."""
 
     @abstractmethod
+    def distance(self, share: Tensor) -> Tensor:
+        """Shares of the range as distances, up to a scale and a shift that hold for all pixels of all images."""
+
+    @abstractmethod
+    def inverse(self, distance: Tensor) -> Tensor:
+        """Distances, as `distance` gives them, as shares of the range."""
+
+    @abstractmethod
     def loss(self, values: Tensor, share: Tensor, valid: Tensor) -> Tensor:
         """The error of depth [B, 1, H, W] in 0 to 1 against true shares of that shape, where `valid`, bool."""
 
@@ -56,6 +64,14 @@ class Linear(DepthSpace):
     def decode(self, share: Tensor) -> Tensor:
         """Shares are depth."""
         return share
+
+    def distance(self, share: Tensor) -> Tensor:
+        """Shares are distances."""
+        return share
+
+    def inverse(self, distance: Tensor) -> Tensor:
+        """Clipped to 0 to 1."""
+        return distance.clamp(0, 1)
 
     def loss(self, values: Tensor, share: Tensor, valid: Tensor) -> Tensor:
         """The mean absolute error after each image's own least-squares scale and shift (Garcia et al. 2025, eq. 4)."""
@@ -116,11 +132,19 @@ class Power(DepthSpace):
 
     def distance(self, share: Tensor) -> Tensor:
         """Shares of the range as distances in units of the near end, 1 to the ratio."""
-        ratio = self.assumed_ratio if self.ratio is None else self.ratio
         if self.power == 0:
-            return ratio**share
-        farthest = ratio**self.power
+            return self._ratio**share
+        farthest = self._ratio**self.power
         return (farthest + share * (1 - farthest)) ** (1 / self.power)
+
+    def inverse(self, distance: Tensor) -> Tensor:
+        """Distances in units of the near end, clipped to 1 to the ratio."""
+        return self.share(distance, torch.full_like(distance, self._ratio))
+
+    @property
+    def _ratio(self) -> float:
+        """What reading takes the far end of the range to be."""
+        return self.assumed_ratio if self.ratio is None else self.ratio
 
     def _far(self, distance: Tensor) -> Tensor:
         """The quantile `high` of each whole map [B, 1, H, W], [B, 1, 1, 1]."""

@@ -83,6 +83,14 @@ class Appearance(Modality):
             albedo = linear_to_srgb(_DECODED[self.albedo_space](albedo))
         return torch.cat([albedo, _DECODED[self.material_space](material)], dim=1)
 
+    def target_images(self, values: Tensor, like: Tensor) -> Tensor:
+        """Values [B, 5, H, W] as pixels [B, 2, 3, H, W]; the material's third channel is black. Nothing is open."""
+        albedo = values[:, :3]
+        if self.albedo_space != "srgb":
+            albedo = _ENCODED[self.albedo_space](srgb_to_linear(albedo))
+        material = F.pad(_ENCODED[self.material_space](values[:, 3:]), (0, 0, 0, 0, 0, 1))
+        return torch.stack([albedo, material], dim=1).clamp(0, 1) * 2 - 1
+
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """The median or mean of [E, 5, H, W], and the deviation from it [1, H, W], averaged over the channels."""
         merged, deviation = merge(values.float(), reduction or self.reduction)

@@ -92,6 +92,14 @@ class Modality(ABC):
     def decode(self, pixels: Tensor) -> Tensor:
         """Target images as predicted, [B, N, 3, H, W] (about -1 to 1) to values [B, C, H, W]."""
 
+    def target_images(self, values: Tensor, like: Tensor) -> Tensor:
+        """Predicted values [B, C, H, W] as target images [B, N, 3, H, W] in -1 to 1: those that `decode` reads so.
+
+        `like` are target images of a prediction of the same photos, alike in shape, which tell what values leave open.
+        Here they themselves, for modalities without a way back.
+        """
+        return like
+
     @abstractmethod
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """Members [E, C, H, W] to the merged values [C, H, W] and their uncertainty [1, H, W].

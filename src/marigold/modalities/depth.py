@@ -63,11 +63,12 @@ class Depth(Modality):
     assumed_ratio: float = 10.0
     """With `fixed_ratio` false: how many times as far as the near end reading takes the far end to be."""
 
-    pipelines = ("MarigoldDepthPipeline", "MarigoldPipeline")
+    pipelines = ("MarigoldDepthPipeline", "MarigoldPipeline", "MarigoldDepthHRPipeline")
     published: ClassVar[Mapping[str, str]] = {
         "prs-eth/marigold-depth-v1-1": "RAIL++-M",
         "prs-eth/marigold-depth-v1-0": "RAIL++-M",
         "prs-eth/marigold-depth-lcm-v1-0": "RAIL++-M",
+        "prs-eth/marigold-depth-hr-v1-1": "Apache-2.0",
         "GonzaloMG/marigold-e2e-ft-depth": "none stated",
         "GonzaloMG/stable-diffusion-e2e-ft-depth": "none stated",
         "jingheya/lotus-depth-g-v2-1-disparity": "Apache-2.0",
@@ -123,6 +124,19 @@ class Depth(Modality):
     def decode(self, pixels: Tensor) -> Tensor:
         """Pixels [B, 1, 3, H, W] to depth [B, 1, H, W] in 0 to 1, from the mean of the three channels."""
         return self.space.decode(_share(pixels))
+
+    def target_images(self, values: Tensor, like: Tensor) -> Tensor:
+        """Depth [B, 1, H, W] in 0 to 1 as grey pixels [B, 1, 3, H, W].
+
+        Values are distances up to scale and shift, which become those of `like` by least squares over the pixels that
+        neither end clips. Where these do not tell them, the pixels are those of `like`.
+        """
+        distance = self.space.distance(_share(like)).cpu()
+        between = ((values > 0) & (values < 1)).cpu()
+        scale, shift = (x[..., None, None].float() for x in least_squares(values.cpu(), distance, between))
+        share = self.space.inverse(scale * values.cpu() + shift)
+        share = torch.where(scale > 0, share, _share(like).cpu())
+        return (share * 2 - 1).to(values.device)[:, None].expand(-1, -1, 3, -1, -1)
 
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """The median or mean of jointly aligned members [E, 1, H, W] and their deviation from it, [1, H, W] each.

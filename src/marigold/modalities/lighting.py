@@ -88,6 +88,12 @@ class Lighting(Modality):
             return values
         return torch.cat([srgb_to_linear(values[:, :3]), values[:, 3:]], dim=1)
 
+    def target_images(self, values: Tensor, like: Tensor) -> Tensor:
+        """Values [B, 9, H, W] as pixels [B, 3, 3, H, W]; the light keeps the scale that it was predicted at."""
+        albedo, light = values.split((3, 6), dim=1)
+        albedo = linear_to_srgb(albedo) if self.albedo_space == "srgb" else albedo
+        return torch.cat([albedo, light], dim=1).unflatten(1, (3, 3)).clamp(0, 1) * 2 - 1
+
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """The median or mean of [E, 9, H, W], and the deviation from it [1, H, W], averaged over the channels.
 

@@ -86,6 +86,11 @@ class Normals(Modality):
         vectors = vectors if self.target_x == "right" else _turned(vectors)
         return _unit(vectors if self.use_full_z_range else _read_half(vectors))
 
+    def target_images(self, values: Tensor, like: Tensor) -> Tensor:
+        """Unit vectors [B, 3, H, W] as pixels [B, 1, 3, H, W]; nothing is open."""
+        vectors = values if self.target_x == "right" else _turned(values)
+        return (vectors if self.use_full_z_range else _encoded_half(vectors)).clamp(-1, 1).unsqueeze(1)
+
     def ensemble(self, values: Tensor, reduction: Reduction | None = None) -> tuple[Tensor, Tensor]:
         """Of the members [E, 3, H, W] at each pixel the one closest to their mean direction, or that, [3, H, W].
 

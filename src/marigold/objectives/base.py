@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from marigold.backbones.base import Backbone
 from marigold.checkpoints import store
 from marigold.checkpoints.adapters import Adapter
+from marigold.checkpoints.convention import Convention
 from marigold.core.sample import Batch
 from marigold.estimator import Estimator
+from marigold.modalities.base import Modality
 
 
 class Objective(ABC):
@@ -24,9 +26,21 @@ class Objective(ABC):
         Raises `ConfigError` for a backbone that cannot have it.
         """
 
+    def conditions(self, modality: Modality) -> int:
+        """How many latents the network is shown beside its own noisy ones: here that of the photo alone."""
+        return 1
+
     @abstractmethod
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The part of the estimator whose weights are trained; everything else stays frozen."""
+
+    def convention(self, backbone: Backbone, before: Convention) -> Convention:
+        """How the network is called that comes out of training; `before` is how its start was.
+
+        Here as diffusion models are: from noise, at the times of the schedule. A switch stays as it was, and so does
+        a network that sees the photo alone.
+        """
+        return before if before.start == "nothing" else Convention(switch=before.switch)
 
     @abstractmethod
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
@@ -34,6 +48,10 @@ class Objective(ABC):
 
         It draws nothing at random, so what was prepared once may be used again.
         """
+
+    def prepared_by(self, estimator: Estimator) -> str:
+        """The revision of another model that has a part in what `prepare` gives; here there is none."""
+        return ""
 
     @abstractmethod
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:

@@ -60,7 +60,7 @@ class ConsistencyDistillation(Objective):
         require(self.average < 1, "consistency: average", self.average, "below 1")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
-        """The denoiser. Raises `ConfigError` for a schedule that is no consistency model's, or has too few times."""
+        """The denoiser. Raises `ConfigError` for a schedule or a start that nothing can be distilled with."""
         schedule = estimator.backbone.schedule
         if schedule.consistency is None:
             raise ConfigError(f"recipe.schedule: `consistency` trains for a scheduler of its own; add {_SCHEDULE}")
@@ -70,6 +70,10 @@ class ConsistencyDistillation(Objective):
                 "choose a `start` with v_prediction"
             )
         require(self.least < schedule.length, "consistency: least", self.least, f"below the {schedule.length} times")
+        if estimator.card.convention.single_step:
+            raise ConfigError(
+                "recipe.start: its network knows one step alone; `consistency` needs a teacher of several"
+            )
         try:
             estimator.sampling(self.preview_steps)
         except ConfigError as error:

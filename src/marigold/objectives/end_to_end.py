@@ -5,17 +5,19 @@ function, and the modality's own loss on the map replaces the error in latent sp
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from marigold.backbones.base import Backbone
+from marigold.checkpoints.convention import Convention
 from marigold.core.config import require, require_within
 from marigold.core.errors import ConfigError
 from marigold.core.limits import WEIGHT
 from marigold.core.sample import Batch, Sample
-from marigold.diffusion import noise as noises
 from marigold.estimator import Estimator
+from marigold.objectives import _single
+from marigold.objectives._single import Start
 from marigold.objectives.base import Objective
 
 
@@ -23,9 +25,9 @@ from marigold.objectives.base import Objective
 class EndToEnd(Objective):
     """The modality's loss on the decoded prediction, and a share of the error of its latent."""
 
-    start: Literal["noise", "zeros"] = "noise"
-    """What the single step starts from. Zeros suit checkpoints whose card states a deterministic convention; noise
-    leaves the checkpoint an ordinary diffusion model, whose ensembles differ in their members."""
+    start: Start = "noise"
+    """What the single step starts from. Zeros make the checkpoint deterministic, as its card then states; noise
+    leaves it an ordinary diffusion model, whose ensembles differ in their members."""
     decoded: float = 1.0
     """Share of a batch that is decoded: the decoder costs several times what the denoiser does."""
     latent: float = 0.0
@@ -40,6 +42,10 @@ class EndToEnd(Objective):
         if not estimator.backbone.conditions:
             raise ConfigError("end_to_end: the network sees no photo; train a modality that is predicted from one")
         return estimator.backbone.denoiser
+
+    def convention(self, backbone: Backbone, before: Convention) -> Convention:
+        """One step from zeros, or that of an ordinary diffusion model."""
+        return _single.convention(backbone, before, self.start)
 
     @torch.no_grad()
     def prepare(self, estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
@@ -56,7 +62,7 @@ class EndToEnd(Objective):
 
     def loss(self, estimator: Estimator, prepared: dict[str, Tensor], kept: nn.Module, rng: torch.Generator) -> Tensor:
         """`Modality.loss` of the predictions that are decoded, plus `latent` times the error of all latents."""
-        predicted = self._predicted(estimator, prepared["condition"], rng)
+        predicted = _single.predicted(estimator, prepared["condition"], self.start, rng)
         count = max(1, round(self.decoded * len(predicted)))
         truth = _truth(prepared["pixels"][:count], prepared["usable"][:count])
         total = estimator.modality.loss(estimator.decode(predicted[:count]).float(), truth)
@@ -68,16 +74,9 @@ class EndToEnd(Objective):
 
     def preview(self, estimator: Estimator, batch: Batch, rng: torch.Generator) -> Tensor:
         """Photo, target images and predictions side by side."""
-        predicted = estimator.decode_pixels(self._predicted(estimator, estimator.encode_image(batch.image), rng))
+        latent = _single.predicted(estimator, estimator.encode_image(batch.image), self.start, rng)
+        predicted = estimator.decode_pixels(latent)
         return torch.cat([batch.image[:, None], batch.pixels, predicted], dim=1).clamp(-1, 1)
-
-    def _predicted(self, estimator: Estimator, condition: Tensor, rng: torch.Generator) -> Tensor:
-        """The clean latent that the network predicts from a condition at the last time."""
-        backbone = estimator.backbone
-        shape = (len(condition), backbone.targets * backbone.latent_channels, *condition.shape[-2:])
-        zeros = self.start == "zeros"
-        x = condition.new_zeros(shape) if zeros else noises.gaussian(shape, rng, condition.device, condition.dtype)
-        return backbone.denoise(x, backbone.schedule.length - 1, condition)[0]
 
 
 def _truth(pixels: Tensor, valid: Tensor) -> Batch:

@@ -33,12 +33,36 @@ def check_memory(
 
     `sizes` are the working sizes that `members` take turns at, `photo` the photo's height and width.
     """
-    size, device = max(sizes, key=lambda size: size.height * size.width), runtime.plan.device
+    size = max(sizes, key=lambda size: size.height * size.width)
     what = (
         f"resolution: working at {size.width} x {size.height} pixels for a photo of {photo[1]} x {photo[0]}, with an "
         f"ensemble of {members}"
     )
-    remedy = "choose a lower resolution or a smaller ensemble"
+    _require(runtime, settings, sizes, members, photo, what, "choose a lower resolution or a smaller ensemble")
+
+
+def check_refined_memory(
+    runtime: Runtime, settings: Settings, size: WorkingSize, members: int, photo: tuple[int, int]
+) -> None:
+    """As `check_memory`, for maps that are refined at a size, by the estimator that encodes and decodes there."""
+    what = (
+        f"upscale: refining at {size.width} x {size.height} pixels for a photo of {photo[1]} x {photo[0]}, with an "
+        f"ensemble of {members}"
+    )
+    _require(runtime, settings, [size], members, photo, what, "choose a smaller upscale or refiner_ensemble")
+
+
+def _require(
+    runtime: Runtime,
+    settings: Settings,
+    sizes: Sequence[WorkingSize],
+    members: int,
+    photo: tuple[int, int],
+    what: str,
+    remedy: str,
+) -> None:
+    """Raises `DeviceMemoryError` for what does not fit into the computer's memory, or a GPU's."""
+    device = runtime.plan.device
     require_memory(least_bytes(runtime, settings, sizes, members, photo), f"{what},", DeviceMemoryError, remedy)
     if device.type != "cpu":
         needed = max(networks_bytes(runtime, sizes, members), runtime.turn_bytes())

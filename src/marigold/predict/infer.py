@@ -24,6 +24,18 @@ FEWEST_CELLS = 8
 
 
 @dataclass(frozen=True)
+class Refined:
+    """What a report says of a refinement."""
+
+    global_size: WorkingSize
+    """The working size of the global pass."""
+    tiles: int
+    change: float
+    """How far the refined map, brought to the size of the global one, is from that: the root mean square difference in
+    the unit of the map, after a scale and shift of each channel where the modality leaves any of them open."""
+
+
+@dataclass(frozen=True)
 class Inference:
     """What was inferred from one photo."""
 
@@ -39,6 +51,8 @@ class Inference:
     """The most inputs, members of this photo and of others, that the networks took at once."""
     dtype: torch.dtype
     """The number type of the networks, of the photo's members the most exact."""
+    refined: Refined | None = None
+    """How the values were refined, if they were."""
 
 
 def infer(
@@ -122,8 +136,9 @@ class _Job:
 
     def run(self, photos: Sequence[Tensor], noise: Tensor | np.ndarray | None) -> list[Inference]:
         sizes = [working_sizes(self.runtime, self.settings, photo) for photo in photos]
-        for photo, own in zip(photos, sizes, strict=True):
-            check_memory(self.runtime, self.settings, own, self._different, (photo.shape[-2], photo.shape[-1]))
+        sides = [(photo.shape[-2], photo.shape[-1]) for photo in photos]
+        for own, side in dict.fromkeys(zip(sizes, sides, strict=True)):  # asking the system takes a millisecond
+            check_memory(self.runtime, self.settings, own, self._different, side)
         noises = {own: self._noises(own, noise) for own in dict.fromkeys(sizes)}
         views = {
             (photo, number): View(photos[photo], transform, noises[sizes[photo]][number])

@@ -5,28 +5,25 @@ decoded in stripes then. What half precision makes no number of is computed agai
 does not depend on what is in a batch with it; the number of inputs in a batch may change it by rounding.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from marigold.accel.precision import precision_name
-from marigold.accel.runtime import Runtime, memory_is_full
+from marigold.accel.runtime import Runtime
 from marigold.compat.base import Rules, WorkingSize, rules
-from marigold.core.errors import CheckpointError, ConfigError, DeviceMemoryError
+from marigold.core.errors import CheckpointError, ConfigError
 from marigold.core.find import name_of
 from marigold.core.raster import as_pixels
 from marigold.diffusion.sampling import Sampling
+from marigold.predict.attempts import Batches
 from marigold.predict.augmentation import Transform
 from marigold.predict.encodings import Encodings
-from marigold.predict.estimate import most_at_once
 from marigold.predict.settings import Settings
 from marigold.predict.stopwatch import Stopwatch
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +73,9 @@ class Networks:
     encodings: Encodings
     watch: Stopwatch
     batch: int | None = None
-    _halved: list[str] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._batches = Batches(self.runtime, self.batch)
 
     def members(self, size: WorkingSize, views: Sequence[View]) -> list[Members]:
         """The members of each view, all of them numbers, with a note where that took a second attempt in float32.
@@ -104,21 +103,24 @@ class Networks:
 
     def _computed(self, size: WorkingSize, views: Sequence[View]) -> list[Members]:
         """Each view is encoded once, whatever its members; NaN stands where the network gave no number."""
-        self._halved.clear()
+        self._batches.notes.clear()
         dtype = self.runtime.plan.dtype
-        conditions = _joined([latents for _, latents in self._batches(size, len(views), self._encoder(size, views))])
+        conditions = _joined(
+            [latents for _, latents in self._batches.run(size, len(views), self._encoder(size, views))]
+        )
         if conditions.shape[-2:] != views[0].noise.shape[-2:]:
             raise ConfigError(
                 "compat: this autoencoder keeps what fills no latent cell, which the published one drops; choose a "
                 f"resolution where both sides are multiples of {size.stride}"
             )
         rows = [(number, member) for number, view in enumerate(views) for member in range(len(view.noise))]
-        batches = list(self._batches(size, len(rows), self._sampler(size, views, conditions, rows)))
+        batches = list(self._batches.run(size, len(rows), self._sampler(size, views, conditions, rows)))
         values = _joined([batch.values for _, batch in batches])
         latents = _joined([batch.latents for _, batch in batches])
+        notes = tuple(self._batches.notes)
         ends = [0, *torch.tensor([len(view.noise) for view in views]).cumsum(0).tolist()]
         return [
-            Members(values[start:end], latents[start:end], _most(batches, start, end), dtype, tuple(self._halved))
+            Members(values[start:end], latents[start:end], _most(batches, start, end), dtype, notes)
             for start, end in pairwise(ends)
         ]
 
@@ -177,50 +179,6 @@ class Networks:
                 "values [B, C, H, W], with as many channels as `channels` states"
             )
         return values.float()
-
-    def _batches(
-        self, size: WorkingSize, count: int, compute: Callable[[slice], Result]
-    ) -> Iterator[tuple[slice, Result]]:
-        """`compute` of so many inputs, a batch after the other."""
-        start = 0
-        while start < count:
-            part = slice(start, min(count, start + self._at_once(size, count - start)))
-            found = self._attempt(size, part, compute)
-            if found is not None:
-                yield part, found
-                start = part.stop
-
-    def _at_once(self, size: WorkingSize, left: int) -> int:
-        """How many of the inputs that are left run as one batch: no more than memory is known to hold."""
-        pixels = size.height * size.width
-        count = min(left, self.runtime.at_once(pixels, self.batch))
-        room = most_at_once(self.runtime, size) if count > 1 else None
-        if room is None or room >= count:
-            return count
-        self.runtime.hold_at_most(room * pixels)
-        return room
-
-    def _attempt(self, size: WorkingSize, part: slice, compute: Callable[[slice], Result]) -> Result | None:
-        """What `compute` gives; None where memory was full, and from now on half of it is to be taken.
-
-        Batches hold half of the inputs; of a single one the autoencoder has half of the activations at once.
-        """
-        try:
-            return compute(part)
-        except (RuntimeError, MemoryError) as error:
-            if not memory_is_full(error):
-                raise
-            device, count = self.runtime.plan.device, part.stop - part.start
-            if count == 1 and not self.runtime.take_less(size.height, size.width):
-                raise DeviceMemoryError(
-                    f"resolution: {size.width} x {size.height} pixels do not fit into {device}; choose less"
-                ) from error
-        if count == 1:
-            self._halved.append(f"{device} had no memory for the whole image; encoded and decoded in stripes")
-        else:
-            self.runtime.hold_at_most(count // 2 * size.height * size.width)
-            self._halved.append(f"{device} had no memory for a batch of {count}; took {count // 2}")
-        return None
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

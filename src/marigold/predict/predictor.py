@@ -8,29 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from marigold.accel.offload import suited
 from marigold.accel.plan import Plan, make_plan
-from marigold.accel.precision import Precision, precision_name
+from marigold.accel.precision import Precision
 from marigold.accel.runtime import Runtime
-from marigold.checkpoints import store
+from marigold.checkpoints import refiners, store
+from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Compile, Offload, Reduction, Resampling
-from marigold.core.device import memory_is_full, on_host
-from marigold.core.distribution import VERSION
+from marigold.core.device import memory_is_full
 from marigold.core.errors import CheckpointError, ConfigError
-from marigold.core.find import name_of
 from marigold.core.images import to_photo
-from marigold.core.raster import Photo, as_pixels
-from marigold.core.resampling import resample
+from marigold.core.raster import Photo
 from marigold.estimator import Estimator
+from marigold.predict.arrays import as_array, as_bytes
+from marigold.predict.canvas import canvas_of
 from marigold.predict.encodings import Encodings
 from marigold.predict.grouping import Group, checked, group_of, parts
+from marigold.predict.highres import infer_refined
 from marigold.predict.infer import Inference, infer_many
 from marigold.predict.interval import Choice, bounds, choose
 from marigold.predict.prediction import Prediction
+from marigold.predict.refiner import Refiner, RefinerSource
+from marigold.predict.report import report
 from marigold.predict.settings import Compat, Request, Settings
 from marigold.predict.stopwatch import Stopwatch
 
@@ -47,24 +49,33 @@ def load(
     offload: Offload = "auto",
     trust: str | Iterable[str] = (),
     autoencoder: str | Path | None = None,
+    refiner: str | Path | None = None,
 ) -> "Predictor":
     """A predictor with the checkpoint called `name`: a bundled name, a folder or a hub id.
 
     One whose modality or backbone is code of another package opens only if `trust` names it, as in `"my_package"`.
-    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. With `compile` `on` kernels are compiled for
-    a GPU at once, with `auto` once the number of photos repays that. With `offload` `stage` networks take turns on the
-    device and wait in the computer's memory, as with `auto` where it does not hold all of them. Raises
-    `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision, `compile` or `offload` that
-    cannot be used.
+    `autoencoder` takes the place of its own: `tiny`, a folder or a hub id. `refiner` is what refines maps at high
+    resolution, the one that goes with the checkpoint when None; it is looked for once a map is to be refined. With
+    `compile` `on` kernels are compiled for a GPU at once, with `auto` once the number of photos repays that. With
+    `offload` `stage` networks take turns on the device and wait in the computer's memory, as with `auto` where it does
+    not hold all of them. Raises `UnknownNameError` or `CheckpointError`, and `ConfigError` for a device, precision,
+    `compile` or `offload` that cannot be used.
     """
     plan = make_plan(device, precision, compile)
     try:
         estimator = store.open(name, dtype=plan.dtype, trust=trust, autoencoder=autoencoder)
-        return Predictor(estimator, suited(plan, estimator, offload))
+        predictor = Predictor(estimator, suited(plan, estimator, offload))
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise
         raise CheckpointError(f"{name}: its weights do not fit into {plan.device}; use a smaller checkpoint") from error
+
+    def find() -> refiners.Found:
+        described = store.describe(name, trust=trust, dtype=plan.dtype, autoencoder=autoencoder)
+        return refiners.find(described, refiner, trust=trust, dtype=plan.dtype)
+
+    predictor.refine_by(RefinerSource.found(find, plan.dtype, offload))
+    return predictor
 
 
 class Predictor:
@@ -74,7 +85,51 @@ class Predictor:
         """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None)."""
         if not estimator.backbone.conditions:
             raise ConfigError(f"checkpoint `{estimator.card.name}` sees no photo; choose one adapted to a modality")
+        if refiners.is_refiner(estimator):
+            raise CheckpointError(
+                f"checkpoint `{estimator.card.name}`: is a refiner, which sees a coarse map beside the photo; predict "
+                "by a checkpoint that gives one, with --hr --refiner"
+            )
         self.runtime = Runtime(estimator, plan)
+        self._refiner_source: RefinerSource | None = None
+        self._refiner: Refiner | None = None
+
+    def refine_by(self, source: RefinerSource) -> None:
+        """From now on this refiner is used where high resolution is asked for."""
+        self._refiner_source, self._refiner = source, None
+
+    @property
+    def refiner(self) -> Refiner:
+        """The networks that refine maps, loaded when they are first asked for. Raises `CheckpointError`."""
+        if self._refiner is None:
+            self._refiner = self._source.beside(self.runtime)
+        return self._refiner
+
+    @property
+    def refiner_card(self) -> Card:
+        """The card of these networks, which need not be loaded. Raises `CheckpointError`."""
+        return self._source.card
+
+    @property
+    def _source(self) -> RefinerSource:
+        if self._refiner_source is None:
+            raise CheckpointError(f"checkpoint `{self.estimator.card.name}`: has no refiner here; leave hr out")
+        return self._refiner_source
+
+    def settings(self, request: Request) -> Settings:
+        """The settings of a request with nothing left open. Raises `ConfigError`, and what finding a refiner raises."""
+        return request.settings(self.estimator.card.defaults, self.refiner_card if request.hr else None)
+
+    def infer_many(self, photos: Sequence[Tensor], settings: Settings, **how: Any) -> list[Inference]:
+        """The values of photos [3, H, W], refined where the settings ask for it; `how` as of `predict/infer.py`."""
+        if settings.refinement is None:
+            return infer_many(self.runtime, photos, settings, **how)
+        return infer_refined(self.runtime, self.refiner, photos, settings, **how)
+
+    def foreseen(self, image: Photo, request: Request) -> tuple[str, ...]:
+        """What is to be said of a photo's size before time is spent on it. Raises `ConfigError`."""
+        settings = self.settings(request)
+        return canvas_of(self.runtime, settings, image.levels).notes if settings.refinement else ()
 
     @property
     def estimator(self) -> Estimator:
@@ -103,6 +158,11 @@ class Predictor:
         resample_output: Resampling = "bilinear",
         compat: Compat = "none",
         interval: float | None = None,
+        hr: bool = False,
+        upscale: float | None = None,
+        tile: int | None = None,
+        refiner_steps: int | None = None,
+        refiner_ensemble: int | None = None,
         noise: Tensor | np.ndarray | None = None,
         output_latent: bool = False,
     ) -> Prediction:
@@ -113,7 +173,7 @@ class Predictor:
         w are the working size in latent cells. For consistency models it may be [E, S, N * C, h, w], with the noise
         that goes in after each of the S steps but the last. `output_latent` puts the members' final latents into the
         result. Raises `ImageError` for a photo that cannot be read, `ConfigError` for settings or noise that cannot be
-        used, `CheckpointError` when the weights give no numbers.
+        used, `CheckpointError` when the weights give no numbers, and with `hr` where there is no refiner.
         """
         if noise is not None:
             ensemble = _count(noise) if ensemble is None else ensemble
@@ -132,6 +192,11 @@ class Predictor:
             resample_output=resample_output,
             compat=compat,
             interval=interval,
+            hr=hr,
+            upscale=upscale,
+            tile=tile,
+            refiner_steps=refiner_steps,
+            refiner_ensemble=refiner_ensemble,
         )
         return self.predict_request(image, request, noise=noise, output_latent=output_latent)
 
@@ -179,7 +244,7 @@ class Predictor:
 
     def group(self, photo: Photo, request: Request, batch: int | None = None) -> Group:
         """Which photos share a batch with this one. Raises `ConfigError`."""
-        settings = request.settings(self.estimator.card.defaults)
+        settings = self.settings(request)
         return group_of(self.runtime, settings, photo.levels, checked(batch))
 
     def _predicted(
@@ -193,10 +258,9 @@ class Predictor:
         batch: int | None = None,
     ) -> list[Prediction]:
         watch = Stopwatch(self.plan.device)
-        settings = request.settings(self.estimator.card.defaults)
+        settings = self.settings(request)
         chosen = choose(self.estimator.card, settings)
-        inferred = infer_many(
-            self.runtime,
+        inferred = self.infer_many(
             [one.photo.levels for one in read],
             settings,
             noise=noise,
@@ -224,18 +288,20 @@ class Predictor:
         latent, *others = found.latents
         if output_latent and others:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
-        notes = [*read.photo.notes, *found.notes, *chosen.notes, *self.runtime.take_notes()]
+        runtimes = [self.runtime, *([self.refiner.runtime] if found.refined else [])]
+        of_runs = [note for one in runtimes for note in one.take_notes()]
+        notes = [*read.photo.notes, *found.notes, *chosen.notes, *of_runs]
         return Prediction(
-            maps={name: _as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
-            uncertainty=None if found.uncertainty is None else _as_array(found.uncertainty),
+            maps={name: as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
+            uncertainty=None if found.uncertainty is None else as_array(found.uncertainty),
             modality=self.estimator.modality,
             name=read.name,
             bounds=self._bounds(found, chosen),
             report={
-                **self._report(photo, settings, found, {"read": read.seconds, **seconds}, notes),
+                **report(self.runtime, photo, settings, found, {"read": read.seconds, **seconds}, notes),
                 **chosen.report,
             },
-            photo=_as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
+            photo=as_bytes(photo, found.values.shape[-2], found.values.shape[-1]),
             latent=latent.float().cpu().numpy() if output_latent else None,
         )
 
@@ -250,33 +316,8 @@ class Predictor:
         ends = both[-len(modality.ends) :]
         split = [end.split(modality.interval_channels) for end in ends]
         return {
-            name: {end: _as_array(parts[number]) for end, parts in zip(modality.ends, split, strict=True)}
+            name: {end: as_array(parts[number]) for end, parts in zip(modality.ends, split, strict=True)}
             for number, name in enumerate(modality.outputs)
-        }
-
-    def _report(
-        self,
-        photo: Tensor,
-        settings: Settings,
-        found: Inference,
-        seconds: Mapping[str, float],
-        notes: list[str],
-    ) -> dict[str, Any]:
-        card, size = self.estimator.card, found.working_size
-        return {
-            "modality": name_of(self.estimator.modality),
-            "checkpoint": {"name": card.name, "revision": card.revision, "licence": card.licence},
-            "settings": {
-                **settings.stated(),
-                "precision": precision_name(found.dtype),
-                "device": str(self.plan.device),
-            },
-            "plan": {"batch": found.batch, **self.runtime.stated_at(size.height, size.width)},
-            "photo_size": {"height": photo.shape[-2], "width": photo.shape[-1]},
-            "working_size": {"height": size.height, "width": size.width},
-            "seconds": {stage: round(taken, 4) for stage, taken in seconds.items()},
-            "notes": notes,
-            "marigold": VERSION,
         }
 
 
@@ -299,15 +340,3 @@ def _read(image: "str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | 
 def _count(noise: object) -> int:
     """How many members a noise starts; 1 for what is no array, which is refused later."""
     return len(noise) if isinstance(noise, Sized) and getattr(noise, "shape", None) != () else 1
-
-
-def _as_array(values: Tensor) -> np.ndarray:
-    """[C, H, W] as float32 [H, W], or [H, W, C] when there are several channels."""
-    return on_host((values[0] if len(values) == 1 else values.permute(1, 2, 0)).float().contiguous()).numpy()
-
-
-def _as_bytes(photo: Tensor, height: int, width: int) -> np.ndarray:
-    """[3, H, W], float32 in 0 to 1 or uint8, at the size of the maps, as [H, W, 3] uint8."""
-    if photo.dtype != torch.uint8 or photo.shape[-2:] != (height, width):
-        photo = (resample(as_pixels(photo)[None], height, width)[0] * 255).round_().byte()
-    return photo.permute(1, 2, 0).contiguous().numpy()

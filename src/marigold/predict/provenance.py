@@ -17,6 +17,8 @@ class Provenance:
     """Of the checkpoint; its revision stands for the weights."""
     modality: Modality
     dtype: torch.dtype
+    refiner: Card | None = None
+    """Of what refines the results, if they are refined."""
 
 
 def weights_hash(network: torch.nn.Module) -> str:

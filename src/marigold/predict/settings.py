@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from marigold.checkpoints.calibration import FEWEST
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
+from marigold.core import limits
 from marigold.core.choices import Compile, Offload, Reduction, Resampling
 from marigold.core.errors import ConfigError
 from marigold.core.find import unknown
 from marigold.core.limits import SETTINGS
 from marigold.core.plain import shown, word
+
+if TYPE_CHECKING:
+    from marigold.checkpoints.card import Card
 
 Compat = Literal["none", "diffusers", "published"]
 """Whose sizes, resizing, rounding and merging a prediction follows; `none` is our own."""
@@ -20,8 +24,30 @@ Compat = Literal["none", "diffusers", "published"]
 FALLBACK: dict[str, Any] = {"steps": 4, "ensemble": 1, "resolution": 768, "sizing": "longest", "tta": "none"}
 """Settings where neither the request nor the checkpoint's card says one: their one home."""
 
+REFINING: dict[str, Any] = {"tile": 768, "refiner_steps": 10, "refiner_ensemble": 1}
+"""Settings of a refiner where neither the request nor its card says one: their one home."""
+UPSCALE = 2.0
+"""How many times as large as the global pass a refined map is, unless the photo is smaller."""
+_OF_THE_CARD = {"tile": "resolution", "refiner_steps": "steps", "refiner_ensemble": "ensemble"}
+"""The defaults of a refiner's card by the settings that they are of."""
+
 HARDWARE = ("device", "precision", "compile", "offload")
 """What a request says of the machine."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How a map is refined at high resolution; `Request.settings` resolves it."""
+
+    upscale: float | None
+    """The size of the refined map as a multiple of the global pass's; None: as `UPSCALE` says, and no larger than the
+    photo."""
+    tile: int
+    """The side in pixels of the tiles that the refiner sees."""
+    steps: int
+    ensemble: int
+    refiner: str
+    """The refiner's name and revision."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +69,13 @@ class Settings:
     resample_output: Resampling
     interval: float | None
     """None asks for none."""
+    refinement: Refinement | None = None
+    """None: the map is that of the global pass."""
 
     def stated(self) -> dict[str, Any]:
-        """The settings by name, without an interval where none is asked for."""
-        return {name: value for name, value in asdict(self).items() if name != "interval" or value is not None}
+        """The settings by name, without an interval and a refinement where none is asked for."""
+        asked = ("interval", "refinement")
+        return {name: value for name, value in asdict(self).items() if name not in asked or value is not None}
 
     def __post_init__(self) -> None:
         for name in SETTINGS:
@@ -56,6 +85,8 @@ class Settings:
                 f"interval: it comes from how far the members of an ensemble disagree, and there are {self.ensemble}; "
                 f"give an ensemble of {FEWEST} or more"
             )
+        if self.interval is not None and self.refinement is not None:
+            raise ConfigError("interval: no checkpoint is calibrated for refined maps; leave --interval or --hr out")
         if self.tta != "none" and self.ensemble < 2:
             raise ConfigError(
                 f"tta: {self.tta} lets the members of an ensemble take turns; give an ensemble of 2 or more"
@@ -101,6 +132,20 @@ class Request:
     interval: float | None = None
     """The share of pixels, such as 0.9, that the written lower and upper ends are to hold; needs an ensemble of 3 or
     more and a checkpoint that is calibrated."""
+    hr: bool = False
+    """High resolution: a refiner sharpens the map in overlapping tiles."""
+    upscale: float | None = None
+    """With hr: how many times as large as the global pass the refined map is; left out, twice, and no larger than the
+    photo."""
+    tile: int | None = None
+    """With hr: the side in pixels of the tiles; by the refiner when left out."""
+    refiner: str | None = None
+    """With hr: the refiner, a name, a folder or a hub id, several as depth=NAME,normals=NAME; the one that goes with
+    the checkpoint when left out."""
+    refiner_steps: int | None = None
+    """With hr: the refiner's denoising steps; by the refiner when left out."""
+    refiner_ensemble: int | None = None
+    """With hr: refined maps from different noise to merge; by the refiner when left out."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number type of the networks; auto takes bf16 where it is fast."""
     device: str = "auto"
@@ -123,8 +168,10 @@ class Request:
                 object.__setattr__(self, name, check_number(name, value))
         if self.interval is not None:
             object.__setattr__(self, "interval", _share(self.interval))
-        if not isinstance(self.match_input, bool):
-            raise ConfigError(f"match_input: {self.match_input!r} is neither true nor false; choose one")
+        for name in ("match_input", "hr"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ConfigError(f"{name}: {value!r} is neither true nor false; choose one")
+        self._check_refining()
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             known = isinstance(value, str) and value in choices
@@ -138,20 +185,43 @@ class Request:
                     f"{name}: {getattr(self, name)} is not what compat: {self.compat} does; leave one of them out"
                 )
 
-    def settings(self, defaults: Mapping[str, Any]) -> Settings:
-        """The settings with nothing left open; `defaults` are a checkpoint's."""
+    def _check_refining(self) -> None:
+        for name, within in limits.REFINING.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, check_number(name, value, within))
+        if self.upscale is not None:
+            object.__setattr__(self, "upscale", _factor(self.upscale))
+        given = [name for name in ("upscale", "refiner", *limits.REFINING) if getattr(self, name) is not None]
+        if given and not self.hr:
+            raise ConfigError(f"{given[0]}: counts at high resolution alone; add --hr, or leave it out")
+        if self.hr and self.compat != "none":
+            raise ConfigError(f"hr: a refined map is not what compat: {self.compat} does; leave one of them out")
+
+    def settings(self, defaults: Mapping[str, Any], refiner: "Card | None" = None) -> Settings:
+        """The settings with nothing left open; `defaults` are a checkpoint's, `refiner` is the card of its refiner.
+
+        Without such a card nothing is refined.
+        """
         usual = {**FALLBACK, **defaults}
         if self.compat != "none":
             # Other implementations know neither of these; the card's ensemble is meant for its augmentation.
             usual |= {"ensemble": 1} if usual["tta"] != "none" else {}
             usual |= {"tta": "none", "sizing": "longest"}
-        asked = {field.name: getattr(self, field.name) for field in fields(Settings)}
+        names = [field.name for field in fields(Settings) if field.name != "refinement"]
+        asked = {name: getattr(self, name) for name in names}
         chosen = {**asked, **{name: usual[name] for name in FALLBACK if asked[name] is None}}
         if self.tta is None and chosen["ensemble"] < 2:
             chosen["tta"] = "none"
         if self.spacing == "auto" and self.compat != "none":
             chosen["spacing"] = "published"
-        return Settings(**chosen)
+        return Settings(**chosen, refinement=self._refinement(refiner) if self.hr and refiner else None)
+
+    def _refinement(self, refiner: "Card") -> Refinement:
+        stated: dict[str, Any] = {name: refiner.defaults.get(key) for name, key in _OF_THE_CARD.items()}
+        usual = {name: stated[name] or REFINING[name] for name in REFINING}
+        chosen = {name: usual[name] if getattr(self, name) is None else getattr(self, name) for name in REFINING}
+        named = f"{refiner.name}@{refiner.revision}" if refiner.revision else refiner.name
+        return Refinement(self.upscale, chosen["tile"], chosen["refiner_steps"], chosen["refiner_ensemble"], named)
 
 
 def _share(value: object) -> float:
@@ -160,6 +230,15 @@ def _share(value: object) -> float:
         if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1:
             return float(value)
     raise ConfigError(f"interval: {shown(value)} is no share of pixels; use a number above 0 and below 1, as 0.9")
+
+
+def _factor(value: object) -> float:
+    """How many times as large. Raises `ConfigError` for what is none."""
+    least, most = limits.UPSCALE
+    with suppress(OverflowError):
+        if isinstance(value, Real) and not isinstance(value, bool) and least <= float(value) <= most:
+            return float(value)
+    raise ConfigError(f"upscale: {shown(value)} is no factor; use a number from {least:g} to {most:g}, as 2")
 
 
 def check_number(name: str, value: object, within: tuple[int, int] | None = None) -> int:

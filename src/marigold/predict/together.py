@@ -16,6 +16,7 @@ from torch import Tensor
 from marigold.accel.plan import Machine
 from marigold.accel.precision import Precision
 from marigold.checkpoints.card import Card
+from marigold.checkpoints.refiners import Found, find
 from marigold.checkpoints.store import Description, bundled, describe
 from marigold.core.choices import Compile, Offload
 from marigold.core.device import devices_of
@@ -92,6 +93,11 @@ class MultiPredictor:
         """Which photos share batches with this one. Raises `ConfigError`."""
         return joint([one.group(photo, request, self.batch) for one in self.predictors.values()])
 
+    def foreseen(self, photo: Photo, request: Request) -> tuple[str, ...]:
+        """What is to be said of a photo's size before time is spent on it. Raises `ConfigError`."""
+        notes = [note for one in self.predictors.values() for note in one.foreseen(photo, request)]
+        return tuple(dict.fromkeys(notes))
+
     def expect(self, photos: int) -> None:
         """So many photos are to come, which decides whether compiling for them repays itself."""
         for one in self.predictors.values():
@@ -102,10 +108,16 @@ class MultiPredictor:
         kept = {number: Encodings() for number in self._autoencoders.values()}
         return {modality: kept[number] for modality, number in self._autoencoders.items()}
 
-    def provenance(self) -> dict[str, Provenance]:
-        """What the results are made by, by modality."""
+    def provenance(self, request: Request | None = None) -> dict[str, Provenance]:
+        """What the results of a request are made by, by modality."""
+        refined = request is not None and request.hr
         return {
-            modality: Provenance(_with_revision(one.estimator), one.estimator.modality, one.plan.dtype)
+            modality: Provenance(
+                _with_revision(one.estimator),
+                one.estimator.modality,
+                one.plan.dtype,
+                one.refiner_card if refined else None,
+            )
             for modality, one in self.predictors.items()
         }
 
@@ -131,21 +143,29 @@ class LazyPredictors:
         described: Mapping[str, Description],
         machine: Machine = Machine(),  # noqa: B008 (frozen)
         batch: int | None = None,
+        refiners: Mapping[str, Found] | None = None,
     ) -> None:
         """Takes what `checkpoint.describe` says, by modality; the device may be `all`, for every GPU.
 
-        Raises `ConfigError` for what the machine cannot do, or the batch.
+        `refiners` are those of a run at high resolution. Raises `ConfigError` for what the machine cannot do, or the
+        batch.
         """
         self.batch = checked(batch)
-        self._described = described
+        self._described, self._refiners = described, refiners or {}
         self._machines = [replace(machine, device=device) for device in devices_of(machine.device)]
         self._plan = self._machines[0].plan()
 
-    def provenance(self) -> dict[str, Provenance]:
+    def provenance(self, request: Request | None = None) -> dict[str, Provenance]:
         """What the results are made by, by modality; loads weights only where no revision stands for them."""
-        if not all(one.card.revision for one in self._described.values()):
-            return self.loaded().provenance()
-        return {name: Provenance(one.card, one.modality, self._plan.dtype) for name, one in self._described.items()}
+        refined = request is not None and request.hr
+        refiners = {name: one.described.card for name, one in self._refiners.items()} if refined else {}
+        cards = [*(one.card for one in self._described.values()), *refiners.values()]
+        if not all(card.revision for card in cards) or (refined and not refiners):
+            return self.loaded().provenance(request)
+        return {
+            name: Provenance(one.card, one.modality, self._plan.dtype, refiners.get(name))
+            for name, one in self._described.items()
+        }
 
     def loaded(self) -> MultiPredictor:
         """The predictors, loaded once; of several devices those on the first."""
@@ -160,15 +180,16 @@ class LazyPredictors:
         """The same checkpoints on one device each; itself where there is one."""
         if len(self._machines) == 1:
             return [self]
-        return [LazyPredictors(self._described, machine, self.batch) for machine in self._machines]
+        return [LazyPredictors(self._described, machine, self.batch, self._refiners) for machine in self._machines]
 
     @cached_property
     def _together(self) -> MultiPredictor:
-        def loaded(one: Description) -> Predictor:
+        def loaded(name: str, one: Description) -> Predictor:
+            refiner = self._refiners.get(name)
             how: dict[str, Any] = {**asdict(self._machines[0]), "autoencoder": one.autoencoder}
-            return load(one.folder, **how, trust=one.trusted)
+            return load(one.folder, **how, trust=one.trusted, refiner=refiner and refiner.asked)
 
-        return MultiPredictor([loaded(one) for one in self._described.values()], self.batch)
+        return MultiPredictor([loaded(*one) for one in self._described.items()], self.batch)
 
 
 def load_together(
@@ -182,17 +203,20 @@ def load_together(
     trust: str | Iterable[str] = (),
     batch: int | None = None,
     autoencoder: str | None = None,
+    hr: bool = False,
+    refiner: str | None = None,
 ) -> MultiPredictor:
     """The predictors of `all` modalities that have a checkpoint, or of those named: `depth` or `depth,normals`.
 
     `batch` is the number of inputs that networks take at once (see `MultiPredictor`). `checkpoint` replaces bundled
     ones: names as for `load`, separated by commas, each on its own or as `MODALITY=NAME`. `autoencoder` takes the place
-    of the own one of each. A checkpoint may ask for code of the packages that `trust` names, and of the modules that
+    of the own one of each. With `hr` the refiner of each is looked for at once, by names in `refiner` or by the
+    checkpoint. A checkpoint may ask for code of the packages that `trust` names, and of the modules that
     `modalities` names itself. Raises what `load` raises, `CheckpointError` for a modality without a checkpoint or a
     checkpoint that predicts something else, and `ConfigError` for a pair whose modality is not asked for.
     """
     how: dict[str, Any] = {**asdict(Machine(device, precision, compile, offload)), "trust": trust, "batch": batch}
-    return choose(modalities, checkpoint=checkpoint, autoencoder=autoencoder, **how).loaded()
+    return choose(modalities, checkpoint=checkpoint, autoencoder=autoencoder, hr=hr, refiner=refiner, **how).loaded()
 
 
 def choose(
@@ -202,6 +226,8 @@ def choose(
     trust: str | Iterable[str] = (),
     batch: int | None = None,
     autoencoder: str | None = None,
+    hr: bool = False,
+    refiner: str | None = None,
     **hardware: Any,
 ) -> LazyPredictors:
     """What `load_together` loads, chosen and checked, but not loaded yet; the device may be `all`, for every GPU.
@@ -224,7 +250,9 @@ def choose(
     for name in wanted or available():
         if name not in found:
             found[name] = _bundled(name, autoencoder)
-    return LazyPredictors({name: found[name] for name in wanted or sorted(found)}, machine, batch)
+    described = {name: found[name] for name in wanted or sorted(found)}
+    refined = _refiners(described, refiner, trusted, plan.dtype) if hr else {}
+    return LazyPredictors(described, machine, batch, refined)
 
 
 def available() -> list[str]:
@@ -297,6 +325,21 @@ def _bundled(modality: str, autoencoder: str | None) -> Description:
             f"`marigold models {modality}` lists"
         )
     return describe(modality, autoencoder=autoencoder)
+
+
+def _refiners(
+    described: Mapping[str, Description], names: str | None, trusted: tuple[str, ...], dtype: torch.dtype
+) -> dict[str, Found]:
+    """The refiner of each checkpoint, by modality; `names` as of `--refiner`. Raises what `refiners.find` raises."""
+    how: dict[str, Any] = {"trust": trusted, "dtype": dtype}
+    asked: dict[str, str] = {}
+    for named in _named_checkpoints(names):
+        modality = named.modality or name_of(describe(named.name, **how).modality)
+        if modality in asked or modality not in described:
+            what = f"`{asked[modality]}` does that too" if modality in asked else "that is not predicted"
+            raise ConfigError(f"refiner: `{named.name}` refines {modality}, and {what}; leave it out")
+        asked[modality] = named.name
+    return {name: find(one, asked.get(name), **how) for name, one in described.items()}
 
 
 def _with_revision(estimator: Estimator) -> Card:

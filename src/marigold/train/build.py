@@ -10,6 +10,7 @@ import torch
 from marigold.backbones.base import Backbone
 from marigold.checkpoints import bases, store
 from marigold.checkpoints.card import Card
+from marigold.checkpoints.convention import Convention
 from marigold.core import seeds
 from marigold.core.config import NAME
 from marigold.core.console import printable
@@ -61,8 +62,17 @@ def build(
         defaults=dict(recipe.defaults),
         source=f"{before.name} {before.revision}".strip() if before else "",
         base=base,
+        convention=_convention(recipe, backbone, before),
     )
     return Estimator(backbone, recipe.modality, card)
+
+
+def _convention(recipe: Recipe, backbone: Backbone, before: Card | None) -> Convention:
+    """How the network is called once all phases have taught it."""
+    found = before.convention if before else Convention()
+    for phase in phases(recipe):
+        found = phase.objective.convention(backbone, found)
+    return found
 
 
 def relearned(recipe: Recipe, before: Modality) -> str:
@@ -99,6 +109,10 @@ def _base(recipe: Recipe, started: Estimator | None) -> dict[str, str]:
     """What the card says of the checkpoint that an adapter is added to; empty where none is saved."""
     if started is None or recipe.lora is None or recipe.lora.saved != "adapter":
         return {}
+    if (count := _conditions(recipe)) > 1:
+        raise ConfigError(
+            f"recipe.lora.saved: an adapter adds no conditions, and the network is to have {count}; use `merged`"
+        )
     try:
         return asdict(bases.stated(recipe.start, started.card, started.backbone))
     except ConfigError as error:
@@ -114,13 +128,24 @@ def _adapt(backbone: Backbone, recipe: Recipe) -> set[str]:
     modality, name = recipe.modality, name_of(recipe.modality)
     if modality.needs:
         try:
-            backbone.adapt(conditions=1, targets=len(modality.targets))
+            backbone.adapt(_conditions(recipe), targets=len(modality.targets))
         except ConfigError as error:
             raise ConfigError(f"recipe.start: `{recipe.start}`, for {name}: {error}") from None
     elif backbone.conditions:
         raise ConfigError(f"recipe.start: `{recipe.start}` predicts from a photo, {name} does not; use a generator")
     after = backbone.denoiser.named_parameters()
     return {name.rpartition(".")[0] for name, p in after if p.shape != before[name]}
+
+
+def _conditions(recipe: Recipe) -> int:
+    """How many latents the network is shown beside its own noisy ones. Raises `ConfigError` where phases differ."""
+    counts = {name_of(phase.objective): phase.objective.conditions(recipe.modality) for phase in phases(recipe)}
+    if len({*counts.values()}) > 1:
+        shown = " and ".join(f"`{name}` shows {count}" for name, count in counts.items())
+        raise ConfigError(
+            f"recipe.phases: the network has one number of conditions, and {shown}; make them runs of their own"
+        )
+    return next(iter(counts.values()))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from marigold.core.find import implementation, name_of
 from marigold.data import border
 from marigold.data.source import Source, present
 from marigold.modalities.base import Modality
+from marigold.train.phase import phases
 from marigold.train.recipe import Recipe
 
 MOST_WORKERS = 256
@@ -56,6 +57,8 @@ def unscored(recipe: Recipe, sources: Sequence[Source]) -> str:
         why = f"{name_of(recipe.modality)} has no metric"
     elif not recipe.every.validate:
         why = "every.validate is 0"
+    elif phases(recipe)[0].objective.conditions(recipe.modality) > 1:
+        why = "it refines what another checkpoint predicts"
     elif not recipe.scored:
         why = "scored is 0"
     elif not [source for source in sources if not source.modality]:

@@ -57,6 +57,7 @@ def encoder_of(recipe: Recipe, phase: Phase, estimator: Estimator) -> str:
     content = {
         "autoencoder": _digest(estimator.backbone.autoencoder),
         "objective": encode(phase.objective),
+        "model": phase.objective.prepared_by(estimator),
         "modality": encode(recipe.modality),
         "precision": recipe.plan.precision,
         "size": phase.size,

@@ -41,11 +41,12 @@ def validate(stage: Stage, device: str) -> Iterator[tuple[str, dict[str, float],
 def validation_scores(
     estimator: Estimator, source: Source, count: int, device: str, leave_out: LeaveOut
 ) -> dict[str, float]:
-    """The metrics that `marigold evaluate` prints for the first samples of a source; none for a generator.
+    """The metrics that `marigold evaluate` prints for the first samples of a source.
 
-    `leave_out` is called with those that cannot be read.
+    None for a network that does not answer from the photo alone: a generator, or one that refines another's maps.
+    `leave_out` is called with samples that cannot be read.
     """
-    if not (estimator.modality.needs and estimator.backbone.conditions):
+    if not (estimator.modality.needs and estimator.backbone.conditions == 1):
         return {}
     keys = border.keys(source.dataset, source.root, source.split)[:count]
     request = Request(device=device)

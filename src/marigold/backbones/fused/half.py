@@ -23,6 +23,8 @@ from marigold.backbones.fused.stripes import (
 
 _BLOCKS = {"UNetMidBlock2D", "DownEncoderBlock2D", "UpDecoderBlock2D"}
 """The kinds of blocks whose layers follow one another."""
+_SIZES = 32
+"""Of so many sizes it is kept what they take."""
 
 
 class FusedHalf(nn.Module):
@@ -46,6 +48,8 @@ class FusedHalf(nn.Module):
         self._steps = _steps(self)
         self._most_bytes: int | None = None
         self._uncut = 0
+        self._whole: dict[tuple[int, int, torch.dtype], int] = {}
+        """What inputs of the last sizes take."""
 
     @property
     def blocks(self) -> list[Any]:
@@ -67,7 +71,11 @@ class FusedHalf(nn.Module):
 
     def whole_bytes(self, height: int, width: int) -> int:
         """Bytes that one input of this size takes to be computed as a whole; 0 for a half without stripes."""
-        return max((turn.whole_bytes for turn in self._turns(height, width)), default=0)
+        key = height, width, self.conv_in.weight.dtype
+        if key not in self._whole:
+            self._whole = dict(list(self._whole.items())[-_SIZES:])
+            self._whole[key] = max((turn.whole_bytes for turn in self._turns(height, width)), default=0)
+        return self._whole[key]
 
     def striped_bytes(self, height: int, width: int) -> tuple[int, int]:
         """Bytes of the device and of the computer's memory beside it that one input takes under the bound."""

@@ -1,0 +1,1 @@
+"""Losses on what one step predicts, one file each."""
