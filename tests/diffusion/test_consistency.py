@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 import torch
-from diffusers import LCMScheduler
+from diffusers import DDIMScheduler, LCMScheduler
 
 from marigold.core.errors import ConfigError
 from marigold.core.seeds import stream
@@ -83,6 +83,14 @@ def test_missing_keys_are_those_of_the_consistency_scheduler():
     schedule = Schedule.from_config({"_class_name": "LCMScheduler", "prediction_type": "v_prediction"})
     torch.testing.assert_close(schedule.signal**2, LCMScheduler().alphas_cumprod, atol=1e-6, rtol=0)
     assert schedule.consistency == Consistency(original_steps=50, timestep_scaling=10.0)
+
+
+def test_a_schedule_that_becomes_a_consistency_models_keeps_the_noise_of_its_own_kind():
+    before = Schedule.from_config({"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"})
+    after = before.changed({"_class_name": "LCMScheduler"})
+    torch.testing.assert_close(after.signal**2, DDIMScheduler().alphas_cumprod, atol=1e-6, rtol=0)
+    assert torch.equal(after.signal, before.signal) and after.consistency == Consistency()
+    assert torch.equal(LCMScheduler.from_config(after.config()).alphas_cumprod, DDIMScheduler().alphas_cumprod)
 
 
 def test_no_noise_is_drawn_after_the_last_step():

@@ -10,6 +10,8 @@ from marigold.core import seeds
 
 UnitVariance = Literal["sample", "batch"]
 """Over what multi-resolution noise has unit variance."""
+Kind = Literal["gaussian", "multi_resolution", "annealed"]
+"""What training mixes into clean latents."""
 
 _LEVELS = 10
 
@@ -71,6 +73,24 @@ def annealed(
     """
     faded = (strength * t / length).view(-1, 1, 1, 1)
     return multi_resolution(shape, generator, faded, t.device, dtype, unit_variance)
+
+
+def of_kind(
+    kind: Kind,
+    like: Tensor,
+    t: Tensor,
+    length: int,
+    generator: torch.Generator,
+    *,
+    strength: float,
+    unit_variance: UnitVariance,
+) -> Tensor:
+    """Noise of this kind, of the shape and type of `like` [B, C, h, w], for the times t, long [B], of `length`."""
+    if kind == "gaussian":
+        return gaussian(like.shape, generator, like.device, like.dtype)
+    if kind == "multi_resolution":
+        return multi_resolution(like.shape, generator, strength, like.device, like.dtype, unit_variance)
+    return annealed(like.shape, t, length, generator, strength, like.dtype, unit_variance)
 
 
 def _ratio_stream(generator: torch.Generator) -> torch.Generator:

@@ -7,7 +7,7 @@ both the clean latent and the noise; prediction types differ in their row (p, q)
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ _DDIM_CLASSES = ("DDIMScheduler", "DDPMScheduler", "PNDMScheduler")
 
 # What diffusers' LCMScheduler takes a key to be that its configuration leaves out, where its DDIMScheduler differs.
 _CONSISTENCY_DEFAULTS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+_DEFAULTS = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
 
 
 class Output(Enum):
@@ -67,8 +68,17 @@ class Consistency:
         known = [stride * i - 1 for i in range(self.original_steps, 0, -1)]
         return [known[int(i * (len(known) / steps))] for i in range(steps)]
 
-    def boundary(self, t: int) -> tuple[float, float]:
-        """The factors (skip, out): the model's answer is skip * x + out * clean (Luo et al. 2023, sec. 3)."""
+    @overload
+    def boundary(self, t: float) -> tuple[float, float]: ...
+
+    @overload
+    def boundary(self, t: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def boundary(self, t: Any) -> tuple[Any, Any]:
+        """The factors (skip, out): the model's answer is skip * x + out * clean (Luo et al. 2023, sec. 3).
+
+        t is a number, or long of any shape, which the factors then have.
+        """
         scaled, deviation = t * self.timestep_scaling, 0.5
         length = scaled**2 + deviation**2
         return deviation**2 / length, scaled / length**0.5
@@ -125,6 +135,11 @@ class Schedule:
         if self.output is Output.FLOW or not self.options:
             raise ConfigError("schedule: only schedules that were read from a scheduler configuration can be written")
         return {**self.options, "_class_name": self.kind, "clip_sample": False, "thresholding": False}
+
+    def changed(self, keys: Mapping[str, Any]) -> "Schedule":
+        """The schedule with other keys of its configuration; betas that it leaves out stay what its own kind has."""
+        defaults = _CONSISTENCY_DEFAULTS if self.consistency else _DEFAULTS
+        return Schedule.from_config({**defaults, **self.config(), **keys})
 
     @property
     def kind(self) -> str:

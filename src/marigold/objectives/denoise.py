@@ -5,7 +5,6 @@ With no condition (an unadapted generator) this is ordinary latent diffusion tra
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,7 @@ from marigold.objectives.base import Objective
 class Denoise(Objective):
     """Masked mean squared error between the network's output and the schedule's target (v, clean or noise)."""
 
-    noise: Literal["gaussian", "multi_resolution", "annealed"] = "annealed"
+    noise: noises.Kind = "annealed"
     """Gaussian; multi-resolution; or multi-resolution that becomes Gaussian towards t = 0."""
     strength: float = 0.9
     """Weight of each coarser level of the multi-resolution noise, relative to the finer one."""
@@ -68,7 +67,8 @@ class Denoise(Objective):
         clean, valid, condition = prepared["clean"], prepared["valid"], prepared.get("condition")
         first = int(self.lowest * schedule.length)
         t = torch.randint(first, schedule.length, (len(clean),), generator=rng, device=clean.device)
-        noise = self._noise(clean, t, schedule.length, rng)
+        how = {"strength": self.strength, "unit_variance": self.unit_variance}
+        noise = noises.of_kind(self.noise, clean, t, schedule.length, rng, **how)
         if self.pure:
             pure = torch.rand(len(clean), generator=rng, device=clean.device) < self.pure
             white = noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
@@ -89,11 +89,3 @@ class Denoise(Objective):
         latent = estimator.sample(condition, drawn[0], sampling, fresh=drawn[1:].__getitem__)
         predicted = estimator.decode_pixels(latent)
         return torch.cat([batch.image[:, None], batch.pixels, predicted], dim=1).clamp(-1, 1)
-
-    def _noise(self, clean: Tensor, t: Tensor, length: int, rng: torch.Generator) -> Tensor:
-        if self.noise == "gaussian":
-            return noises.gaussian(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
-        how = {"generator": rng, "strength": self.strength, "unit_variance": self.unit_variance}
-        if self.noise == "multi_resolution":
-            return noises.multi_resolution(clean.shape, device=clean.device, dtype=clean.dtype, **how)
-        return noises.annealed(clean.shape, t, length, dtype=clean.dtype, **how)

@@ -16,7 +16,6 @@ from marigold.core.config import NAME
 from marigold.core.console import printable
 from marigold.core.errors import ConfigError, MarigoldError
 from marigold.core.find import implementation, name_of, packages
-from marigold.diffusion.schedule import Schedule
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
 from marigold.train.changes import differing, in_words
@@ -47,7 +46,7 @@ def build(
             backbone.renew_denoiser()
         phases(recipe)[0].objective.extend(backbone)
     if recipe.schedule:
-        backbone.schedule = Schedule.from_config({**backbone.schedule.config(), **recipe.schedule})
+        backbone.schedule = backbone.schedule.changed(recipe.schedule)
     widened = _adapt(backbone, recipe)
     if recipe.lora:
         with _seeded(seeds.number(recipe.seed, "adapters")):

@@ -131,17 +131,20 @@ def _samples(recipe: Recipe) -> list[str]:
 
 def _memory(trainer: Trainer, device: str, activations: int) -> list[str]:
     needed = room.memory(trainer.recipe, trainer.estimator, trainer.optimizer)
+    kept = sum(x.nbytes for x in trainer.stage.kept.state_dict().values())
     on_gpu = device.startswith("cuda")
     how = "measured" if on_gpu else "an estimate: what one step keeps for its way back"
     parts = {
         "weights": needed.weights,
+        **({"networks that the objective keeps": kept} if kept else {}),
         "gradients": needed.gradients,
         "moments": needed.moments,
         "average": needed.average,
         f"activations ({how})": activations,
     }
     there = torch.cuda.get_device_properties(device).total_memory if on_gpu else available_bytes()
-    total = f"  together {_gb(needed.weights + needed.beside_weights + activations)}, without samples that are kept"
+    together = needed.weights + kept + needed.beside_weights + activations
+    total = f"  together {_gb(together)}, without samples that are kept"
     return [f"memory on {device}", *_table(parts), total + (f", of {_gb(there)}" if there else ""), ""]
 
 
