@@ -27,6 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import engine_page
 from engine_rows import CASES, chosen, processes
 from marigold.core.documents import read_json
@@ -53,11 +55,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="a folder whose checkpoints and compiled code stay for another run")
     parser.add_argument("--result", type=Path, help="a JSON file, which rows are added to")
     parser.add_argument("--report", type=Path, nargs="+", metavar="FILE", help="write the page, and measure nothing")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the page is written")
     options = parser.parse_args()
     if options.report:
-        with whole_file(PAGE) as file:
+        with whole_file(options.page) as file:
             file.write(engine_page.page(_rows(options.report)).encode())
         return
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("--device cuda: this machine shows no GPU; use cpu")
     if options.quick:
         options.seconds, options.photos = min(options.seconds, 2.0), min(options.photos, 24)
     measure(options)
@@ -139,7 +144,16 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _rows(files: Iterable[Path]) -> list[dict[str, Any]]:
-    return [row for file in files for row in read_json(file, DataError, "run `python bench/engine.py` again")["rows"]]
+    remedy, found = "give a file that `python bench/engine.py --result` wrote", []
+    for file in files:
+        try:
+            content = read_json(file, DataError, remedy)
+        except DataError as error:
+            raise SystemExit(str(error)) from None
+        if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+            raise SystemExit(f"{file}: holds no rows; {remedy}")
+        found += content["rows"]
+    return found
 
 
 if __name__ == "__main__":

@@ -56,7 +56,14 @@ def test_the_command_line_takes_one_and_the_report_names_it(made, tmp_path):
     np.testing.assert_array_equal(small, expected.maps["depth"])
     assert np.abs(small - plain).max() > 1e-4
     (report,) = tmp_path.glob("photo*.json")
-    assert "+small@" in json.loads(report.read_text())["checkpoint"]["revision"]
+    told = json.loads(report.read_text())
+    assert "+small@" in told["checkpoint"]["revision"]
+    assert told["notes"] == ["the decoder `small` was made for normals; maps of depth may be worse by it"]
+
+
+def test_a_decoder_of_the_same_maps_has_no_note(made):
+    found = load(made / "normals", autoencoder=made / "small").predict(PHOTO)
+    assert not [note for note in found.report["notes"] if "decoder" in note]
 
 
 def test_results_of_the_other_autoencoder_are_not_taken_for_complete(made, tmp_path, capsys):

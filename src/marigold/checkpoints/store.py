@@ -97,7 +97,7 @@ def describe(
     described = catalogue.describe(str(name), _locate(name, dtype), trusted)
     if is_adapter(described.folder):
         described = dataclasses.replace(described, base=bases.find(described))
-    return _with_autoencoder(described, autoencoder) if autoencoder else described
+    return described if autoencoder is None else _with_autoencoder(described, autoencoder)
 
 
 def _with_autoencoder(described: Description, name: str | Path) -> Description:

@@ -17,12 +17,18 @@ _FULL = ("can't allocate memory", "cannot allocate memory", "not enough memory",
 
 def resolve_device(name: str | torch.device) -> torch.device:
     """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`. Raises `ConfigError`."""
+    if name == ALL:
+        raise ConfigError(
+            f"device: `{ALL}` is for `marigold predict` and `load_together`; use auto, cpu, cuda or cuda:1"
+        )
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError, ValueError):
         raise ConfigError(f"device: no device is called `{word(name)}`; use auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cpu" and device.index:
+        raise ConfigError(f"device: `{name}` is not available on this machine; use auto or cpu")
     if device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"device: `{name}` is not supported; use auto, cpu, cuda, cuda:1 or mps")
     if not _is_present(device):

@@ -207,6 +207,8 @@ def make_folder(path: str | Path) -> Path:
     """The folder at `path`, made if it is not there. Raises `OutputError`."""
     try:
         _by_the_system(lambda folder: folder.mkdir(parents=True, exist_ok=True), Path(path))
+    except FileExistsError as error:
+        raise OutputError(f"{path}: cannot be written (a file has this name); choose the name of a folder") from error
     except OSError as error:
         raise OutputError(cannot_write(Path(path), error)) from error
     return Path(path)

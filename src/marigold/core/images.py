@@ -7,11 +7,12 @@ header promises more than `MAX_PIXELS`, or more than there is memory for, is ref
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -63,6 +64,13 @@ def to_photo(image: str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor 
     remedy = "give a path, a PIL image, a NumPy array or a tensor in plain memory"
     with _border("", f"a {type(image).__name__} that cannot be used", remedy):
         return _of_memory(image)
+
+
+def each(images: Iterable[Any]) -> list[Any]:
+    """Photos in a list. Raises `ImageError` for a single one, and for what is no series."""
+    if isinstance(images, str | PathLike | Photo) or not isinstance(images, Iterable):
+        raise ImageError(f"{type(images).__name__}: one photo, or none, where several are taken; give a list of them")
+    return list(images)
 
 
 def to_image(image: Tensor | np.ndarray | PIL.Image.Image) -> Tensor:

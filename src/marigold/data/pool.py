@@ -5,6 +5,7 @@ data set, so the content at a step is a function of the step alone and a resumed
 """
 
 import math
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +22,8 @@ from marigold.data.source import Source
 
 WORTH_A_BAR = 4
 """Blocks that take long enough to show a progress bar."""
+SELDOM = 10.0
+"""Seconds between two lines of it where no terminal shows them."""
 
 
 class Pool:
@@ -74,7 +77,8 @@ class Pool:
         self._read = max(self._read, wanted - self._slots)
         quiet = wanted - self._read < WORTH_A_BAR
         blocks = range(self._read, wanted)
-        for number in tqdm(blocks, desc="filling the pool", unit="block", leave=False, disable=quiet or None):
+        pause = 0.1 if sys.stderr.isatty() else SELDOM
+        for number in tqdm(blocks, "filling the pool", unit="block", leave=False, disable=quiet, mininterval=pause):
             self._store(self._reader.block(number), number % self._slots)
             self._read = number + 1
         if not self._source.renewal:

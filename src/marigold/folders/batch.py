@@ -4,7 +4,7 @@ import errno
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from marigold.folders.results import Results
 from marigold.folders.threads import threads_for
 from marigold.predict.grouping import Group
 from marigold.predict.prediction import Prediction
+from marigold.predict.predictor import Predictor
 from marigold.predict.settings import Request
 from marigold.predict.together import LazyPredictors, MultiPredictor
 
@@ -76,8 +77,8 @@ class PhotoJob:
 
 
 def predict_photos(
-    predictors: MultiPredictor | LazyPredictors,
-    photos: Sequence[Path],
+    predictors: MultiPredictor | LazyPredictors | Predictor,
+    photos: Iterable[Path],
     request: Request,
     output: Path,
     *,
@@ -94,6 +95,8 @@ def predict_photos(
     one working size in batches, unless `overlap` is false: then one photo follows the other, on one device. Raises
     `OutputError` when nothing can be written.
     """
+    photos = list(photos)
+    predictors = MultiPredictor([predictors]) if isinstance(predictors, Predictor) else predictors
     provenances = predictors.provenance(request)
     results = Results(provenances, request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))

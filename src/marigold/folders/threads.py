@@ -24,7 +24,9 @@ def threads_for(batch: int | None, *, on_cpu: bool) -> Threads:
     readers, writers = min(MOST_READERS, quarter), min(MOST_WRITERS, quarter if on_cpu else max(1, cores * 3 // 4))
     alone = batch == 1 or (batch is None and on_cpu)
     most = max(MOST_HELD, (available_bytes() or 0) // _SHARE)
-    return Threads(readers, writers, READ_AHEAD + readers - 1 if alone else WINDOW, None if on_cpu else most)
+    return Threads(
+        readers, writers, READ_AHEAD + readers - 1 if alone else max(WINDOW, batch or 0), None if on_cpu else most
+    )
 
 
 def _cores() -> int:

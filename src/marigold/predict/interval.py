@@ -53,8 +53,8 @@ def choose(card: Card, settings: Settings) -> Choice:
         return Choice()
     if not card.calibration:
         raise ConfigError(
-            f"interval: checkpoint `{card.name}` is not calibrated; run `marigold evaluate calibrate` on a folder of "
-            "it, or leave --interval out"
+            f"interval: checkpoint `{card.name}` is not calibrated as it is used here, with its autoencoder; run "
+            "`marigold evaluate calibrate` on a folder of it, or leave --interval out"
         )
     best = min(card.calibration, key=lambda one: (len(_differences(one, settings)), _distance(one, settings)))
     if level > (last := best.levels[-1]):

@@ -15,12 +15,13 @@ from marigold.accel.plan import Plan, make_plan
 from marigold.accel.precision import Precision
 from marigold.accel.runtime import Runtime
 from marigold.checkpoints import refiners, store
+from marigold.checkpoints.autoencoders import remark
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.convention import TTA, Sizing, Spacing
 from marigold.core.choices import Compile, Offload, Reduction, Resampling
 from marigold.core.device import memory_is_full
 from marigold.core.errors import CheckpointError, ConfigError
-from marigold.core.images import to_photo
+from marigold.core.images import each, to_photo
 from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.predict.arrays import as_array, as_bytes
@@ -64,7 +65,8 @@ def load(
     plan = make_plan(device, precision, compile)
     try:
         estimator = store.open(name, dtype=plan.dtype, trust=trust, autoencoder=autoencoder)
-        predictor = Predictor(estimator, suited(plan, estimator, offload))
+        notes = filter(None, [remark(autoencoder, estimator.card.modality)])
+        predictor = Predictor(estimator, suited(plan, estimator, offload), notes)
     except (RuntimeError, MemoryError) as error:
         if not memory_is_full(error):
             raise
@@ -81,8 +83,11 @@ def load(
 class Predictor:
     """An estimator ready to be used on photos."""
 
-    def __init__(self, estimator: Estimator, plan: Plan | None = None) -> None:
-        """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None)."""
+    def __init__(self, estimator: Estimator, plan: Plan | None = None, notes: Iterable[str] = ()) -> None:
+        """Takes the estimator over: it moves to the plan's device and precision (CPU and float32 when None).
+
+        `notes` are among those of every prediction.
+        """
         if not estimator.backbone.conditions:
             raise ConfigError(f"checkpoint `{estimator.card.name}` sees no photo; choose one adapted to a modality")
         if refiners.is_refiner(estimator):
@@ -91,6 +96,7 @@ class Predictor:
                 "by a checkpoint that gives one, with --hr --refiner"
             )
         self.runtime = Runtime(estimator, plan)
+        self._notes = tuple(notes)
         self._refiner_source: RefinerSource | None = None
         self._refiner: Refiner | None = None
 
@@ -223,8 +229,8 @@ class Predictor:
 
     def predict_many(
         self,
-        images: "Sequence[str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo]",
-        request: Request,
+        images: "Iterable[str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo]",
+        request: Request | None = None,
         *,
         encodings: Encodings | None = None,
         batch: int | None = None,
@@ -235,7 +241,7 @@ class Predictor:
         one on a CPU, on a GPU as many as keep it busy and its memory holds. Seconds in the reports are a photo's share
         of those that its batch took. Raises what `predict_request` raises for any of them.
         """
-        read = [_read(image) for image in images]
+        read, request = [_read(image) for image in each(images)], request or Request()
         found: dict[int, Prediction] = {}
         for part in parts([self.group(one.photo, request, batch) for one in read]):
             made = self._predicted([read[number] for number in part], request, encodings=encodings, batch=batch)
@@ -290,7 +296,7 @@ class Predictor:
             raise ConfigError("output_latent: members of test-time augmentation work at several sizes; use tta: none")
         runtimes = [self.runtime, *([self.refiner.runtime] if found.refined else [])]
         of_runs = [note for one in runtimes for note in one.take_notes()]
-        notes = [*read.photo.notes, *found.notes, *chosen.notes, *of_runs]
+        notes = [*read.photo.notes, *self._notes, *found.notes, *chosen.notes, *of_runs]
         return Prediction(
             maps={name: as_array(map_) for name, map_ in self.estimator.modality.split(found.values).items()},
             uncertainty=None if found.uncertainty is None else as_array(found.uncertainty),

@@ -22,7 +22,7 @@ from marigold.core.choices import Compile, Offload
 from marigold.core.device import devices_of
 from marigold.core.errors import CheckpointError, ConfigError, UnknownNameError
 from marigold.core.find import implementation, name_of, names, packages, unknown
-from marigold.core.images import to_photo
+from marigold.core.images import each, to_photo
 from marigold.core.raster import Photo
 from marigold.estimator import Estimator
 from marigold.modalities.base import Modality
@@ -74,11 +74,25 @@ class MultiPredictor:
             for modality, one in self.predictors.items()
         }
 
-    def predict_many(self, photos: Sequence[Photo], request: Request) -> list[dict[str, Prediction]]:
+    def predict_many(
+        self,
+        images: "Iterable[str | PathLike[str] | PIL.Image.Image | np.ndarray | Tensor | Photo]",
+        request: Request | None = None,
+    ) -> list[dict[str, Prediction]]:
         """The predictions of each photo by modality, as `predict` makes them, within rounding.
 
-        Photos that have one working size in all modalities share batches.
+        Photos that have one working size in all modalities share batches, of `batch` inputs as the predictors were
+        made with.
         """
+        images, request = each(images), request or Request()
+        named = [Path(image).stem if isinstance(image, str | PathLike) else None for image in images]
+        found = self._of_each([to_photo(image) for image in images], request)
+        return [
+            made if name is None else {modality: replace(one, name=name) for modality, one in made.items()}
+            for made, name in zip(found, named, strict=True)
+        ]
+
+    def _of_each(self, photos: Sequence[Photo], request: Request) -> list[dict[str, Prediction]]:
         found: dict[int, dict[str, Prediction]] = {}
         for part in parts([self.group(photo, request) for photo in photos]):
             encodings, together = self._encodings(), [photos[number] for number in part]
