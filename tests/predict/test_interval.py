@@ -86,10 +86,8 @@ def test_every_setting_that_differs_is_named():
 
 
 def test_a_checkpoint_that_is_not_calibrated_is_refused():
-    with pytest.raises(
-        ConfigError,
-        match=r"`toy` is not calibrated as it is used here, with its autoencoder; run `marigold evaluate calibrate`.*leave",
-    ):
+    told = r"`toy` is not calibrated as it is used here, with its autoencoder; run `marigold evaluate calibrate`.*leave"
+    with pytest.raises(ConfigError, match=told):
         choose(card(), settings())
 
 

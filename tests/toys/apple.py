@@ -12,6 +12,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from marigold.accel.offload import stage
+
 MPS, META = torch.device("mps", 0), torch.device("meta")
 UNKNOWN = (torch.float64, torch.complex128)
 BETWEEN_DEVICES = ("_to_copy", "copy_", "_local_scalar_dense")
@@ -110,5 +112,6 @@ def apple_gpu(monkeypatch) -> Iterator[None]:
     try:
         with _Device(), _Named():
             yield
+            stage(MPS).clear()  # for the next one, the device is empty
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(before)
