@@ -136,7 +136,8 @@ class _Remembering(Estimator):
 
     def __init__(self, estimator: Estimator) -> None:
         super().__init__(estimator.backbone, estimator.modality, estimator.card)
-        self._latents: dict[tuple[str, int], Tensor] = {}
+        self._latents: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
+        """What was encoded, which keeps its identity to itself, and its latents."""
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Photos [B, 3, H, W] to the condition."""
@@ -149,5 +150,5 @@ class _Remembering(Estimator):
     def _once(self, kind: str, x: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
         key = kind, id(x)
         if key not in self._latents:
-            self._latents[key] = encode(x)
-        return self._latents[key]
+            self._latents[key] = x, encode(x)
+        return self._latents[key][1]
