@@ -1,6 +1,7 @@
 """Consistency distillation: its closed forms, whom its gradients reach, and what it refuses."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -258,12 +259,22 @@ def test_what_cannot_be_distilled_is_refused_before_the_first_step(model, settin
 
 
 def test_a_teacher_of_one_step_is_refused():
-    one_step = Convention(start="nothing", timestep=LAST)
-    model = estimator()
-    with pytest.raises(ConfigError, match=r"recipe\.start: its network knows one step alone"):
-        ConsistencyDistillation().trainable(
-            Estimator(model.backbone, Depth(), Card("toy", "depth", convention=one_step))
-        )
+    objective, backbone = ConsistencyDistillation(), estimator().backbone
+    for before in (Convention(start="nothing", timestep=LAST), Convention("zeros", LAST), Convention("zeros")):
+        with pytest.raises(ConfigError, match=r"recipe\.start: its network answers in one step, or without noise"):
+            objective.convention(backbone, before)
+    assert objective.convention(backbone, Convention()) == Convention()
+
+
+def test_a_generator_is_no_teacher():
+    backbone = SimpleNamespace(conditions=0)
+    with pytest.raises(ConfigError, match=r"recipe\.start: a generator sees no photo"):
+        ConsistencyDistillation().extend(backbone)
+
+
+def test_the_teacher_steps_over_no_more_times_than_there_are():
+    with pytest.raises(ConfigError, match=r"skip.*at most the"):
+        ConsistencyDistillation(skip=LAST + 2).trainable(estimator())
 
 
 @pytest.mark.parametrize("settings", [{"huber": 0.0}, {"average": 1.0}, {"skip": 0}, {"least": 0}])

@@ -208,7 +208,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         _by_the_system(lambda folder: folder.mkdir(parents=True, exist_ok=True), Path(path))
     except FileExistsError as error:
-        raise OutputError(f"{path}: cannot be written (a file has this name); choose the name of a folder") from error
+        raise OutputError(f"{path}: cannot be written (a file has this name); choose another folder") from error
     except OSError as error:
         raise OutputError(cannot_write(Path(path), error)) from error
     return Path(path)

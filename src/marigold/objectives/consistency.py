@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from marigold.backbones.base import Backbone
+from marigold.checkpoints.convention import Convention
 from marigold.core.config import require, require_within
 from marigold.core.errors import ConfigError
 from marigold.core.limits import SAMPLING, TIMES, WEIGHT
@@ -59,6 +60,20 @@ class ConsistencyDistillation(Objective):
         require(self.huber > 0, "consistency: huber", self.huber, "above 0")
         require(self.average < 1, "consistency: average", self.average, "below 1")
 
+    def extend(self, backbone: Backbone) -> None:
+        """Adds nothing. Raises `ConfigError` for a generator without a condition, which teaches no map."""
+        if not backbone.conditions:
+            raise ConfigError("recipe.start: a generator sees no photo; `consistency` needs a teacher of this modality")
+
+    def convention(self, backbone: Backbone, before: Convention) -> Convention:
+        """That of an ordinary diffusion model. Raises `ConfigError` where the teacher takes one step alone."""
+        if before.single_step or before.deterministic:
+            raise ConfigError(
+                "recipe.start: its network answers in one step, or without noise; `consistency` needs a teacher of "
+                "several"
+            )
+        return super().convention(backbone, before)
+
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser. Raises `ConfigError` for a schedule or a start that nothing can be distilled with."""
         schedule = estimator.backbone.schedule
@@ -70,10 +85,7 @@ class ConsistencyDistillation(Objective):
                 "choose a `start` with v_prediction"
             )
         require(self.least < schedule.length, "consistency: least", self.least, f"below the {schedule.length} times")
-        if estimator.card.convention.single_step:
-            raise ConfigError(
-                "recipe.start: its network knows one step alone; `consistency` needs a teacher of several"
-            )
+        require(self.skip <= schedule.length, "consistency: skip", self.skip, f"at most the {schedule.length} times")
         try:
             estimator.sampling(self.preview_steps)
         except ConfigError as error:

@@ -51,6 +51,8 @@ class OneStep(Objective):
         require(self.decoded > 0, "one_step: decoded", self.decoded, "above 0")
         count = len(self.losses)
         require(0 < count <= PARTS, "one_step: losses", f"a list of {count}", f"1 to {PARTS} long")
+        weights = [term.weight for term in self.losses]
+        require(sum(weights) > 0, "one_step: losses", f"weights {weights}", "above 0 for at least one loss")
 
     def trainable(self, estimator: Estimator) -> nn.Module:
         """The denoiser; gradients pass through the decoder, which stays as it is.

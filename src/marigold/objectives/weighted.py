@@ -51,6 +51,8 @@ class Weighted(Objective):
 
     def __post_init__(self) -> None:
         require(0 < len(self.parts) <= PARTS, "weighted: parts", f"a list of {len(self.parts)}", f"1 to {PARTS} long")
+        weights = [part.weight for part in self.parts]
+        require(sum(weights) > 0, "weighted: parts", f"weights {weights}", "above 0 for at least one part")
 
     def extend(self, backbone: Backbone) -> None:
         """All that the parts ask for."""
