@@ -24,8 +24,8 @@ _SEGMENT = "nut"
 def segment(path: Path, tick: Fraction, step: int, size: tuple[int, int]) -> Iterator[Add]:
     """Writes a segment: the block gets a function that adds a picture with its time, in units of `tick` seconds.
 
-    The last picture is shown for `step` of them. All pictures get `size`, height and width, and repeat their last row or column where that is odd. Raises
-    `OutputError`.
+    A picture is shown until the next, the last for `step` units. All get `size`, height and width, and repeat their
+    last row or column where that is odd. Raises `OutputError`.
     """
     av = library()
     with whole_file(path) as file, _written(path), av.open(file, "w", format=_SEGMENT) as container:

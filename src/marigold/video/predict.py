@@ -94,6 +94,7 @@ class FramePredictor:
         assert frame.photo is not None
         for modality, made in predictions.items():
             arrays = {f".{name}": values for name, values in made.maps.items()}
+            assert made.photo is not None
             arrays |= {SIZE: np.array(frame.photo.size), PHOTO: made.photo}
             arrays |= {UNCERTAINTY: made.uncertainty} if made.uncertainty is not None else {}
             arrays |= {LATENT: made.latent} if made.latent is not None else {}

@@ -30,7 +30,7 @@ from marigold.video.writing import ShotWriter, Size
 
 REPORT = "video.json"
 WORK = ".work"
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 """Is told the number of every frame that is done."""
 
 

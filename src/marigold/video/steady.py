@@ -144,7 +144,7 @@ def _smooth(
 
 
 def _alike(photo: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How far two photos [H, W, 3] uint8 show the same colours, [H, W] in 0 to 1; noise of single pixels is no change."""
+    """How far two photos [H, W, 3] uint8 show the same colours, [H, W] in 0 to 1; noise of a pixel is no change."""
     change = torch.from_numpy(photo.astype(np.float32) - other).mean(dim=2) / 255
     change = F.avg_pool2d(change[None], 3, stride=1, padding=1, count_include_pad=False)[0]
     return np.exp(-np.square(change.numpy() / np.float32(ALIKE / 2)))

@@ -36,7 +36,7 @@ class Work:
     def save(self, modality: str, number: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps what was predicted of a frame. Raises `OutputError`."""
         with whole_file(self._frame(modality, number)) as file:
-            np.savez(file, **arrays)
+            np.savez(file, **dict(arrays))  # pyright: ignore[reportArgumentType]
 
     def load(self, modality: str, number: int) -> dict[str, np.ndarray] | None:
         """What was predicted of a frame; None where that is not there or is not whole."""
