@@ -32,6 +32,9 @@ REACH = 0.5
 """How far the camera moves, as a share of the distance to what is near."""
 SWING = 6.0
 """How far the camera turns to either side, in degrees."""
+SWEEP = 48
+"""Frames in which a thing moves from its start to its end: what moves from frame to frame does not depend on how many
+there are."""
 _PROBE = 32
 """Pixels along the side of the picture that distances are taken from."""
 
@@ -49,7 +52,7 @@ class ClipFrame:
 
 @dataclass(frozen=True)
 class _Motion:
-    """How camera and things move; times are 0 to 1."""
+    """How camera and things move; a sweep takes a time of 1."""
 
     shift: np.ndarray
     """[3] camera axes (right, up, back), metres at the end of a swing."""
@@ -84,7 +87,7 @@ def render_clip(
     extents = [middle * rng.uniform(0.08, 0.16) for _ in range(MOVERS)]
     materials = [rng.integer(0, len(still.materials) - 1) for _ in range(MOVERS)]
     for frame in range(frames):
-        time = frame / max(frames - 1, 1)
+        time = frame / SWEEP
         seen = _from_camera(still, motion, time)
         full = replace(seen, solids=_with_movers(seen.solids, motion, time, extents, materials))
         key = f"clip/{seed}/{index}/{frame}"

@@ -20,7 +20,7 @@ FEWEST = 32
 """Points that a pair must agree in."""
 FLAT = 1e-5
 """A map whose standard deviation is no more than this share of 1 tells no scale."""
-CHAIN = 1e-6
+CHAIN = 1e-9
 """The weight of `as the map before`, which holds where no pair says anything."""
 
 
@@ -137,7 +137,7 @@ def _laplacian_solution(
     # [width + 1, count]: row d holds the elements d below the diagonal
     band, right = np.zeros((width + 1, count)), np.zeros(count)
     near = np.arange(count - 1)
-    band[0] += 1e-9
+    band[0, 0] = 1  # u_0 = 0, as any constant may be added
     for a, b, goal, weight in (
         (i, j, target, weights),
         (near, near + 1, np.zeros(count - 1), np.full(count - 1, CHAIN)),
