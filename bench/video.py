@@ -122,7 +122,8 @@ def write(scores: dict[str, list[dict[str, float]]], options: argparse.Namespace
     first = next(iter(means.values()))[0]
     lines = [
         f"{options.clips} rendered clips of {options.frames} frames, {options.size} x {options.size * 3 // 4} pixels, "
-        f"bundled `depth` at resolution {REQUEST.resolution}, one step, one member, {device}; means over the clips, errors in percent",
+        f"bundled `depth` at resolution {REQUEST.resolution}, one step, one member, {device}; means over the clips, "
+        "errors in percent",
         "",
         "| way | flicker | times less | alignment error | AbsRel, one fit a clip | one fit a frame | frames/s |",
         "|---|---:|---:|---:|---:|---:|---:|",

@@ -171,6 +171,11 @@ def test_intervals_are_refused(tmp_path):
         run(sequence(tmp_path / "in"), tmp_path / "out", request=Request(interval=0.9, ensemble=3))
 
 
+def test_a_format_of_sets_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="pbr"):
+        run(sequence(tmp_path / "in"), tmp_path / "out", both(), formats="npy,pbr")
+
+
 def test_nothing_else_in_the_folder_is_touched(tmp_path):
     clip = sequence(tmp_path / "in")
     folder = run(clip, tmp_path / "out").folder

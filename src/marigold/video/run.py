@@ -14,6 +14,7 @@ from typing import Any
 from marigold.core.distribution import VERSION
 from marigold.core.errors import ConfigError
 from marigold.core.files import as_json, delete_leftovers, file_name, make_folder, write_json
+from marigold.core.find import name_of
 from marigold.core.locks import locked
 from marigold.export.base import USUAL, Format, check, chosen
 from marigold.folders.complete import sources
@@ -76,6 +77,8 @@ def predict_clip(
         request = replace(request, tta="none")  # its members work at several sizes, between which nothing is carried
     provenances, wanted = predictors.provenance(request), chosen(formats)
     check(wanted, [one.modality for one in provenances.values()])
+    if sets := [name_of(one) for one in wanted if one.together]:
+        raise ConfigError(f"format: `{sets[0]}` makes sets of several maps, which frames do not have; leave it out")
     folder = make_folder(output / file_name(clip.name, "clip"))
     made_from = _made_from(clip, provenances, request, wanted, options)
     with locked(folder / ".lock", f"{folder}: is being written"):
