@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -84,6 +85,7 @@ def predict_clip(
     with locked(folder / ".lock", f"{folder}: is being written"):
         found = content(folder / REPORT)
         if found and not overwrite and found.get("made_from") == made_from and _is_whole(folder, found):
+            shutil.rmtree(folder / WORK, ignore_errors=True)  # a run may have been killed behind its report
             return ClipOutcome(folder, found, time.perf_counter() - start, skipped=True)
         _delete_results(folder, found)
         delete_leftovers(folder)
