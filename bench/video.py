@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     predictors = choose("depth", device=options.device, precision=REQUEST.precision)
+    predictors.loaded()  # so that no way pays for it
     scores: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
     for index in range(options.clips):
         family = FAMILIES[index % len(FAMILIES)]
