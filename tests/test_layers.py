@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = """
 cli
-train
+train video
 evaluate folders objectives
 predict
 export compat

@@ -1,4 +1,4 @@
-"""Predict maps for photos: files, folders or patterns."""
+"""Predict maps for photos and videos: files, folders or patterns."""
 
 import logging
 import os
@@ -17,6 +17,7 @@ from marigold.core.errors import ImageError
 from marigold.export._options import USUAL
 from marigold.export._options import Options as FormatOptions
 from marigold.predict.settings import Request
+from marigold.video.options import VideoOptions
 
 if TYPE_CHECKING:
     from marigold.folders.batch import Outcome
@@ -29,7 +30,7 @@ class Options:
     modality: Annotated[Positional[str], arg(metavar="MODALITY")]
     """What to predict, such as depth; several as depth,normals; or all."""
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT...", help_behavior_hint="(one or more)")]
-    """Photos: files, folders, or patterns in quotes such as 'photos/**/*.jpg'."""
+    """Photos: files, folders, or patterns in quotes such as 'photos/**/*.jpg'; and videos, by name or pattern."""
     output: Path = Path("output")
     """The folder that the results are written to."""
     format: Annotated[str, arg(metavar="NAME,...")] = ",".join(USUAL)
@@ -44,6 +45,7 @@ class Options:
     trust: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="PACKAGE")] = ()
     """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
+    video: OmitArgPrefixes[VideoOptions] = field(default_factory=VideoOptions)
     formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(default_factory=FormatOptions)
 
 
@@ -57,6 +59,7 @@ def run(options: Options) -> int:
     start = time.perf_counter()
     # Threads that spin while they wait make a shared machine several times slower; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from marigold.cli._clips import clip_inputs, run_clips
     from marigold.export.base import check_options, chosen
     from marigold.folders.batch import predict_photos
     from marigold.folders.photos import find_photos, left_out
@@ -65,10 +68,11 @@ def run(options: Options) -> int:
     # Both remark on oddities of files that are read all the same.
     warnings.filterwarnings("ignore", module="PIL")
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    photos, failures = find_photos(options.inputs, options.output)
-    if missed := left_out(options.inputs, options.output):
+    clips, inputs = clip_inputs(options.inputs, options.video)
+    photos, failures = find_photos(inputs, options.output)
+    if missed := left_out(inputs, options.output):
         print(f"marigold: {one_line(missed)}", file=sys.stderr)
-    if not photos:
+    if not photos and not clips:
         raise ImageError("; ".join(failures) or "no photo was named; give files, folders or patterns")
     request = options.request
     formats = chosen(options.format, options.formats)
@@ -83,6 +87,11 @@ def run(options: Options) -> int:
         hr=request.hr,
         refiner=request.refiner,
     )
+    failures += run_clips(
+        clips, checkpoints, request, options.output, options.video, formats=formats, overwrite=options.overwrite
+    )
+    if not photos:
+        return _report_failures(failures)
     outcome = predict_photos(
         checkpoints,
         photos,

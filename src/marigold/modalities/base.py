@@ -80,6 +80,11 @@ class Modality(ABC):
         """What a prediction leaves open."""
         return Ambiguity()
 
+    @property
+    def ambiguous(self) -> tuple[str, ...]:
+        """The outputs that share what `ambiguity` leaves open; none where it leaves nothing open."""
+        return self.outputs if self.ambiguity.scale or self.ambiguity.shift else ()
+
     def alignment(self, protocol: Protocol) -> str:
         """How predictions are fitted to the truth before they are compared, in words; empty if they are not."""
         return ""

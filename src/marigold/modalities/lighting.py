@@ -61,6 +61,11 @@ class Lighting(Modality):
         """Shading and residual share one unknown scale."""
         return Ambiguity(scale=self.up_to_scale)
 
+    @property
+    def ambiguous(self) -> tuple[str, ...]:
+        """Albedo is what it is."""
+        return ("shading", "residual") if self.up_to_scale else ()
+
     def alignment(self, protocol: Protocol) -> str:
         """Albedo is compared as it is."""
         return "least squares scale of shading, and of residual"
