@@ -14,6 +14,7 @@ LAYERS = """
 cli
 train
 evaluate folders objectives
+metric
 predict
 export compat
 accel
