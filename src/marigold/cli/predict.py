@@ -16,6 +16,7 @@ from marigold.core.console import printable
 from marigold.core.errors import ImageError
 from marigold.export._options import USUAL
 from marigold.export._options import Options as FormatOptions
+from marigold.metric.asked import Asked
 from marigold.predict.settings import Request
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Options:
     trust: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="PACKAGE")] = ()
     """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
+    measures: Annotated[OmitArgPrefixes[Asked], arg(name="measures")] = field(default_factory=Asked)
     formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(default_factory=FormatOptions)
 
 
@@ -60,6 +62,7 @@ def run(options: Options) -> int:
     from marigold.export.base import check_options, chosen
     from marigold.folders.batch import predict_photos
     from marigold.folders.photos import find_photos, left_out
+    from marigold.metric.measuring import Measuring
     from marigold.predict.together import choose
 
     # Both remark on oddities of files that are read all the same.
@@ -73,6 +76,9 @@ def run(options: Options) -> int:
     request = options.request
     formats = chosen(options.format, options.formats)
     check_options(formats, options.formats)
+    by_exif = options.formats.fov == FormatOptions.fov
+    detail = options.formats.detail
+    measuring = Measuring(options.measures, photos, exif=by_exif, cut=options.formats.cut, detail=detail)
     checkpoints = choose(
         options.modality,
         checkpoint=request.checkpoint,
@@ -89,9 +95,14 @@ def run(options: Options) -> int:
         request,
         options.output,
         formats=formats,
-        overwrite=options.overwrite,
+        # A cloud of all photos takes the depth of all of them.
+        overwrite=options.overwrite or measuring.cloud is not None,
+        measuring=measuring,
         log=options.log or (options.output / "log.jsonl" if len(photos) > 1 else None),
     )
+    if measuring.cloud is not None and measuring.cloud.photos:
+        cloud = measuring.cloud.write(options.output / "cloud.ply")
+        print(f"{printable(cloud)}: the points of {_counted(measuring.cloud.photos)}")
     _summarise(outcome, time.perf_counter() - start, options.output)
     return _report_failures([*failures, *outcome.failures])
 

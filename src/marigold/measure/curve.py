@@ -19,11 +19,6 @@ class Curve:
     ratio: float = 2.0
     """How many times as far as depth 0 depth 1 was taken to be when the values were read; of no effect at power 1."""
 
-    @property
-    def quantity(self) -> str:
-        """The quantity's name, for people."""
-        return {1.0: "depth", 0.0: "log depth", -1.0: "disparity"}.get(self.power, f"depth to the power {self.power:g}")
-
     def straight(self, values: Numbers) -> Numbers:
         """Depth values in 0 to 1, of any shape, as what is a straight line of the quantity."""
         if self.power == 1:
