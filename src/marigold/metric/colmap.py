@@ -18,6 +18,8 @@ from marigold.metric.points import Points
 
 MOST = 1 << 31
 """Bytes of one file of a model."""
+MOST_NUMBER = 1e12
+"""Far above all coordinates."""
 MODELS: tuple[tuple[str, int, int], ...] = (
     *(("SIMPLE_PINHOLE", 1, 3), ("PINHOLE", 2, 4), ("SIMPLE_RADIAL", 1, 4), ("RADIAL", 1, 5), ("OPENCV", 2, 8)),
     *(("OPENCV_FISHEYE", 0, 8), ("FULL_OPENCV", 2, 12), ("FOV", 0, 5), ("SIMPLE_RADIAL_FISHEYE", 0, 4)),
@@ -215,8 +217,8 @@ def _checked(name: str, width: int, height: int, numbers: tuple[float, ...]) -> 
 
 
 def _finite(numbers: np.ndarray) -> np.ndarray:
-    if not np.isfinite(numbers).all():
-        raise ValueError("a number that is not finite")
+    if not (np.abs(numbers) < MOST_NUMBER).all():
+        raise ValueError("a number that is not finite, or far too large")
     return numbers
 
 
@@ -230,7 +232,7 @@ def _posed(name: str, pose: list[float], camera: int, pixels: np.ndarray, seen: 
 def _rotation(quaternion: np.ndarray) -> np.ndarray:
     """The matrix [3, 3] of a quaternion w, x, y, z of any length but 0."""
     length = float(np.linalg.norm(quaternion))
-    if not length:
+    if length < 1e-6:
         raise ValueError("a pose without a rotation")
     w, x, y, z = quaternion / length
     return np.array(
