@@ -62,6 +62,7 @@ def run(options: Options) -> int:
     from marigold.export.base import check_options, chosen
     from marigold.folders.batch import predict_photos
     from marigold.folders.photos import find_photos, left_out
+    from marigold.metric.completion import Completion
     from marigold.metric.measuring import Measuring
     from marigold.predict.together import choose
 
@@ -78,7 +79,6 @@ def run(options: Options) -> int:
     check_options(formats, options.formats)
     by_exif = options.formats.fov == FormatOptions.fov
     detail = options.formats.detail
-    measuring = Measuring(options.measures, photos, exif=by_exif, cut=options.formats.cut, detail=detail)
     checkpoints = choose(
         options.modality,
         checkpoint=request.checkpoint,
@@ -88,6 +88,14 @@ def run(options: Options) -> int:
         autoencoder=request.autoencoder,
         hr=request.hr,
         refiner=request.refiner,
+    )
+    measuring = Measuring(
+        options.measures,
+        photos,
+        exif=by_exif,
+        cut=options.formats.cut,
+        detail=detail,
+        completion=Completion(checkpoints.differentiable),
     )
     outcome = predict_photos(
         checkpoints,

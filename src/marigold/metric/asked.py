@@ -24,6 +24,9 @@ class Asked:
     point cloud, OUTPUT/cloud.ply."""
     unit: float | None = None
     """How many metres the unit of the COLMAP model is; without it depth is right up to scale."""
+    complete: bool = False
+    """Guides the sampling by the known distances, after Marigold-DC: 50 steps with gradients through the networks,
+    which take much longer, and several times the memory."""
     camera: str | None = None
     """The camera: fx,fy,cx,cy in pixels; a JSON file with these keys; or a COLMAP folder. Left out, it comes from
     --colmap or the photo's EXIF data, or --fov is assumed."""
@@ -40,10 +43,13 @@ class Asked:
             if number is not None and getattr(self, of) is None:
                 raise ConfigError(f"{name}: counts with --{of.replace('_', '-')} alone; add it, or leave {name} out")
 
+        if self.complete and not self.distances:
+            raise ConfigError("complete: no distance is known; give --known, --known-depth or --colmap")
+
     @property
     def anything(self) -> bool:
         """Whether anything is known."""
-        return any(getattr(self, field.name) is not None for field in fields(self))
+        return any(getattr(self, field.name) != field.default for field in fields(self))
 
     @property
     def distances(self) -> bool:

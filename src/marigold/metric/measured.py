@@ -28,24 +28,10 @@ def measured(prediction: Prediction, points: Points) -> Prediction:
     is None. The report gets a section `known_distances`. Raises `ConfigError` for a modality without depth, and
     `ImageError` for points outside the photo, fewer than two, or that tell no scale and shift.
     """
-    names = outputs(prediction.modality, "metric")
-    if len(names) != 1:
-        raise ConfigError(f"known distances: `{name_of(prediction.modality)}` gives no depth; predict depth with them")
-    if prediction.measured is not None:
-        raise ConfigError("known distances: the depth is measured already; predict the photo again for other points")
-    (name,) = names
+    found = fitted(prediction, points)
+    (name,) = outputs(prediction.modality, "metric")
     values = prediction.maps[name]
-    size = prediction.report.get("photo_size", {"height": values.shape[0], "width": values.shape[1]})
-    photo = (size["height"], size["width"])
-    points = points.inside(photo[1], photo[0])
-    rows, columns = points.pixels(values.shape, photo)
-    found = fit(
-        values[rows, columns],
-        points.depth,
-        prediction.modality.curve,
-        shifted=prediction.modality.ambiguity.shift,
-        where=points.origin,
-    )
+    rows, columns = points.pixels(values.shape, _photo_size(prediction))
     metres = found.metres(values)
     if not np.isfinite(metres).all():
         raise ImageError(f"{points.origin}: the distances make depths that no number holds; check their unit")
@@ -60,6 +46,31 @@ def measured(prediction: Prediction, points: Points) -> Prediction:
         measured="metric" if points.metric else "up to scale",
         report={**prediction.report, "notes": notes, "known_distances": report},
     )
+
+
+def fitted(prediction: Prediction, points: Points) -> Fit:
+    """The scale and shift of a prediction's depth by known distances. Raises what `measured` raises."""
+    names = outputs(prediction.modality, "metric")
+    if len(names) != 1:
+        raise ConfigError(f"known distances: `{name_of(prediction.modality)}` gives no depth; predict depth with them")
+    if prediction.measured is not None:
+        raise ConfigError("known distances: the depth is measured already; predict the photo again for other points")
+    values, photo = prediction.maps[names[0]], _photo_size(prediction)
+    points.inside(photo[1], photo[0])
+    rows, columns = points.pixels(values.shape, photo)
+    return fit(
+        values[rows, columns],
+        points.depth,
+        prediction.modality.curve,
+        shifted=prediction.modality.ambiguity.shift,
+        where=points.origin,
+    )
+
+
+def _photo_size(prediction: Prediction) -> tuple[int, int]:
+    """Height and width of the photo that the points count pixels of."""
+    size = prediction.report["photo_size"]
+    return size["height"], size["width"]
 
 
 def _report(found: Fit, points: Points, metres: np.ndarray) -> Mapping[str, Any]:

@@ -10,11 +10,12 @@ from typing import Any
 from marigold.core.errors import ConfigError, ImageError
 from marigold.core.reading import open_file
 from marigold.core.view import View
-from marigold.export.base import outputs
+from marigold.export.base import Options, outputs
 from marigold.metric import cameras
 from marigold.metric.asked import Asked
 from marigold.metric.cloud import Cloud
 from marigold.metric.colmap import Model, Posed, read_model
+from marigold.metric.completion import Completion
 from marigold.metric.measured import measured
 from marigold.metric.points import Points
 from marigold.metric.sources import read_map, read_table
@@ -37,13 +38,24 @@ class Measuring:
     """What is known of a run's photos. Its methods may be called from several threads."""
 
     def __init__(
-        self, asked: Asked, photos: Sequence[Path], *, exif: bool = True, cut: float = 3.0, detail: int = 0
+        self,
+        asked: Asked,
+        photos: Sequence[Path],
+        *,
+        exif: bool = True,
+        cut: float = Options.cut,
+        detail: int = Options.detail,
+        completion: Completion | None = None,
     ) -> None:
-        """`exif`: whether cameras come from EXIF data where nothing is stated. `cut` and `detail` as in `Relief`.
+        """`completion` is what `asked.complete` takes; `exif`: whether cameras come from EXIF data where none is
+        stated; `cut` and `detail` are as in `Relief`.
 
-        Raises `ConfigError` for one file of distances for several photos, and `ImageError` for a broken model.
+        Raises `ConfigError` for one file of distances for several photos.
         """
         self.asked, self._exif = asked, exif
+        self._completion = completion if asked.complete else None
+        if asked.complete and completion is None:
+            raise ConfigError("complete: nothing samples depth here; give a `Completion`")
         for path in (asked.known, asked.known_depth):
             if path is not None and len(photos) > 1 and not path.is_dir():
                 raise ConfigError(
@@ -76,6 +88,8 @@ class Measuring:
         if camera is not None and Path(camera).expanduser().is_file():
             files.append(Path(camera).expanduser())
         asked = {"scale": self.asked.known_scale, "unit": self.asked.unit, "camera": camera}
+        if self.asked.complete:
+            asked["complete"] = True
         return {"known": {**asked, "files": [_hash(path) for path in files]}}
 
     def read(self, photo: Path, size: tuple[int, int]) -> Reference:
@@ -90,7 +104,8 @@ class Measuring:
         for name, prediction in predictions.items():
             one = replace(prediction, view=reference.view, report={**prediction.report, **_camera(reference.view)})
             if reference.points is not None and outputs(one.modality, "metric"):
-                one = measured(one, reference.points)
+                bring = measured if self._completion is None else self._completion.completed
+                one = bring(one, reference.points)
                 if self.cloud is not None and reference.posed is not None:
                     self.cloud.add(one, reference.posed)
             found[name] = one
