@@ -40,7 +40,8 @@ def main(name: str, scenes: int, size: int, device: str) -> None:
     samples = unstack(source.read_many(Path(), keys, "cpu"), keys)
     lines = [
         f"Median AbsRel of all pixels over {scenes} held-out scenes of {size} pixels; checkpoint "
-        f"`{predictor.estimator.card.name}` {predictor.estimator.card.revision}, {plan.device.type}, no ensemble. "
+        f"`{predictor.estimator.card.name}` {predictor.estimator.card.revision}, {plan.device.type}, "
+        "worked at that size, no ensemble. "
         "Better: in how many scenes the completion is closer than the affine fit.",
         "",
         f"| points | number | {' | '.join(WAYS)} | better | seconds a photo: predicted, completed |",
@@ -63,7 +64,7 @@ def _scores(
     truth, valid = sample.maps["depth"][0].double().numpy(), usable(sample)[0].numpy()
     points = drawn(truth, valid, where, count, seed)
     start = time.perf_counter()
-    prediction = predictor.predict(sample.image, ensemble=1)
+    prediction = predictor.predict(sample.image, ensemble=1, resolution=sample.image.shape[-1])
     predicted = time.perf_counter() - start
     start = time.perf_counter()
     guided = completion.completed(prediction, points)
