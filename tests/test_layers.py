@@ -14,6 +14,7 @@ LAYERS = """
 cli
 train video
 evaluate folders objectives
+metric
 predict
 export compat
 accel

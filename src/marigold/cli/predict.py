@@ -13,9 +13,10 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from marigold.cli import one_line, parsed
 from marigold.core.console import printable
-from marigold.core.errors import ImageError
+from marigold.core.errors import ConfigError, ImageError
 from marigold.export._options import USUAL
 from marigold.export._options import Options as FormatOptions
+from marigold.metric.asked import Asked
 from marigold.predict.settings import Request
 from marigold.video.options import VideoOptions
 
@@ -46,6 +47,7 @@ class Options:
     """A package whose code the checkpoint may run, such as my_package; several each with --trust."""
     request: Annotated[OmitArgPrefixes[Request], arg(name="prediction")] = field(default_factory=Request)
     video: OmitArgPrefixes[VideoOptions] = field(default_factory=VideoOptions)
+    measures: Annotated[OmitArgPrefixes[Asked], arg(name="measures")] = field(default_factory=Asked)
     formats: Annotated[OmitArgPrefixes[FormatOptions], arg(name="format")] = field(default_factory=FormatOptions)
 
 
@@ -63,6 +65,8 @@ def run(options: Options) -> int:
     from marigold.export.base import check_options, chosen
     from marigold.folders.batch import predict_photos
     from marigold.folders.photos import find_photos, left_out
+    from marigold.metric.completion import Completion
+    from marigold.metric.measuring import Measuring
     from marigold.predict.together import choose
 
     # Both remark on oddities of files that are read all the same.
@@ -74,9 +78,13 @@ def run(options: Options) -> int:
         print(f"marigold: {one_line(missed)}", file=sys.stderr)
     if not photos and not clips:
         raise ImageError("; ".join(failures) or "no photo was named; give files, folders or patterns")
+    if clips and options.measures.anything:
+        raise ConfigError(f"{clips[0]}: known distances and cameras are for photos; leave them out for clips")
     request = options.request
     formats = chosen(options.format, options.formats)
     check_options(formats, options.formats)
+    by_exif = options.formats.fov == FormatOptions.fov
+    detail = options.formats.detail
     checkpoints = choose(
         options.modality,
         checkpoint=request.checkpoint,
@@ -92,15 +100,28 @@ def run(options: Options) -> int:
     )
     if not photos:
         return _report_failures(failures)
+    measuring = Measuring(
+        options.measures,
+        photos,
+        exif=by_exif,
+        cut=options.formats.cut,
+        detail=detail,
+        completion=Completion(checkpoints.differentiable),
+    )
     outcome = predict_photos(
         checkpoints,
         photos,
         request,
         options.output,
         formats=formats,
-        overwrite=options.overwrite,
+        # A cloud of all photos takes the depth of all of them.
+        overwrite=options.overwrite or measuring.cloud is not None,
+        measuring=measuring,
         log=options.log or (options.output / "log.jsonl" if len(photos) > 1 else None),
     )
+    if measuring.cloud is not None and measuring.cloud.photos:
+        cloud = measuring.cloud.write(options.output / "cloud.ply")
+        print(f"{printable(cloud)}: the points of {_counted(measuring.cloud.photos)}")
     _summarise(outcome, time.perf_counter() - start, options.output)
     return _report_failures([*failures, *outcome.failures])
 

@@ -52,7 +52,9 @@ class Relief(Format):
         """One file per depth map."""
         # Depth without an unknown shift is 0 at the camera.
         near = self.near if maps.modality.ambiguity.shift else 0.0
-        lens = Lens(self.fov, near, self.far)
+        lens = Lens(self.fov, near, self.far, maps.view)
+        if maps.measured is not None:
+            lens = Lens(self.fov, 0.0, 1.0, maps.view)
         files = []
         for name, depth in maps.with_meaning("metric").items():
             files.append(folder / f"{stem}_{maps.label(name)}.{self.ending}")
@@ -62,8 +64,16 @@ class Relief(Format):
                 raise ConfigError(
                     f"cut: {seen}; choose less with --cut, or distances --near and --far that differ less"
                 )
-            self.write_surface(files[-1], found, depth.shape, maps.photo, {"assumed": lens.words(), **maps.facts})
+            self.write_surface(files[-1], found, depth.shape, maps.photo, self._facts(lens, maps))
         return files
+
+    def _facts(self, lens: Lens, maps: Maps) -> dict[str, str]:
+        """What is assumed, and what is not: measured depth needs no ends, a known camera no field of view."""
+        if maps.measured is None:
+            return {"assumed": lens.words(), **maps.facts}
+        known = {} if lens.view is None else {"camera": lens.view.words()}
+        guessed = {"assumed": f"field of view {lens.fov:g} degrees"} if lens.view is None else {}
+        return {**known, **guessed, **maps.facts}
 
     @abstractmethod
     def write_surface(

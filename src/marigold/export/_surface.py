@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from marigold.core.sample import Camera
+from marigold.core.view import View
+
 AXES = "x right, y up, z towards the viewer, metres; the camera is at the origin and looks along -z"
 GREY = 200
 """The colour of a surface without a photo."""
@@ -24,9 +27,20 @@ class Lens:
     """Metres to depth 0."""
     far: float
     """Metres to depth 1."""
+    view: View | None = None
+    """The camera, where it is known; its `fov` does not count."""
+
+    def camera(self, height: int, width: int) -> Camera:
+        """The camera of a photo of this size. Raises `ConfigError` where the known one is of another shape."""
+        if self.view is not None:
+            return self.view.at(width, height)
+        focal = 0.5 * max(height, width) / math.tan(math.radians(self.fov) / 2)
+        return Camera(focal, focal, width / 2, height / 2)
 
     def words(self) -> str:
         """The assumptions, for people."""
+        if self.view is not None:
+            return f"camera {self.view.words()}, depth 0 at {self.near:g} m, depth 1 at {self.far:g} m"
         return f"field of view {self.fov:g} degrees, depth 0 at {self.near:g} m, depth 1 at {self.far:g} m"
 
 
@@ -71,10 +85,10 @@ def _grid(length: int, longest: int, detail: int) -> np.ndarray:
 def _points(depth: np.ndarray, rows: np.ndarray, columns: np.ndarray, lens: Lens) -> np.ndarray:
     """Where the rays through the pixels' centres meet planar depth, [h, w, 3] float32."""
     height, width = depth.shape
-    focal = 0.5 * max(height, width) / math.tan(math.radians(lens.fov) / 2)
+    camera = lens.camera(height, width)
     distance = lens.near + (lens.far - lens.near) * depth[np.ix_(rows, columns)].astype(np.float32)
-    right = (columns + 0.5 - width / 2) / focal
-    up = (height / 2 - rows - 0.5) / focal
+    right = (columns + 0.5 - camera.cx) / camera.fx
+    up = (camera.cy - rows - 0.5) / camera.fy
     return np.stack([distance * right, distance * up[:, None], -distance], axis=-1).astype(np.float32)
 
 

@@ -37,6 +37,8 @@ def staged(
     start = time.perf_counter()
     files = [file for one in formats if one.takes(maps.modality) for file in write_format(one, [maps], stage, name)]
     complete = dict(report)
+    if maps.with_meaning("metric"):
+        complete["depth"] = maps.reach
     if maps.uncertainty is not None:
         complete["uncertainty_white"] = white(maps.uncertainty)
     complete["seconds"] = {**report.get("seconds", {}), "write": round(time.perf_counter() - start, 4)}

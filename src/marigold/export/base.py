@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from marigold.core.console import printable
 from marigold.core.errors import ConfigError
 from marigold.core.fields import Space
 from marigold.core.find import implementation, name_of, names
+from marigold.core.view import View
 from marigold.export._options import NO_OPTIONS, USUAL, Options
 from marigold.modalities.base import Modality
 
@@ -22,6 +23,15 @@ CONVENTIONS: dict[Space, str] = {
     "linear": "linear values",
 }
 """What the numbers of a map mean, in the words that go into files."""
+Reach = Literal["affine", "up to scale", "metric"]
+DEPTHS: dict[Reach, str] = {
+    "affine": CONVENTIONS["metric"],
+    "up to scale": "planar depth, 0 at the camera, right up to the scale of the scene",
+    "metric": "planar depth in metres, 0 at the camera",
+}
+"""What the numbers of a depth map mean by how much of the scene they tell."""
+SUFFIXES: dict[Reach, str] = {"affine": "", "up to scale": "_scaled", "metric": "_metres"}
+"""What the name of a measured depth map ends in."""
 _MOST_WORDS = 2000
 """Characters of a fact, which comes from a checkpoint and may say anything."""
 
@@ -39,11 +49,17 @@ class Maps:
     """The ends of intervals, by output and `Modality.ends`, float32, shaped like the map or [H, W]."""
     photo: np.ndarray | None = None
     """The photo at the size of the maps, [H, W, 3] uint8 sRGB."""
+    measured: Reach | None = None
+    """Of depth that has been brought to known distances, how much of the scene it tells; None for what is predicted."""
+    view: View | None = None
+    """The photo's camera, if anything is known of it."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What else files should say about themselves, such as the checkpoint and its licence: printable, on one line."""
 
     def __post_init__(self) -> None:
         words = {name: printable(" ".join(said.split()))[:_MOST_WORDS] for name, said in self.facts.items()}
+        if self.with_meaning("metric"):
+            words = {"Depth": self.reach, **words}
         object.__setattr__(self, "facts", words)
 
     @property
@@ -51,18 +67,38 @@ class Maps:
         """The modality's name."""
         return name_of(self.modality)
 
+    @property
+    def reach(self) -> Reach:
+        """How much of the scene depth tells."""
+        if self.measured is not None:
+            return self.measured
+        return "affine" if self.modality.ambiguity.shift else "up to scale"
+
     def label(self, output: str) -> str:
         """What file names call a map: its own name, after that of the modality if the two differ.
 
         So the albedo of `appearance` and that of `lighting` do not overwrite each other.
         """
-        return output if output == self.name else f"{self.name}_{output}"
+        name = output if output == self.name else f"{self.name}_{output}"
+        depth = self.measured is not None and self.modality.meaning(output) == "metric"
+        return f"{name}{SUFFIXES[self.reach]}" if depth else name
+
+    def words(self, space: Space) -> str:
+        """What the numbers of a map of this space mean."""
+        return CONVENTIONS[space] if space != "metric" else DEPTHS[self.reach]
+
+    def shown(self) -> dict[str, np.ndarray]:
+        """The maps as the modality shows them: measured depth as 0 to 1 between its ends."""
+        if self.measured is None:
+            return dict(self.values)
+        depths = self.with_meaning("metric")
+        return {name: _between_ends(values) if name in depths else values for name, values in self.values.items()}
 
     def layers(self) -> "Iterator[Layer]":
         """All maps."""
         for name, values in self.values.items():
             space = self.modality.meaning(name)
-            yield Layer(name, self.label(name), values, space, CONVENTIONS[space])
+            yield Layer(name, self.label(name), values, space, self.words(space))
 
     def ends(self) -> "Iterator[Layer]":
         """The ends of all intervals."""
@@ -70,12 +106,17 @@ class Maps:
             alike = len(self.modality.ends) > 1
             space = self.modality.meaning(output) if alike else "linear"
             for end, values in ends.items():
-                words = self.modality.ends[end] + (f": {CONVENTIONS[space]}" if alike else "")
+                words = self.modality.ends[end] + (f": {self.words(space)}" if alike else "")
                 yield Layer(f"{output}_{end}", f"{self.label(output)}_{end}", values, space, words)
 
     def with_meaning(self, space: Space) -> dict[str, np.ndarray]:
         """The maps whose numbers mean this, by name."""
-        return {name: self.values[name] for name in outputs(self.modality, space)}
+        return {name: self.values[name] for name in outputs(self.modality, space) if name in self.values}
+
+
+def _between_ends(depth: np.ndarray) -> np.ndarray:
+    near, far = float(depth.min()), float(depth.max())
+    return (depth - near) / max(far - near, 1e-12)
 
 
 @dataclass(frozen=True)

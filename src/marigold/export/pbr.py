@@ -67,7 +67,7 @@ def _textures(parts: Sequence[Maps], stem: str) -> Iterator[tuple[str, np.ndarra
     for normals in (values for maps in parts for values in maps.with_meaning("direction").values()):
         yield f"blender/{stem}_normal.png", normal_colours(normals, "opengl"), description("opengl")
         yield f"unreal/T_{stem}_N.png", to_bytes(normal_colours(normals, "directx")), description("directx")
-    for depth in (values for maps in parts for values in maps.with_meaning("metric").values()):
+    for depth in (maps.shown()[name] for maps in parts for name in maps.with_meaning("metric")):
         text = {"Title": "height", "Description": "1 - depth: white near, black far; linear, not a colour"}
         yield f"blender/{stem}_height.png", levels(1 - depth), text
         yield f"unreal/T_{stem}_H.png", levels(1 - depth), text

@@ -22,12 +22,18 @@ class Ply(Relief):
         self, file: Path, surface: Surface, size: tuple[int, ...], photo: np.ndarray | None, facts: dict[str, str]
     ) -> None:
         """Points and colours; what is assumed stands in the comments."""
-        rows = np.empty(len(surface.points), _ROW)
-        rows["point"] = surface.points
-        rows["colour"] = GREY if photo is None else photo[surface.rows, surface.columns]
-        with whole_file(file) as opened:
-            opened.write(_header(len(rows), {"axes": AXES, **facts}))
-            opened.write(rows.tobytes())
+        grey = np.full((len(surface.points), 3), GREY, np.uint8)
+        colours = grey if photo is None else photo[surface.rows, surface.columns]
+        write_points(file, surface.points, colours, {"axes": AXES, **facts})
+
+
+def write_points(file: Path, points: np.ndarray, colours: np.ndarray, facts: dict[str, str]) -> None:
+    """Points [N, 3] and colours [N, 3] uint8 as binary PLY, with the facts as comments. Raises `OutputError`."""
+    rows = np.empty(len(points), _ROW)
+    rows["point"], rows["colour"] = points, colours
+    with whole_file(file) as opened:
+        opened.write(_header(len(rows), facts))
+        opened.write(rows.tobytes())
 
 
 def _header(count: int, facts: dict[str, str]) -> bytes:

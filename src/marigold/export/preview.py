@@ -49,9 +49,10 @@ class Preview(Format):
 
     def pictures(self, maps: Maps) -> dict[str, np.ndarray]:
         """What a person looks at, [H, W, 3] uint8 by name: as the modality shows it, or by the chosen colour map."""
-        shown = maps.modality.colorize(dict(maps.values))
+        values_shown = maps.shown()
+        shown = maps.modality.colorize(values_shown)
         if self.colormap is not None:
-            scalars = {name: values for name, values in maps.values.items() if values.ndim == 2}
+            scalars = {name: values for name, values in values_shown.items() if values.ndim == 2}
             shown |= {name: colormap(values, self.colormap) for name, values in scalars.items()}
         return shown
 
@@ -76,7 +77,7 @@ class Preview(Format):
             ball = _legend.on_background(self._alone(maps, name, normals), inside)
             return _legend.with_sphere(picture, ball, "how a sphere looks")
         if values.ndim == 2:
-            words = ("near", "far") if meaning == "metric" else ("0", "1")
+            words = _ends(maps, values) if meaning == "metric" else ("0", "1")
             return _legend.with_bar(picture, self._alone(maps, name, _ramp())[0], words)
         return picture
 
@@ -85,6 +86,12 @@ class Preview(Format):
         size = values.shape[:2]
         others = {other: np.zeros((*size, *there.shape[2:]), np.float32) for other, there in maps.values.items()}
         return self.pictures(Maps(maps.modality, {**others, name: values}))[name]
+
+
+def _ends(maps: Maps, depth: np.ndarray) -> tuple[str, str]:
+    """The words at the ends of a bar of depth."""
+    unit = {"metric": " m", "up to scale": ""}.get(maps.measured or "")
+    return ("near", "far") if unit is None else (f"{depth.min():.3g}{unit}", f"{depth.max():.3g}{unit}")
 
 
 def white(uncertainty: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import errno
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from marigold.folders.photos import result_names
 from marigold.folders.pipeline import ALONE, run_overlapped, run_serially
 from marigold.folders.results import Results
 from marigold.folders.threads import threads_for
+from marigold.metric.asked import Asked
+from marigold.metric.measuring import Measuring, Reference
 from marigold.predict.grouping import Group
 from marigold.predict.prediction import Prediction
 from marigold.predict.predictor import Predictor
@@ -58,6 +60,10 @@ class PhotoJob:
     hash: str = ""
     image: Photo | None = None
     """None when its results are complete or it could not be read."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """What its results depend on beside photo and settings."""
+    reference: Reference = field(default_factory=Reference)
+    """Known distances and the camera."""
     predictions: dict[str, Prediction] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage."""
@@ -86,18 +92,22 @@ def predict_photos(
     overwrite: bool = False,
     log: Path | None = None,
     overlap: bool = True,
+    measuring: Measuring | None = None,
 ) -> Outcome:
     """Predicts and saves one photo after another, with a line for each; a bad one does not end the run.
 
     Photos whose results are complete are skipped unless `overwrite`; `LazyPredictors` are loaded for the first that is
     not, on every device that they have. `log` gets a JSON line for each photo. On a terminal a progress bar with rate
     and time left stands below the lines. Photos are read ahead and results written while others are computed, those of
-    one working size in batches, unless `overlap` is false: then one photo follows the other, on one device. Raises
-    `OutputError` when nothing can be written.
+    one working size in batches, unless `overlap` is false: then one photo follows the other, on one device.
+    `measuring` holds known distances and cameras; without it neither counts. Raises `OutputError` when nothing can be
+    written.
     """
     photos = list(photos)
     predictors = MultiPredictor([predictors]) if isinstance(predictors, Predictor) else predictors
     provenances = predictors.provenance(request)
+    measuring = measuring or Measuring(Asked(), photos, exif=False)
+    measuring.check([one.modality for one in provenances.values()])
     results = Results(provenances, request, chosen(formats), output, photos)
     jobs = (PhotoJob(photo, name) for photo, name in zip(photos, result_names(photos), strict=True))
     quiet = len(photos) < 2 or not sys.stderr.isatty()
@@ -105,7 +115,9 @@ def predict_photos(
     with tqdm(total=len(photos), unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True) as progress:
         maps = 1 if request.interval is None else 3  # with their lower and upper ends
         predicted = sum(maps * sum(one.modality.channels) + 1 for one in provenances.values())
-        run = _Run(predictors.on_each_device(), request, results, overwrite, lines, progress, predicted, len(photos))
+        run = _Run(
+            predictors.on_each_device(), request, results, measuring, overwrite, lines, progress, predicted, len(photos)
+        )
         if overlap:
             on_cpu = predictors.device.type == "cpu"
             threads = threads_for(predictors.batch, on_cpu=on_cpu)
@@ -125,6 +137,7 @@ class _Run:
     """On one device each."""
     request: Request
     results: Results
+    measuring: Measuring
     overwrite: bool
     log: Log
     progress: "tqdm[Any]"
@@ -144,8 +157,11 @@ class _Run:
         start = time.perf_counter()
         try:
             job.hash = photo_hash(job.photo)
-            if self.overwrite or not self.results.are_complete(job.name, job.hash):
-                job.image = read_photo(job.photo)
+            job.known = self._known(job)
+            if job.error:
+                pass
+            elif self.overwrite or not self.results.are_complete(job.name, job.hash, job.known):
+                self._read_image(job)
             else:
                 with self.counting:
                     self.left -= 1
@@ -157,6 +173,23 @@ class _Run:
             job.error = f"{job.photo}: cannot be read ({type(error).__name__}: {error}); export it anew"
         job.stages["read"] = time.perf_counter() - start
         return job
+
+    def _known(self, job: PhotoJob) -> Mapping[str, Any]:
+        """What is known of a photo, as reports state it; the photo's error where its files cannot be read."""
+        try:
+            return self.measuring.stated(job.photo)
+        except MarigoldError as error:
+            job.error = f"{job.photo}: {error}"
+            return {}
+
+    def _read_image(self, job: PhotoJob) -> None:
+        """The photo and, before time is spent on it, what is known of it."""
+        image = read_photo(job.photo)
+        try:
+            job.reference = self.measuring.read(job.photo, image.size)
+            job.image = image
+        except MarigoldError as error:
+            job.error = f"{job.photo}: {error}"
 
     def weight(self, job: PhotoJob) -> int:
         """Bytes of a photo that has been read, with what is predicted from it and the pixels that are shown beside."""
@@ -280,7 +313,8 @@ class _Run:
     def _saved(self, job: PhotoJob) -> Saved:
         """The files; none, and the photo's error, where it is this photo alone whose files cannot be written."""
         try:
-            return self.results.save(job.predictions, job.name, job.hash)
+            job.predictions = self.measuring.applied(job.predictions, job.reference)
+            return self.results.save(job.predictions, job.name, job.hash, job.known)
         except Exception as error:  # formats and modalities of other packages raise errors of every type
             job.error = f"{job.photo}: {_why_not_written(error, self.results.folder)}"
             return Saved([], [])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -45,18 +46,21 @@ class Results:
         self.folder = folder
         delete_leftovers(folder)
 
-    def are_complete(self, name: str, photo: str) -> bool:
-        """Whether all files for the photo of this hash are there, made as they would be made now."""
-        reports = {modality: {**source, "photo": photo} for modality, source in self._sources.items()}
+    def are_complete(self, name: str, photo: str, known: Mapping[str, Any]) -> bool:
+        """Whether all files for the photo of this hash are there, made as they would be made now.
+
+        `known` is what the results depend on beside photo and settings, as in `save`.
+        """
+        reports = {modality: {**source, "photo": photo, **known} for modality, source in self._sources.items()}
         if len(reports) > 1:
-            reports[ALL] = {**self._joint_sources, "photo": photo}
+            reports[ALL] = {**self._joint_sources, "photo": photo, **known}
         return all(is_complete(self._reports.path(name, key), source) for key, source in reports.items())
 
     def prepare(self) -> None:
         """Raises `OutputError` where no results can be written, before work is spent on them."""
         prepare(self.folder / "results.json")
 
-    def save(self, predictions: Mapping[str, Prediction], name: str, photo: str) -> Saved:
+    def save(self, predictions: Mapping[str, Prediction], name: str, photo: str, known: Mapping[str, Any]) -> Saved:
         """Writes the predictions by modality for the photo of this hash; several threads may do so at a time.
 
         Raises `OutputError`; where a file would replace a photo of the run, before any is written.
@@ -69,22 +73,24 @@ class Results:
                     stage,
                     name,
                     self._single,
-                    made_from={**self._sources[modality], "photo": photo},
+                    made_from={**self._sources[modality], "photo": photo, **known},
                 )
                 for modality, prediction in predictions.items()
             ]
             if len(predictions) > 1:
-                results.append(self._staged_joint(predictions, stage, name, photo))
+                results.append(self._staged_joint(predictions, stage, name, {"photo": photo, **known}))
             with self._publishing:  # ahead of the lock between processes, which is waited for with pauses
                 return self._reports.publish(stage, name, results)
 
-    def _staged_joint(self, predictions: Mapping[str, Prediction], stage: Path, name: str, photo: str) -> Result:
+    def _staged_joint(
+        self, predictions: Mapping[str, Prediction], stage: Path, name: str, made_from: Mapping[str, Any]
+    ) -> Result:
         parts = [prediction.as_maps() for prediction in predictions.values()]
         files = places([write_sheet(stage / f"{name}_{ALL}.jpg", self._tiles(parts))], stage)
         for format_ in self._joint:
             files += write_format(format_, parts, stage, name)
         report = {modality: one.report for modality, one in predictions.items()}
-        return Result(ALL, files, {**report, "made_from": {**self._joint_sources, "photo": photo}})
+        return Result(ALL, files, {**report, "made_from": {**self._joint_sources, **made_from}})
 
     def _tiles(self, parts: Sequence[Maps]) -> dict[str, np.ndarray]:
         """The pictures of the contact sheet by their names on it: the photo, and every map."""

@@ -17,6 +17,7 @@ from marigold.core.errors import DataError
 from marigold.core.fields import FIELDS, Space
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol
+from marigold.measure.curve import Curve
 from marigold.measure.losses import masked_square
 from marigold.measure.metrics import Metric
 from marigold.measure.tally import Tally
@@ -189,6 +190,11 @@ class Modality(ABC):
     @abstractmethod
     def colorize(self, maps: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a person looks at: maps by name ([H, W] or [H, W, C]) to RGB pictures [H, W, 3], uint8."""
+
+    @property
+    def curve(self) -> Curve:
+        """In which quantity depth, if it is predicted, is a straight line of the truth; depth itself by default."""
+        return Curve()
 
     def meaning(self, output: str) -> Space:
         """What the numbers of an output mean; by default, what the field of that name means, or else linear values."""

@@ -15,6 +15,7 @@ from marigold.core.config import require
 from marigold.core.errors import ConfigError, DataError
 from marigold.core.sample import Batch, Sample
 from marigold.measure.alignment import STANDARD, Protocol, align, least_squares, row_ramp
+from marigold.measure.curve import Curve
 from marigold.measure.ensemble import merge_affine
 from marigold.measure.metrics import DEPTH_METRICS, depth_tallies
 from marigold.measure.quantiles import masked_quantiles
@@ -102,6 +103,13 @@ class Depth(Modality):
             return Linear(self.shift_invariant)
         ratio = self.ratio if self.fixed_ratio else None
         return Power(POWERS[self.target_space], ratio, self.assumed_ratio, self.shift_invariant, self.high)
+
+    @property
+    def curve(self) -> Curve:
+        """The encoded quantity where values were read from it by an assumed ratio, which is right for no scene."""
+        if self.target_space not in POWERS or self.fixed_ratio or not self.shift_invariant:
+            return Curve()
+        return Curve(POWERS[self.target_space], self.assumed_ratio)
 
     def encode(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Metres to grey pixels [..., 1, 3, H, W] in -1 to 1, and valid [..., 1, 1, H, W].

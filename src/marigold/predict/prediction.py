@@ -10,9 +10,10 @@ import numpy as np
 
 from marigold.core.console import printable
 from marigold.core.files import as_path, file_name
+from marigold.core.view import View
 from marigold.export._reports import Reports
 from marigold.export._write import save
-from marigold.export.base import USUAL, Format, Maps, check, chosen
+from marigold.export.base import USUAL, Format, Maps, Reach, check, chosen
 from marigold.modalities.base import Modality
 
 _LONGEST = 1000
@@ -39,10 +40,14 @@ class Prediction:
     """The members' final latents, [E, N * C, h, w] float32, if they were asked for."""
     photo: np.ndarray | None = field(default=None, repr=False)
     """The photo at the maps' size, [H, W, 3] uint8 sRGB, for the formats that show it; None if it is not known."""
+    measured: Reach | None = None
+    """Of depth brought to known distances: `metric`, in metres, or `up to scale`. None: as it was predicted."""
+    view: View | None = None
+    """The photo's camera, if anything is known of it."""
 
     def colorize(self) -> dict[str, np.ndarray]:
         """Pictures to look at, by name: [H, W, 3] uint8."""
-        return self.modality.colorize(self.maps)
+        return self.modality.colorize(self.as_maps().shown())
 
     def as_maps(self) -> Maps:
         """What the formats take of it: the maps, and the checkpoint's name and licence as facts."""
@@ -59,6 +64,8 @@ class Prediction:
             uncertainty=self.uncertainty,
             bounds=self.bounds,
             photo=self.photo,
+            measured=self.measured,
+            view=self.view,
             facts=given,
         )
 

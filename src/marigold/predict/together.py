@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from marigold.accel.plan import Machine
+from marigold.accel.plan import Machine, apply
 from marigold.accel.precision import Precision
+from marigold.checkpoints import store
 from marigold.checkpoints.card import Card
 from marigold.checkpoints.refiners import Found, find
 from marigold.checkpoints.store import Description, bundled, describe
@@ -184,6 +185,16 @@ class LazyPredictors:
     def loaded(self) -> MultiPredictor:
         """The predictors, loaded once; of several devices those on the first."""
         return self._together
+
+    def differentiable(self, name: str) -> Estimator:
+        """The networks of one modality on the first device, loaded once more: their layers are not rebuilt for
+        inference, so that gradients pass them. Raises `ConfigError` for a modality that is not among them.
+        """
+        if name not in self._described:
+            raise ConfigError(f"`{name}` is not predicted; add it")
+        one = self._described[name]
+        opened = store.open(one.folder, dtype=self._plan.dtype, trust=one.trusted, autoencoder=one.autoencoder)
+        return apply(opened, replace(self._plan, offload=False))
 
     @property
     def device(self) -> torch.device:
